@@ -1,0 +1,22 @@
+"""What a check of the installation found; `rotator doctor` prints these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        ok: it is as it should be.
+        subject: what was looked at, such as ``vault.policy`` or ``acme: certificate``.
+        message: what was seen, as a sentence. Never holds a secret.
+        hint: what mends it; empty when all is well.
+    """
+
+    ok: bool
+    subject: str
+    message: str
+    hint: str = ""
