@@ -1,0 +1,380 @@
+"""When a row of the table applies. Each guard is (snapshot, now) -> Go, Wait or None.
+
+``Go`` names what it is about and why; ``Wait`` says until when the row is not due; None: it does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from rotator.core.effects import Wait
+from rotator.core.model import Phase, Retired, Snapshot, TokenFacts
+from rotator.core.slot import (
+    DEAD,
+    RESTORING,
+    change_of,
+    in_lasting_trouble,
+    is_leaked,
+    may_hold_target,
+    provers,
+    signers,
+    usable,
+)
+from rotator.core.timing import (
+    backoff_until,
+    by_hand,
+    due_at,
+    proof_spacing,
+    swaps_until,
+    touch_every,
+    urgent_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A row applies now: ``subject`` is the user or serial that it is about."""
+
+    reason: str
+    subject: str | int | None = None
+
+
+Verdict = Go | Wait | None
+
+
+def after(until: datetime | None, now: datetime, go: Go, waiting_for: str) -> Verdict:
+    """Return ``go`` from ``until`` on, a wait before it."""
+    return go if until is None or now >= until else Wait(until, waiting_for)
+
+
+def unless_held(snapshot: Snapshot, key: str, now: datetime, verdict: Verdict) -> Verdict:
+    """Return the verdict, or a wait while repeats of this action are held back."""
+    until = snapshot.held.get(key)
+    if isinstance(verdict, Go) and until is not None and now < until:
+        return Wait(until, f"{verdict.reason}; tried a moment ago")
+    return verdict
+
+
+def first(verdicts: Iterator[Verdict]) -> Verdict:
+    """Return the first Go, else the earliest Wait, else None."""
+    earliest: Wait | None = None
+    for verdict in verdicts:
+        if isinstance(verdict, Go):
+            return verdict
+        earliest = sooner(earliest, verdict)
+    return earliest
+
+
+def sooner(one: Wait | None, other: Wait | None) -> Wait | None:
+    """Return the wait that ends first; one without an end is the last."""
+    if one is None or other is None:
+        return one or other
+    if one.until is None or other.until is None:
+        return other if one.until is None else one
+    return other if other.until < one.until else one
+
+
+# -- tokens -----------------------------------------------------------------------------------------------------
+
+
+def by_urgency(snapshot: Snapshot) -> list[str]:
+    """Return the users, those whose token is proved the least far first."""
+    expiries = {token.user: token.expires_at for token in snapshot.tokens}
+    return sorted(snapshot.terms.users, key=lambda user: (user in expiries, expiries.get(user) or 0, user))
+
+
+def token_unproven(snapshot: Snapshot, now: datetime) -> Verdict:
+    """A published token is past what was proved of it, and nothing says so yet."""
+    return first(_unproven(snapshot, token, now) for token in snapshot.tokens)
+
+
+def _unproven(snapshot: Snapshot, token: TokenFacts, now: datetime) -> Verdict:
+    if token.user not in snapshot.terms.users or snapshot.record.trouble_of(f"token:{token.user}"):
+        return None
+    go = Go(f"the token of {token.user} is not proved any more", token.user)
+    return after(token.expires_at, now, go, f"the token of {token.user} is proved until then")
+
+
+def revoke_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The key behind a session leaked: the session goes, and a new token comes."""
+    record = snapshot.record
+    if record.phase is not Phase.STEADY or is_leaked(record, record.current):
+        return None
+    users = [user for user in snapshot.terms.users if user in record.revoke]
+    return first(
+        unless_held(snapshot, f"mint:{user}", now, Go(f"the key behind the session of {user} leaked", user))
+        for user in users
+    )
+
+
+def mint_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """A token is missing, dead, due to be refreshed, or too short-lived for what is coming."""
+    if not signers(snapshot.record, snapshot.terms, now):
+        return None
+    return first(
+        unless_held(snapshot, f"mint:{user}", now, _mint(snapshot, user, now))
+        for user in by_urgency(snapshot)
+    )
+
+
+def _mint(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
+    record, token = snapshot.record, snapshot.token(user)
+    if token is None:
+        return Go(f"there is no token for {user} yet", user)
+    trouble = record.trouble_of(f"token:{user}")
+    if trouble is not None or now >= token.expires_at:
+        return Go(
+            f"the published token of {user} does not work" if trouble else f"the token of {user} ran out",
+            user,
+        )
+    if not token.prolongable and record.phase is Phase.STAGED and _too_short(snapshot, token, now):
+        return Go(f"the token of {user} must outlive the change", user)
+    if may_hold_target(record) and token.prolongable:
+        return None  # the session is kept alive by calls; no key is sure to mint now
+    go = Go(f"the token of {user} is to be refreshed", user)
+    return after(token.refresh_after, now, go, f"the token of {user} is fresh")
+
+
+def _too_short(snapshot: Snapshot, token: TokenFacts, now: datetime) -> bool:
+    """Tell whether a token that can't be prolonged ends before the change may, and a new one would help."""
+    terms = snapshot.terms
+    fresh = token.issued_at > now - terms.session_timeout / 8
+    return token.expires_at < now + terms.bridge and not fresh and not terms.accept_gap
+
+
+def touch_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """A published token is to be called: to see that it works, and to keep its session alive."""
+    return first(
+        unless_held(snapshot, f"touch:{user}", now, _touch(snapshot, user, now))
+        for user in by_urgency(snapshot)
+    )
+
+
+def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
+    token = snapshot.token(user)
+    trouble = snapshot.record.trouble_of(f"token:{user}")
+    if token is None or (trouble is not None and trouble.code == DEAD):
+        return None
+    until = token.verified_at + touch_every(snapshot)
+    return after(until, now, Go(f"the token of {user} is to be verified", user), f"the token of {user} works")
+
+
+# -- steady -----------------------------------------------------------------------------------------------------
+
+
+def signer_refused(snapshot: Snapshot, _now: datetime) -> Verdict:
+    """The org refused the current key several times in a row."""
+    record, terms = snapshot.record, snapshot.terms
+    if record.doubts < terms.doubts_needed:
+        return None
+    return Go(f"the org refused key pair {record.current} {record.doubts} times in a row")
+
+
+def due_and_allowed(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The certificate comes near its end, and nothing speaks against a rotation now."""
+    record, terms = snapshot.record, snapshot.terms
+    due, urgent = due_at(record, terms), urgent_at(record, terms)
+    if due is None or urgent is None:
+        return None
+    if now < due:
+        return Wait(due, f"key pair {record.current} is due then")
+    return _held_back(snapshot, now, urgent=now >= urgent) or Go(
+        f"key pair {record.current} is due since {due:%Y-%m-%d %H:%M}Z"
+    )
+
+
+def _held_back(snapshot: Snapshot, now: datetime, *, urgent: bool) -> Wait | None:
+    """Return what a rotation that is due waits for. Nearness of expiry overrides plans, not safety."""
+    record, terms, fleet, window = snapshot.record, snapshot.terms, snapshot.fleet, snapshot.window
+    if record.paused is not None:
+        return Wait(None, f"due, but paused: {record.paused.why}")
+    if fleet.may_not_deploy is not None:
+        return Wait(None, f"due, but {fleet.may_not_deploy}")
+    for until, why in (
+        (backoff_until(record, terms), "due, but the last change failed"),
+        (swaps_until(record, terms, now), f"due, but {terms.swaps_a_day} deploys a day are the most"),
+    ):
+        if until is not None and now < until:
+            return Wait(until, why)
+    if urgent:
+        return None
+    if fleet.may_not_begin is not None:
+        return Wait(None, f"due, but {fleet.may_not_begin}")
+    if terms.rehearse_first and record.rehearsed is None:
+        return Wait(None, "due, but waits for a rehearsal: rotator rehearse " + terms.name)
+    if window is not None and not window.opens <= now < window.closes:
+        return Wait(window.opens, "due, but outside the maintenance window")
+    return None
+
+
+# -- the change -------------------------------------------------------------------------------------------------
+
+
+def key_missing(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The serial is on record, and its key is not known to be in Vault."""
+    go = Go(f"key pair {change_of(snapshot.record).target} is to be written")
+    return unless_held(snapshot, "createkey", now, go)
+
+
+def called_off(snapshot: Snapshot, _now: datetime) -> Verdict:
+    """An operator wants the change no more, and no deploy is under way."""
+    return Go("an operator aborted the change") if change_of(snapshot.record).aborted else None
+
+
+def staging_over(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The certificate could not be handed over in time."""
+    change, terms = change_of(snapshot.record), snapshot.terms
+    limit = terms.proving_deadline if change.reason in RESTORING else terms.staging_deadline
+    until = change.deadline or change.began + limit
+    go = Go(f"the certificate of key pair {change.target} could not be handed over in time")
+    return after(until, now, go, "the certificate is being handed over")
+
+
+def _barred(snapshot: Snapshot) -> str | None:
+    """Tell why nothing may be deployed now. A person who brings a certificate in needs neither clock nor deployer."""
+    change = change_of(snapshot.record)
+    return None if by_hand(change, snapshot.terms) else snapshot.fleet.may_not_deploy
+
+
+def validation_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The publisher has not yet said that it could deploy this certificate."""
+    change = change_of(snapshot.record)
+    if change.validated:
+        return None
+    if (barred := _barred(snapshot)) is not None:
+        return Wait(None, barred)
+    go = Go(f"the deploy of key pair {change.target} is to be validated")
+    return unless_held(snapshot, "validate", now, go)
+
+
+def bridge_holds(snapshot: Snapshot, now: datetime) -> Verdict:
+    """Every consumer has a live session that outlasts the change, or nothing better can be had."""
+    record, terms = snapshot.record, snapshot.terms
+    change = change_of(record)
+    if not change.validated:
+        return None
+    if (barred := _barred(snapshot)) is not None:
+        return Wait(None, barred)
+    if not may_hold_target(record) and not terms.accept_gap:
+        users = provers(record, terms)
+        missing = next((user for user in users if not _carried(snapshot, user, now)), None)
+        if missing is not None:
+            return Wait(None, f"no live session carries {missing} over the change yet")
+    go = Go(f"the certificate of key pair {change.target} is to be brought into the org ({change.reason})")
+    return unless_held(snapshot, "deploy", now, go)
+
+
+def _carried(snapshot: Snapshot, user: str, now: datetime) -> bool:
+    """Tell whether the session of a user outlasts the change, as far as can be known."""
+    token, terms = snapshot.token(user), snapshot.terms
+    if in_lasting_trouble(snapshot.record.trouble_of(f"mint:{user}")):
+        return True  # this user had no working token before: nothing is carried, nothing is lost
+    if token is None or snapshot.record.trouble_of(f"token:{user}") is not None:
+        return False
+    if not token.prolongable:
+        return token.expires_at >= now + terms.bridge
+    return now < token.verified_at + terms.session_timeout / 4
+
+
+def poll_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """What became of the deploy is to be found out."""
+    change = change_of(snapshot.record)
+    what = f"deploy {change.ticket}" if change.ticket else "a deploy whose answer was lost"
+    return unless_held(snapshot, "poll", now, Go(f"what became of {what}"))
+
+
+def overdue(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The org did not take the target in time."""
+    change = change_of(snapshot.record)
+    if snapshot.record.current is None or change.deadline is None:
+        return None  # a first key waits as long as it takes
+    go = Go(f"key pair {change.target} is not proved in time")
+    return after(change.deadline, now, go, f"key pair {change.target} is being proved")
+
+
+def proof_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The next proof is to be collected; the users take turns."""
+    change, terms = change_of(snapshot.record), snapshot.terms
+    users = provers(snapshot.record, terms)
+    user = users[change.proofs % len(users)]
+    until = None if change.proved_at is None else change.proved_at + proof_spacing(change, terms)
+    go = Go(f"proof {change.proofs + 1} of key pair {change.target}", user)
+    if until is not None and now < until:
+        return Wait(until, "proofs are spread over time")
+    return unless_held(snapshot, "prove", now, go)
+
+
+def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """A locked-out credential may be brought in once more."""
+    record, terms = snapshot.record, snapshot.terms
+    if (barred := _barred(snapshot)) is not None:
+        return Wait(None, f"locked out; {barred}")
+    for until in (backoff_until(record, terms), swaps_until(record, terms, now)):
+        if until is not None and now < until:
+            return Wait(until, "locked out; the certificate is brought in again then")
+    return Go(f"the certificate of key pair {change_of(record).target} is brought in again")
+
+
+def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """Every kept key is tried at a slow pace."""
+    if not usable(snapshot.record):
+        return None
+    return unless_held(snapshot, "probe", now, Go("which of the kept keys does the org take?"))
+
+
+# -- what is left over -----------------------------------------------------------------------------------------------
+
+
+def user_gone(snapshot: Snapshot, _now: datetime) -> Verdict:
+    """The record speaks of a user who is not configured any more."""
+    record = snapshot.record
+    subjects = (trouble.subject.partition(":") for trouble in record.trouble)
+    users = [user for what, _, user in subjects if what in ("token", "mint")]
+    gone = next((user for user in (*users, *record.revoke) if user not in snapshot.terms.users), None)
+    return None if gone is None else Go(f"{gone} is not configured any more", gone)
+
+
+def shredding(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The destruction of a key is on record."""
+    serial = snapshot.record.shredding
+    go = None if serial is None else Go(f"key pair {serial} is to be destroyed", serial)
+    return unless_held(snapshot, "destroy", now, go)
+
+
+def disposable(snapshot: Snapshot, now: datetime) -> Verdict:
+    """A retired key is of no use to anybody any more."""
+    return first(_disposable(snapshot, retired, now) for retired in snapshot.record.retired)
+
+
+def quarantine_ends(snapshot: Snapshot, retired: Retired) -> datetime:
+    """Return until when the certificate of a retired key may still come into the org, or be on a slow server."""
+    record, terms, facts = snapshot.record, snapshot.terms, snapshot.record.key(retired.serial)
+    end = retired.since + terms.quarantine
+    if record.promoted_at is not None:
+        end = max(end, record.promoted_at + terms.slow_servers)
+    return max(end, facts.not_after) if terms.by_hand and facts is not None else end
+
+
+def _disposable(snapshot: Snapshot, retired: Retired, now: datetime) -> Verdict:
+    go = Go(f"key pair {retired.serial} is not needed any more", retired.serial)
+    if not retired.handed_out:
+        return go
+    end = quarantine_ends(snapshot, retired)
+    if now < end:
+        return Wait(end, f"key pair {retired.serial} is kept until then")
+    fresh = retired.cleared_at is not None and now < retired.cleared_at + snapshot.terms.slow_servers
+    return go if fresh else None
+
+
+def clearance_due(snapshot: Snapshot, now: datetime) -> Verdict:
+    """The quarantine is over: the org must take the current key and refuse the retired one."""
+    record = snapshot.record
+    over = next(
+        (one for one in record.retired if one.handed_out and now >= quarantine_ends(snapshot, one)), None
+    )
+    if over is None or record.current is None:
+        return None
+    go = Go(f"does the org refuse key pair {over.serial}, which is to be destroyed?", over.serial)
+    return unless_held(snapshot, "prove", now, go)

@@ -1,0 +1,98 @@
+"""Questions about the certificate slot that guards and moves share: who may sign, who is kept, who proves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rotator.core.model import Change, Phase, Reason, Record, Serial, Terms, Trouble
+
+DEAD = "session.dead"
+UNPROVEN = "token.unproven"
+REFUSED = "key.refused"
+RIVAL_TAKEN = "proof.rival_taken"
+NONE_TAKEN = "credential.locked_out"
+
+RESTORING = frozenset({Reason.RESTORE, Reason.FOUND})
+
+
+def change_of(record: Record) -> Change:
+    """Return the change under way. Moves of phases that have one rely on it."""
+    if record.change is None:
+        raise ValueError(f"a record in phase {record.phase} holds no change")
+    return record.change
+
+
+def kept(record: Record) -> tuple[Serial, ...]:
+    """Return the serials whose private key is still in Vault, the likeliest to be in the org first."""
+    order = [
+        record.change.target if record.change else None,
+        record.current,
+        record.previous,
+        *(retired.serial for retired in reversed(record.retired)),
+    ]
+    known = [s for s in dict.fromkeys(order) if s is not None and s != record.shredding and record.key(s)]
+    return tuple(known)
+
+
+def usable(record: Record) -> tuple[Serial, ...]:
+    """Return the kept serials that may be signed with to find out which one the org takes."""
+    target = record.change.target if record.change else record.current
+    return tuple(s for s in kept(record) if s == target or not is_leaked(record, s))
+
+
+def is_leaked(record: Record, serial: Serial | None) -> bool:
+    """Tell whether an operator declared this key compromised."""
+    facts = record.key(serial)
+    return facts is not None and facts.leaked
+
+
+def rival(record: Record, target: Serial) -> Serial | None:
+    """Return the other kept key that may be in the org, which a proof of ``target`` must see refused."""
+    handed_out = [retired.serial for retired in reversed(record.retired) if retired.handed_out]
+    tried = record.change.target if record.change and record.change.asked else None
+    for serial in (tried, record.current, record.previous, *handed_out):
+        if serial not in (None, target, record.shredding) and record.key(serial):
+            return serial
+    return None
+
+
+def may_hold_target(record: Record) -> bool:
+    """Tell whether the org may hold another certificate than that of the current key."""
+    change = record.change
+    if change is None:
+        return False
+    return change.asked > 0 or change.reason in RESTORING or record.current is None
+
+
+def signers(record: Record, terms: Terms, now: datetime) -> tuple[Serial, ...]:
+    """Return the keys with which a token for consumers may be minted, in order.
+
+    While the org may hold either certificate both are tried. For a while after a promotion a refusal is taken
+    for a slow server, and the other kept key is tried too.
+    """
+    if record.current is None or record.phase is Phase.LOCKED_OUT:
+        return ()
+    change = record.change
+    if change is not None and may_hold_target(record):
+        order = (change.target, record.current, change.rival)
+        pair = [s for s in dict.fromkeys(order) if s is not None and s != record.shredding and record.key(s)]
+        return tuple(s for s in pair if s == change.target or not is_leaked(record, s))
+    slow = record.promoted_at is not None and now < record.promoted_at + terms.slow_servers
+    second = record.previous if slow and change is None else None
+    return (record.current,) if second is None or is_leaked(record, second) else (record.current, second)
+
+
+def provers(record: Record, terms: Terms) -> tuple[str, ...]:
+    """Return the users who prove, in turn: of those who began the change, whoever is left without lasting trouble.
+
+    A user who was frozen in mid-change must not keep the others from it. Where nobody is left, everybody tries.
+    """
+    named = record.change.users if record.change else terms.users
+    users = tuple(user for user in named if user in terms.users) or terms.users
+    well = tuple(user for user in users if not in_lasting_trouble(record.trouble_of(f"mint:{user}")))
+    return well or users
+
+
+def in_lasting_trouble(trouble: Trouble | None) -> bool:
+    """Tell whether nothing gets better for this subject until a person changes something."""
+    return trouble is not None and trouble.lasting

@@ -1,0 +1,181 @@
+"""When things are due: jitter, renewal, backoff, proofs, pacing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given as over
+from hypothesis import strategies as st
+
+from rotator.core import timing
+from rotator.core.effects import CreateKey, Deploy, Destroy, Kind, Mint, Poll, Probe, Prove, Touch, Validate
+from rotator.core.model import Entry, Phase, Reason, Record
+from tests.core.given import DAY, HOUR, MINUTE, NOW, TERMS, answer, changing, key, snapshot, steady, terms
+
+SECOND = timedelta(seconds=1)
+MINT, PROVE = Mint("ann", (2,)), Prove("ann", 3, 2)
+POLL = Poll(3, "t", NOW, cancel=False)
+VALIDATE = Validate(3, None, by_hand=False)
+
+
+@over(st.text(), st.integers(min_value=1), st.timedeltas(min_value=timedelta(0), max_value=90 * DAY))
+def test_jitter_is_a_share_that_never_changes(name, serial, most):
+    share = timing.jitter(name, serial, most)
+    assert timedelta(0) <= share <= most
+    assert share == timing.jitter(name, serial, most)
+
+
+def test_jitter_spreads_a_fleet():
+    shares = [timing.jitter(f"c{number}", 1, 12 * HOUR) for number in range(1000)]
+    assert sum(share < 6 * HOUR for share in shares) in range(430, 571)
+
+
+@over(st.timedeltas(min_value=timedelta(0), max_value=400 * DAY), st.integers(min_value=0, max_value=800))
+def test_a_rotation_is_due_within_the_life_of_its_certificate(renew_before, life_days):
+    record = steady(keys=(key(2, ends_in=life_days * DAY),))
+    due = timing.due_at(record, terms(renew_before=renew_before, jitter=12 * HOUR))
+    assert record.keys[0].not_before <= due <= record.keys[0].not_after
+
+
+@pytest.mark.parametrize(
+    ("record", "due", "urgent"),
+    [
+        (Record(), None, None),
+        (steady(), NOW + 270 * DAY, NOW + 293 * DAY),
+        (steady(keys=(key(2, leaked=True),)), NOW - 65 * DAY, NOW - 65 * DAY),
+    ],
+    ids=[
+        "nothing is due without a key",
+        "30 and 7 days before its end",
+        "a leaked key is due and urgent at once",
+    ],
+)
+def test_a_key_pair_is_due_before_its_certificate_ends(record, due, urgent):
+    assert (timing.due_at(record, TERMS), timing.urgent_at(record, TERMS)) == (due, urgent)
+
+
+@pytest.mark.parametrize(("failures", "hours"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 24)])
+def test_each_failed_change_doubles_the_pause_up_to_a_day(failures, hours):
+    record = steady(failed_at=NOW, failures=failures)
+    assert timing.backoff_until(record, TERMS) == NOW + hours * HOUR
+
+
+def test_without_a_failure_there_is_no_backoff():
+    assert timing.backoff_until(steady(failed_at=NOW), TERMS) is None
+    assert timing.backoff_until(steady(), TERMS) is None
+
+
+def test_a_ceiling_below_the_floor_does_not_undercut_it():
+    low = terms(backoff_ceiling=MINUTE)
+    assert timing.backoff_until(steady(failed_at=NOW, failures=3), low) == NOW + HOUR
+
+
+def test_the_daily_cap_counts_changes_that_reached_the_org():
+    def ended(hours, *, deployed=True):
+        return Entry(3, Reason.ROTATION, "failed", NOW, NOW - hours * HOUR, deployed)
+
+    few = steady(history=(ended(30), ended(3), ended(2), ended(1), ended(1, deployed=False)))
+    assert timing.swaps_until(few, TERMS, NOW) is None
+    many = replace(few, history=(*few.history, ended(0)))
+    assert timing.swaps_until(many, TERMS, NOW) == NOW + 21 * HOUR
+
+
+@over(st.integers(min_value=0, max_value=10_000))
+def test_retries_are_never_faster_than_the_floor_nor_slower_than_the_ceiling(failures):
+    assert TERMS.retry_floor <= timing.retry_pause(failures, TERMS) <= TERMS.retry_ceiling
+
+
+@over(st.integers(min_value=0, max_value=9), st.integers(min_value=1, max_value=30))
+def test_every_user_has_a_proof_and_all_of_them_span_the_time_asked_for(needed, users):
+    change = changing(Phase.PROVING, users=tuple("u" * n for n in range(users))).change
+    own = terms(proofs_needed=needed)
+    count, spacing = timing.proofs_needed(change, own), timing.proof_spacing(change, own)
+    assert count >= max(needed, users)
+    assert abs(spacing * max(count - 1, 1) - own.proof_span) < timedelta(milliseconds=1)
+
+
+PROVING = changing(Phase.PROVING)
+FIRST = {"current": None, "previous": None, "reason": Reason.ADOPT}
+
+
+@pytest.mark.parametrize(
+    ("record", "own", "pause"),
+    [
+        (PROVING, TERMS, 15 * SECOND),
+        (PROVING, terms(by_hand=True), 15 * MINUTE),
+        (changing(Phase.PROVING, reason=Reason.INIT), TERMS, 15 * MINUTE),
+        (changing(Phase.PROVING, nudged_at=NOW - MINUTE), terms(by_hand=True), 15 * SECOND),
+        (changing(Phase.PROVING, nudged_at=NOW - HOUR), terms(by_hand=True), 15 * MINUTE),
+        (changing(Phase.PROVING, began=NOW - HOUR, **FIRST), TERMS, 15 * MINUTE),
+        (changing(Phase.PROVING, **FIRST), TERMS, 15 * SECOND),
+        (steady(), TERMS, 5 * MINUTE),
+    ],
+    ids=[
+        "quickly, while a certificate spreads",
+        "slowly, while a person is awaited",
+        "slowly, for the first key pair",
+        "quickly, once a person said that it is done",
+        "slowly again, when that was long ago",
+        "slowly, when an adopted key is refused for long",
+        "quickly, at first",
+        "slowly, for a retired key",
+    ],
+)
+def test_a_refused_proof_is_repeated(record, own, pause):
+    assert timing.held_until(PROVE, answer("refused"), 0, record, own) == NOW + pause
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "failures", "pause"),
+    [
+        (PROVE, "ok", 0, None),
+        (Deploy(3, by_hand=False), "pending", 0, 5 * SECOND),
+        (MINT, "ok", 0, 5 * SECOND),
+        (POLL, "pending", 3, 5 * SECOND),
+        (POLL, "unknown", 3, 5 * SECOND),
+        (POLL, "failed", 3, 40 * SECOND),
+        (VALIDATE, "pending", 0, 5 * SECOND),
+        (Probe(("ann",), (2,)), "refused", 0, 5 * MINUTE),
+        (MINT, "refused", 0, 5 * SECOND),
+        (MINT, "failed", 2, 20 * SECOND),
+        (CreateKey(3), "failed", 99, 5 * MINUTE),
+    ],
+)
+def test_an_action_is_held_back_by_what_came_of_it(action, kind, failures, pause):
+    until = timing.held_until(action, answer(kind), failures, PROVING, TERMS)
+    assert until == (None if pause is None else NOW + pause)
+
+
+def test_what_a_person_must_mend_is_tried_seldom():
+    said = answer("failed", lasting=True)
+    assert timing.held_until(MINT, said, 0, PROVING, TERMS) == NOW + 5 * MINUTE
+
+
+@pytest.mark.parametrize(("asked_for", "until"), [(HOUR, HOUR), (SECOND, 5 * SECOND)])
+def test_a_server_that_asks_for_patience_gets_it(asked_for, until):
+    said = answer("failed", not_before=NOW + asked_for)
+    assert timing.held_until(MINT, said, 0, PROVING, TERMS) == NOW + until
+
+
+def test_users_are_held_back_apart_from_each_other():
+    assert timing.pacing_key(MINT) == "mint:ann"
+    assert timing.pacing_key(Touch("bob")) == "touch:bob"
+    assert timing.pacing_key(Destroy(1)) == "destroy"
+
+
+@pytest.mark.parametrize(
+    ("phase", "pause"),
+    [(Phase.STEADY, 10 * MINUTE), (Phase.PROVING, 8 * MINUTE), (Phase.STAGED, 4 * MINUTE)],
+)
+def test_tokens_are_called_more_often_while_a_change_relies_on_them(phase, pause):
+    record = steady() if phase is Phase.STEADY else changing(phase)
+    own = terms(session_timeout=32 * MINUTE)
+    assert timing.touch_every(snapshot(record, terms=own)) == pause
+
+
+@over(st.sampled_from(Kind))
+def test_whatever_is_answered_nothing_is_repeated_in_the_past(kind):
+    until = timing.held_until(MINT, answer(kind), 0, PROVING, TERMS)
+    assert until is None or until > NOW
