@@ -1,0 +1,27 @@
+"""The configuration file: read with line numbers, checked as a whole, and frozen.
+
+:func:`load` gives a configuration that holds, or every mistake at once.
+"""
+
+from rotator.config.credential import CredentialConfig, LoginTarget
+from rotator.config.loading import load, load_lenient
+from rotator.config.model import Configuration
+from rotator.config.problems import ConfigurationError, Problem
+from rotator.config.schema import schema, schema_text
+from rotator.config.secrets import SecretReference
+from rotator.config.windows import MaintenanceWindow, next_window
+
+__all__ = [
+    "Configuration",
+    "ConfigurationError",
+    "CredentialConfig",
+    "LoginTarget",
+    "MaintenanceWindow",
+    "Problem",
+    "SecretReference",
+    "load",
+    "load_lenient",
+    "next_window",
+    "schema",
+    "schema_text",
+]

@@ -1,0 +1,171 @@
+"""From the file to a configuration that holds, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from rotator.config.arithmetic import flaws_of
+from rotator.config.credential import CredentialConfig
+from rotator.config.explain import explain
+from rotator.config.flaws import Flaw
+from rotator.config.model import Configuration, General, SalesforceConfig
+from rotator.config.problems import ConfigurationError, Loc, Problem, problem_at
+from rotator.config.relations import flaws_between
+from rotator.config.shape import CredentialName, Section
+from rotator.config.source import Tree, merge, read_tree
+
+Model = TypeVar("Model", bound=Section)
+
+_BEGIN = "Begin with config/rotator.example.yaml."
+_NAME = TypeAdapter(CredentialName)
+
+
+def load(path: Path | str) -> Configuration:
+    """Return the configuration of a file. Raises ConfigurationError with everything that is wrong with it."""
+    examination = _Examination(Path(path))
+    if examination.problems:
+        raise ConfigurationError(examination.report())
+    return examination.configuration()
+
+
+def load_lenient(path: Path | str) -> tuple[Configuration, tuple[Problem, ...]]:
+    """Return the configuration of the credentials that hold, and what is wrong with the others.
+
+    A credential is set aside for a mistake within it, and with the credential that deploys for it. One that waits
+    for it by ``rollout.after`` stays: ``after`` then names a credential that is not there.
+    Raises ConfigurationError for mistakes anywhere else, in ``defaults`` too, and when no credential holds.
+    """
+    examination = _Examination(Path(path))
+    examination.set_dependents_aside()
+    problems = examination.report()
+    if any(problem.credential is None for problem in problems) or not examination.good():
+        raise ConfigurationError(problems)
+    return examination.configuration(), problems
+
+
+class _Examination:
+    """All that is found in one file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._general: General | None = None
+        self._credentials: dict[str, CredentialConfig] = {}
+        self._trees: dict[str, Tree] = {}
+        tree, self.problems = read_tree(file)
+        if tree is None:
+            return
+        if not isinstance(tree.value, dict):
+            self._problem(tree, "should be a section with keys of its own", _BEGIN)
+            return
+        sections = dict(tree.value)
+        defaults, credentials = sections.pop("defaults", None), sections.pop("credentials", None)
+        self._general = self._model(General, Tree(sections, (), tree.line))
+        self._read_defaults(defaults)
+        self._read_credentials(tree, defaults, credentials)
+        self._examine_credentials()
+
+    def report(self) -> tuple[Problem, ...]:
+        """Return the problems in the order of the file; of several with one key the first that was found."""
+        first: dict[tuple[int | None, str], Problem] = {}
+        for problem in self.problems:
+            first.setdefault((problem.line, problem.key), problem)
+        return tuple(sorted(first.values(), key=lambda problem: problem.line or 0))
+
+    def good(self) -> dict[str, CredentialConfig]:
+        """Return the credentials in which nothing is wrong."""
+        bad = {problem.credential for problem in self.problems}
+        return {name: credential for name, credential in self._credentials.items() if name not in bad}
+
+    def configuration(self) -> Configuration:
+        """Return what is good. To be called when nothing is wrong outside of credentials."""
+        sections = dict(self._general) if self._general else {}
+        return Configuration.model_validate(
+            {**sections, "credentials": self.good()}, context={"file": self._file}
+        )
+
+    def set_dependents_aside(self) -> None:
+        """Add a problem to every credential whose deployer is set aside, and to those that it deploys for."""
+        while orphans := self._orphans():
+            for name, deployer in orphans.items():
+                own = self._trees[name]
+                at = Tree(
+                    None, (*own.path, "deploy", "with"), own.line
+                )  # not in defaults: this concerns it alone
+                self._problem(at, f"{deployer}, which deploys for it, is set aside", f"Mend {deployer}.")
+
+    def _orphans(self) -> dict[str, str]:
+        """Return the good credentials whose deployer is not, and that deployer."""
+        good = self.good()
+        deployers = {name: credential.deployer_name for name, credential in good.items()}
+        return {
+            name: deployer
+            for name, deployer in deployers.items()
+            if deployer is not None and deployer not in good
+        }
+
+    def _read_defaults(self, defaults: Tree | None) -> None:
+        """Find mistakes in defaults that every credential may override."""
+        if defaults is not None:
+            self._model(CredentialConfig, defaults, partial=True)
+
+    def _read_credentials(self, root: Tree, defaults: Tree | None, credentials: Tree | None) -> None:
+        if credentials is None:
+            absent = Tree(None, ("credentials",), root.line)
+            self._problem(absent, "is missing", "Name at least one credential under `credentials`.")
+            return
+        if not isinstance(credentials.value, dict) or not credentials.value:
+            self._problem(credentials, "should have credentials by name", "Name at least one.")
+            return
+        pool: dict[Section, Section] = {}
+        for name, own in credentials.value.items():
+            try:
+                _NAME.validate_python(name)
+            except ValidationError as error:
+                self.problems += explain(error, self._file, own, ())
+            tree = self._trees[name] = own if defaults is None else merge(defaults, own)
+            credential = self._model(CredentialConfig, tree, credential=name)
+            if credential is not None:
+                self._credentials[name] = credential.sharing(pool)
+
+    def _examine_credentials(self) -> None:
+        salesforce = self._general.salesforce if self._general else SalesforceConfig()
+        for name, credential in self._credentials.items():
+            for flaw in flaws_of(credential, salesforce):
+                self._flaw(name, flaw)
+        for name, flaw in flaws_between(self._credentials, self._trees.keys()):
+            self._flaw(name, flaw)
+
+    def _model(
+        self, model: type[Model], tree: Tree, *, partial: bool = False, credential: str = ""
+    ) -> Model | None:
+        """Return what a tree means, or None and note what is wrong with it. ``partial``: it need not be whole."""
+        for empty in tree.empty_values():
+            self._problem(empty, "has no value", "Give it one, or delete the key.")
+        context = {"folder": self._file.absolute().parent, "credential": credential}
+        try:
+            return model.model_validate(tree.plain(), context=context)
+        except ValidationError as error:
+            top = ("credentials", credential) if model is CredentialConfig else ()
+            self.problems += explain(error, self._file, tree, top, partial=partial)
+            return None
+
+    def _flaw(self, name: str, flaw: Flaw) -> None:
+        """Note a flaw at the first of its keys that the credential wrote itself, else that the defaults have."""
+        tree = self._trees[name]
+        written = [found for found in (_follow(tree, key) for key in flaw.keys) if found is not None]
+        own = [found for found in written if found.path[0] == "credentials"]
+        at = next(iter(own or written), None) or Tree(None, (*tree.path, *flaw.keys[0]), tree.line)
+        self._problem(at, flaw.message, flaw.mend)
+
+    def _problem(self, tree: Tree, what: str, mend: str) -> None:
+        self.problems.append(problem_at(self._file, tree.line, tree.path, what, mend))
+
+
+def _follow(tree: Tree, key: Loc) -> Tree | None:
+    found: Tree | None = tree
+    for part in key:
+        found = None if found is None else found.child(part)
+    return found

@@ -1,0 +1,59 @@
+"""What is wrong with a configuration, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rotator.errors import Misconfigured
+
+Loc = tuple[str | int, ...]
+"""A key path in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in the configuration. Never shows a value that may be secret.
+
+    Attributes:
+        line: counted from 1; None if it is about the file as a whole.
+        key: key path as it is written in the file, such as ``credentials.acme.rotation.renew_before``.
+        credential: the credential that the mistake is confined to; None if it concerns all.
+    """
+
+    file: Path
+    line: int | None
+    key: str
+    message: str
+    mend: str
+    credential: str | None = None
+
+    def __str__(self) -> str:
+        where = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        what = f"{self.key}: {self.message}" if self.key else self.message
+        return f"{where}: {what}\n  mend: {self.mend}"
+
+
+class ConfigurationError(Misconfigured):
+    """The configuration has mistakes; ``problems`` holds all of them, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            "\n".join(map(str, self.problems)),
+            code="config.mistakes",
+            hint="Mend the configuration; `rotator check` tells when it holds.",
+        )
+
+
+def problem_at(file: Path, line: int | None, path: Loc, message: str, mend: str) -> Problem:
+    """Return the problem of the value at a key path."""
+    credential = str(path[1]) if len(path) > 1 and path[0] == "credentials" else None
+    return Problem(file, line, dotted(path), message, mend, credential)
+
+
+def dotted(path: Loc) -> str:
+    """Return a key path as text, such as ``credentials.acme.users[1]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")

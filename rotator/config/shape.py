@@ -1,0 +1,130 @@
+"""What every section of the configuration is made of."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+
+MISTAKE = "mistake"
+_URL_MEND = "Write it as https://host or https://host:port."
+
+
+class Section(BaseModel):
+    """A part of the file: nothing unknown in it, nothing converted silently, frozen once it is read."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Keys(dict[str, object]):
+    """A mapping of the file that knows its own key path, such as ``credentials.acme.session``."""
+
+    def __init__(self, path: str, items: dict[str, object]) -> None:
+        super().__init__(items)
+        self.path = path
+
+
+def mistake(what: str, mend: str) -> PydanticCustomError:
+    """Return the error by which a validator says what is wrong and how to mend it."""
+    return PydanticCustomError(MISTAKE, "{what}", {"what": what, "mend": mend})
+
+
+def text_or_mapping(value: object) -> str:
+    """Tell which of two ways of writing a value was chosen, so that errors speak of that one alone."""
+    return "text" if isinstance(value, str | int | float) else "mapping"
+
+
+def folder_of(info: ValidationInfo) -> Path:
+    """Return the folder that relative paths of the file start from."""
+    return Path((info.context or {}).get("folder", "."))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host never leaves this machine (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _url(value: str) -> str:
+    """Check a base URL without showing it: it may hold a password."""
+    try:
+        parts = urlsplit(value)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        raise mistake("is no URL", _URL_MEND) from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\x00-\x20\x7f]", value):
+        raise mistake("is no URL", _URL_MEND)
+    if parts.username is not None or parts.password is not None:
+        raise mistake("a URL must not hold a user or password", "Remove what stands before the `@`.")
+    if parts.query or parts.fragment:
+        raise mistake("a base URL ends before `?` and `#`", "Remove what comes from there on.")
+    return value.rstrip("/")
+
+
+def _secure_url(value: str) -> str:
+    url = _url(value)
+    host = urlsplit(url).hostname or ""
+    if url.startswith("http:") and not is_loopback(host):
+        raise mistake(
+            f"http to {host} would send secrets in the clear", "Use https; http is for loopback alone."
+        )
+    return url
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise mistake("should be the path of a file", "Write it as text, such as /etc/ssl/certs/ca.pem.")
+    return folder_of(info) / value
+
+
+def matching(pattern: str, what: str, mend: str) -> AfterValidator:
+    """Return a validator of text that fits ``pattern`` as a whole, or is wrong as ``what`` says."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise mistake(what, mend)
+        return value
+
+    return AfterValidator(check)
+
+
+BaseUrl = Annotated[str, AfterValidator(_secure_url), WithJsonSchema({"type": "string", "format": "uri"})]
+AnyUrl = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+
+FilePath = Annotated[
+    Path, PlainValidator(_path), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})
+]
+
+Text = Annotated[
+    str,
+    matching(
+        r"\S(.*\S)?", "should be a line of text that is not empty", "Write something, or delete the key."
+    ),
+]
+
+CredentialName = Annotated[
+    str,
+    matching(
+        r"(?=.{1,64}$)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*",  # a common name has no more (RFC 5280, ub-common-name)
+        "cannot name a credential",
+        "Use up to 64 letters and digits, with single `.`, `_` or `-` between them.",
+    ),
+]

@@ -1,0 +1,462 @@
+"""Each mistake gets one clear message with its line, its key and a way to mend it."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rotator.config import ConfigurationError, load
+from rotator.errors import Misconfigured
+from tests.config.conftest import ACME, DEPLOYER, VAULT, Mistakes, Write
+
+GOOD = VAULT + "credentials:\n" + ACME  # ends with line 8
+METADATA = "    app: {name: Rotator}\n    deploy: {publisher: metadata, with: deployer}\n"
+
+
+def acme(lines: str) -> str:
+    """Return a configuration whose credential acme has these lines, the first of them line 9."""
+    return GOOD + "".join(f"    {line}\n" for line in lines.splitlines())
+
+
+SHAPE = {
+    "a misspelt key": (
+        acme("rotation: {renew_befor: 30d}"),
+        "9: credentials.acme.rotation.renew_befor: is not known; 'renew_before' is",
+    ),
+    "a misspelt key that is needed": (
+        GOOD.replace("users:", "usres:"),
+        "8: credentials.acme.usres: is not known; 'users' is",
+    ),
+    "a key of another login": (
+        GOOD.replace("{file: vault-token}", "{file: vault-token}, secret_id: {file: x}"),
+        "3: vault.login.secret_id: is not known",
+    ),
+    "a key without value": (acme("session:"), "9: credentials.acme.session: has no value"),
+    "a key written twice": (
+        acme("publish: true\npublish: false"),
+        "10: credentials.acme.publish: is written twice, first in line 9",
+    ),
+    "a missing key": (GOOD.replace("users: [i", "# [i"), "5: credentials.acme.users: is missing"),
+    "a number without unit": (
+        acme("proof: {deadline: 30}"),
+        "9: credentials.acme.proof.deadline: 30 has no unit",
+    ),
+    "a duration in words": (
+        acme("proof: {deadline: 30 minutes}"),
+        "9: credentials.acme.proof.deadline: '30 minutes' is no duration",
+    ),
+    "a duration of nothing": (
+        acme("proof: {retry: 0s}"),
+        "9: credentials.acme.proof.retry: must be longer than nothing",
+    ),
+    "a number that is text": (
+        acme("proof: {count: five}"),
+        "9: credentials.acme.proof.count: should be a whole number",
+    ),
+    "a number too small": (acme("proof: {count: 0}"), "9: credentials.acme.proof.count: should be 1 or more"),
+    "a truth that is text": (acme("publish: yes"), "9: credentials.acme.publish: should be true or false"),
+    "a text that is a number": (
+        acme("proof: {query: 1}"),
+        "9: credentials.acme.proof.query: should be text",
+    ),
+    "a wrong choice": (acme("key: {bits: 1024}"), "9: credentials.acme.key.bits: is none of the choices"),
+    "a subject that is too long": (
+        acme(f"key: {{subject: {{organization: {'Ä' * 33}}}}}"),
+        "9: credentials.acme.key.subject.organization: has more than 64 bytes",
+    ),
+    "a wrong login": (
+        GOOD.replace("method: token", "method: password"),
+        "3: vault.login: is none of the choices",
+    ),
+    "a login without method": (GOOD.replace("method: token, ", ""), "3: vault.login: 'method' is missing"),
+    "a list that is text": (
+        GOOD.replace("[integration@acme.example]", "integration@acme.example"),
+        "8: credentials.acme.users: should be a list",
+    ),
+    "an empty list": (
+        GOOD.replace("[integration@acme.example]", "[]"),
+        "8: credentials.acme.users: should have at least one entry",
+    ),
+    "a section that is text": (
+        acme("session: 2h"),
+        "9: credentials.acme.session: should be a section with keys of its own",
+    ),
+    "a user who is none": (
+        GOOD.replace("integration@acme.example", "integration"),
+        "8: credentials.acme.users[0]: is no Salesforce username",
+    ),
+    "http to the world": (
+        GOOD.replace("https://vault", "http://vault"),
+        "2: vault.address: http to vault.example.com would send secrets in the clear",
+    ),
+    "no URL": (
+        GOOD.replace("https://acme.my", "acme.my"),
+        "6: credentials.acme.login_url: is no URL",
+    ),
+    "a password in a URL": (
+        GOOD.replace("https://vault", "https://me:hunter2@vault"),
+        "2: vault.address: a URL must not hold a user or password",
+    ),
+    "a mount with parents": (
+        GOOD.replace("vault:\n", "vault:\n  mount: ../secret\n"),
+        "2: vault.mount: cannot be used as a path in Vault",
+    ),
+    "a name that is ours": (
+        GOOD.replace("  acme:", "  -:"),
+        "5: credentials.-: cannot name a credential",
+    ),
+    "a name with a path in it": (
+        GOOD.replace("  acme:", "  a/b:"),
+        "5: credentials.a/b: cannot name a credential",
+    ),
+    "no credentials": (VAULT, "1: credentials: is missing"),
+    "a day that never comes": (
+        acme("rotation: {window: {cron: 0 2 30 2 *, duration: 4h}}"),
+        "9: credentials.acme.rotation.window.cron: is no cron expression: bad day-of-month",
+    ),
+    "an unknown time zone": (
+        acme("rotation: {window: {cron: 0 2 * * 6, duration: 4h, time_zone: Mars/Olympus}}"),
+        "9: credentials.acme.rotation.window.time_zone: the time zone 'Mars/Olympus' is not known here",
+    ),
+    "a tag": (
+        acme("proof: !python/object {}"),
+        "9: credentials.acme.proof: the tag '!python/object' is not allowed",
+    ),
+    "a merge key": (
+        acme("<<: {publish: false}"),
+        "9: credentials.acme: merge keys (`<<`) are not known here",
+    ),
+    "no YAML": (GOOD + "  acme: [", "10: is not YAML"),
+    "a tab": (GOOD + "\tx: 1\n", "9: is not YAML"),
+    "a second document": (GOOD + "---\na: 1\n", "9: holds a second document"),
+    "a list as file": ("- vault\n", "1: should be a section with keys of its own"),
+    "nothing at all": ("# nothing\n", "1: is empty"),
+}
+
+MEANING = {
+    "a consumer key named twice": (
+        GOOD + DEPLOYER.replace("3MVG9deployer", "3MVG9acme"),
+        "11: credentials.deployer.consumer_key: acme has this consumer key already, and an app has one certificate",
+    ),
+    "a user named twice": (
+        GOOD.replace("[i", "[INTEGRATION@acme.example, i"),
+        "8: credentials.acme.users[1]: integration@acme.example is named twice",
+    ),
+    "a deployer who is not there": (
+        acme("app: {name: A}\ndeploy: {publisher: metadata, with: deploier}"),
+        "10: credentials.acme.deploy.with: there is no credential 'deploier'",
+    ),
+    "nobody who deploys": (
+        acme("app: {name: A}\ndeploy: {publisher: metadata}"),
+        "10: credentials.acme.deploy.publisher: publisher metadata needs a credential that deploys",
+    ),
+    "a credential that deploys itself": (
+        acme("app: {name: A}\ndeploy: {publisher: metadata, with: acme}"),
+        "10: credentials.acme.deploy.with: the credential would deploy its own certificate",
+    ),
+    "a deployer whose token is published": (
+        GOOD + METADATA + DEPLOYER.replace("publish: false", "publish: true"),
+        "10: credentials.acme.deploy.with: deployer deploys, so its tokens must not be published",
+    ),
+    "a deployer that can't read the app": (
+        GOOD + METADATA + DEPLOYER + "    session: {format: jwt, timeout: 2h}\n",
+        "10: credentials.acme.deploy.with: deployer has JWT-format tokens",
+    ),
+    "deployers in a circle": (
+        GOOD
+        + METADATA
+        + "    publish: false\n"
+        + DEPLOYER
+        + METADATA.replace("with: deployer", "with: acme"),
+        "they deploy for each other in a circle",
+    ),
+    "an app that is not told": (
+        acme("deploy: {publisher: metadata, allow_self: true}"),
+        "9: credentials.acme.deploy.publisher: publisher metadata needs to know the app",
+    ),
+    "a command that is not told": (
+        acme("deploy: {publisher: command}"),
+        "9: credentials.acme.deploy.publisher: publisher command needs deploy.command",
+    ),
+    "a command that is searched for": (
+        acme("deploy: {publisher: command, command: [install]}"),
+        "9: credentials.acme.deploy.command: the program 'install' is no absolute path",
+    ),
+    "a predecessor who is not there": (
+        acme("rollout: {after: [globex]}"),
+        "9: credentials.acme.rollout.after[0]: there is no credential 'globex'",
+    ),
+    "to wait for oneself": (
+        acme("rollout: {after: [acme]}"),
+        "9: credentials.acme.rollout.after[0]: the credential would wait for itself",
+    ),
+    "to wait in a circle": (
+        GOOD + "    rollout: {after: [deployer]}\n" + DEPLOYER + "    rollout: {after: [acme]}\n",
+        "they wait for each other in a circle",
+    ),
+}
+
+ARITHMETIC = {
+    "tokens kept past their proof": (
+        acme("session: {refresh_every: 55m}"),
+        "9: credentials.acme.session.refresh_every: refresh_every (55m) and consumer_lag (5m) together must be less",
+    ),
+    "consumers that lag": (
+        acme("session: {consumer_lag: 1h}"),
+        "9: credentials.acme.session.consumer_lag: refresh_every (30m) and consumer_lag (1h) together",
+    ),
+    "tokens that are tried too seldom": (
+        acme("session: {verify_every: 31m}"),
+        "9: credentials.acme.session.verify_every: must be at most 30m",
+    ),
+    "JWT-format tokens that end within a change": (
+        acme("session: {format: jwt, timeout: 80m}"),
+        "9: credentials.acme.session.timeout: a JWT-format token of 1h20m does not outlive a change: two deploys",
+    ),
+    "proofs that take too long": (
+        acme("proof: {span: 30m}"),
+        "9: credentials.acme.proof.span: span (30m) and one retry (15s) must fit into proof.deadline (30m)",
+    ),
+    "a lease shorter than a call": (
+        acme("deploy: {publisher: command, command: [/bin/x], timeout: 3m}"),
+        "9: credentials.acme.deploy.timeout: lease (3m) must be longer than a deploy call may take (3m)",
+    ),
+    "a lease shorter than a login and a deploy": (
+        GOOD + METADATA.replace("with: deployer", "with: deployer, lease: 80s") + DEPLOYER,
+        "10: credentials.acme.deploy.lease: lease (1m20s) must be longer than a deploy call may take (1m20s)",
+    ),
+    "a renewal before the beginning": (
+        acme("key: {lifetime: 30d}"),
+        "9: credentials.acme.key.lifetime: renew_before (30d) and jitter (12h) must be less than key.lifetime (30d)",
+    ),
+    "more rotations than deploys": (
+        acme(
+            "key: {lifetime: 1h}\nrotation: {renew_before: 30m, urgent_before: 5m, jitter: 0s, backoff_floor: 1m}"
+        ),
+        "9: credentials.acme.key.lifetime: certificates that are replaced every 30m need 49 deploys a day",
+    ),
+    "urgency before the renewal": (
+        acme("rotation: {urgent_before: 30d}"),
+        "9: credentials.acme.rotation.urgent_before: rotation.urgent_before (30d) must be less than",
+    ),
+    "no time for a second try": (
+        acme("rotation: {backoff_floor: 31d, backoff_ceiling: 40d}"),
+        "9: credentials.acme.rotation.backoff_floor: rotation.backoff_floor (31d) must be less than",
+    ),
+    "a floor above its ceiling": (
+        acme("retry: {floor: 10m}"),
+        "9: credentials.acme.retry.floor: retry.floor (10m) must not exceed retry.ceiling (5m)",
+    ),
+    "a poll after the deadline": (
+        acme("deploy: {poll_every: 15m}"),
+        "9: credentials.acme.deploy.poll_every: deploy.poll_every (15m) must be less than deploy.deadline (15m)",
+    ),
+    "a window too seldom": (
+        acme("rotation: {window: {cron: 0 2 1 * *, duration: 4h}}"),
+        "9: credentials.acme.rotation.window.cron: the window may stay closed for 30d20h, but only 23d lie between",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [pytest.param(*case, id=name) for name, case in (SHAPE | MEANING | ARITHMETIC).items()],
+)
+def test_one_mistake_has_one_message(mistakes: Mistakes, text: str, expected: str):
+    found = [mistake.replace("None: ", "").replace(" : ", " ") for mistake in mistakes(text)]
+    assert len(found) == 1, found
+    assert expected in found[0]
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistakes):
+    text = (
+        "log: {level: loud}\n"
+        + GOOD.replace("token: {file: vault-token}", "token: hunter2")
+        + "    key: {bits: 1}\n"
+        + DEPLOYER
+        + "    rollout: {after: [nobody]}\n"
+    )
+    assert [line.split(":")[:2] for line in mistakes(text)] == [
+        ["1", " log.level"],
+        ["4", " vault.login.token"],
+        ["10", " credentials.acme.key.bits"],
+        ["16", " credentials.deployer.rollout.after[0]"],
+    ]
+
+
+def test_the_report_is_made_of_file_line_key_message_and_mend(write: Write):
+    file = write(acme("rotation: {renew_befor: 30d}"))
+    with pytest.raises(ConfigurationError) as refused:
+        load(file)
+    assert isinstance(refused.value, Misconfigured)
+    assert str(refused.value) == (
+        f"{file}:9: credentials.acme.rotation.renew_befor: is not known; 'renew_before' is\n"
+        "  mend: Write `renew_before`."
+    )
+
+
+def test_a_mistake_in_defaults_is_told_once_and_where_it_stands(mistakes: Mistakes):
+    text = VAULT + "defaults:\n  session:\n    refresh_every: 2h\ncredentials:\n" + ACME + DEPLOYER
+    (found,) = mistakes(text)
+    assert found.startswith("6: defaults.session.refresh_every: refresh_every (2h) and consumer_lag")
+
+
+def test_a_mistake_in_defaults_is_told_even_if_all_override_it(mistakes: Mistakes):
+    text = VAULT + "defaults: {key: {bits: 1}}\ncredentials:\n" + ACME + "    key: {bits: 2048}\n"
+    assert mistakes(text) == ["4: defaults.key.bits: is none of the choices"]
+
+
+def test_what_does_not_fit_the_defaults_is_told_where_the_credential_wrote_it(mistakes: Mistakes):
+    text = VAULT + "defaults: {session: {refresh_every: 40m}}\ncredentials:\n" + ACME
+    assert mistakes(text + "    session: {timeout: 1h, verify_every: 15m}\n")[0].startswith(
+        "10: credentials.acme.session.timeout: refresh_every (40m)"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    session: {client_secret: hunter2}\n",
+        "    session: {client_secret: {file: a, env: hunter2}}\n",
+        "    session: {client_secret: {value: hunter2}}\n",
+        "    session: {client_secret: [hunter2]}\n",
+        "    session: {client_secret: 12345678}\n",
+        "    login_url: https://x:hunter2@acme.example\n",
+    ],
+)
+def test_a_secret_in_the_file_is_a_mistake_and_is_not_repeated(write: Write, line: str):
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(GOOD + line))
+    assert "hunter2" not in str(refused.value)
+    assert "12345678" not in repr(refused.value.problems)
+
+
+def test_several_circles_are_all_told(mistakes: Mistakes):
+    def member(name: str, after: str) -> str:
+        return ACME.replace("acme", name) + f"    rollout: {{after: [{after}]}}\n"
+
+    text = VAULT + "credentials:\n" + "".join(member(a, b) for a, b in ("ab", "ba", "cd", "de", "ec"))
+    circles = [found.split(": ")[2] for found in mistakes(text)]
+    assert sorted(sorted(set(circle.split(" -> "))) for circle in circles) == [["a", "b"], ["c", "d", "e"]]
+
+
+def test_aliases_that_multiply_are_refused(mistakes: Mistakes):
+    lines = [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
+    (found,) = mistakes("a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "\n".join(lines))
+    assert "its aliases multiply beyond measure" in found
+
+
+def test_an_alias_within_what_it_names_is_refused(mistakes: Mistakes):
+    assert "2: b: there is no anchor 'a' before" in "\n".join(mistakes("a: &a\n  b: *a\n")).replace(
+        "a.b", "b"
+    )
+
+
+@pytest.mark.parametrize("bracket", ["[", "{a: ", "- "])
+def test_a_bottomless_file_is_refused(mistakes: Mistakes, bracket: str):
+    (found,) = mistakes(bracket * 100_000)
+    assert "is nested more than 24 deep" in found
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"a: \x01", b"a: \x00", b"\xed\xa0\x80"])
+def test_a_file_that_is_no_text_is_refused(write: Write, data: bytes):
+    file = write("")
+    file.write_bytes(data)
+    with pytest.raises(ConfigurationError):
+        load(file)
+
+
+YAML_PIECES = st.sampled_from(
+    [
+        *"[]{},:&*!|>-?#'\"%@` \n\t",
+        "\n  ",
+        "a",
+        "<<",
+        "~",
+        "---\n",
+        "...\n",
+        "1",
+        "&a ",
+        "*a",
+        "!!str ",
+        "vault: ",
+    ]
+)
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(YAML_PIECES, max_size=40).map("".join)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+def test_garbage_is_a_mistake_and_never_a_crash(write: Write, text: str):
+    file = write("")
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(ConfigurationError):
+        load(file)
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=12),
+        st.sampled_from(["30d", "0s"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "file",
+                    "env",
+                    "cron",
+                    "duration",
+                    "directory",
+                    "username",
+                    "method",
+                    "publisher",
+                    "with",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+SECTIONS = ["vault", "salesforce", "fleet", "log", "defaults", "credentials"]
+KEYS = [
+    "users",
+    "key",
+    "rotation",
+    "session",
+    "proof",
+    "deploy",
+    "rollout",
+    "login_url",
+    "app",
+    "login",
+    "address",
+]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(SECTIONS),
+        st.one_of(VALUES, st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4)),
+        max_size=6,
+    ),
+    st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+def test_values_of_any_shape_are_mistakes_and_never_a_crash(
+    write: Write, sections: dict[str, object], credential: dict[str, object]
+):
+    sections.setdefault("credentials", {"acme": credential})
+    with contextlib.suppress(ConfigurationError):
+        load(write(yaml.safe_dump(sections)))
