@@ -1,0 +1,206 @@
+"""The metadata files of a new app, ready to be deployed, and what is left for a person to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+from rotator.errors import Misconfigured
+from rotator.salesforce.appfiles import App, AppKind
+from rotator.salesforce.appxml import NAMESPACE, certificate_der, certificate_pem_of
+from rotator.salesforce.packages import (
+    CONNECTED_APP,
+    GLOBAL_OAUTH,
+    HEADER,
+    OAUTH,
+    OAUTH_POLICIES,
+    POLICIES,
+    FileType,
+    manifest,
+)
+
+CALLBACK_URL: Final = "https://login.salesforce.com/services/oauth2/success"
+"""Every app must name one; the JWT bearer flow never goes there."""
+
+_PERMISSION_SET = """\
+In Setup, Permission Sets: make {permission_set} if it is not there, with "API Enabled" and Read on Account.
+   Assign it to {users}."""
+_SECRETS_ALLOWED = """\
+In Setup, External Client Apps, Settings: turn on "Allow Access to OAuth Consumer Secrets via Metadata API".
+   Without it the certificate can be renewed by hand alone."""
+_CONNECTED_APP_ALLOWED = """\
+Since Spring '26 new Connected Apps have to be allowed by Salesforce Customer Support. Take an External Client App
+   unless this one exists already."""
+_DEPLOY = """\
+Deploy the {kind}, as a user who may customize the application:
+   sf project deploy start --metadata-dir {directory} --single-package --target-org <alias>"""
+_EXTERNAL_CLIENT_APP_KEY = """\
+In Setup, External Client App Manager: open {name}, select Settings, OAuth Settings, Consumer Key and Secret, and
+   copy the consumer key. Look at Policies, too: Permitted Users must be pre-authorized."""
+_CONNECTED_APP_KEY = """\
+In Setup, App Manager: open the menu in the row of {name}, select View, then Manage Consumer Details, and copy the
+   consumer key."""
+_WAIT = """\
+Wait until the new app has reached all servers of the org (2 to 30 minutes). rotator keeps trying and tells when
+   the key pair is proved; `rotator deployed` makes it look at once."""
+
+Field = tuple[str, "str | tuple[Field, ...]"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """An app that is to be made.
+
+    Attributes:
+        permission_set: API name of the permission set whose users may use the app without being asked.
+        contact_email: whom Salesforce writes to about the app.
+    """
+
+    app: App
+    certificate_pem: str
+    permission_set: str
+    contact_email: str
+    api_version: str = "66.0"
+
+    @property
+    def label(self) -> str:
+        """The name that people see."""
+        return self.app.name.replace("_", " ")
+
+
+def app_files(new: NewApp) -> dict[str, bytes]:
+    """Return package.xml and the files of an app, by path.
+
+    An External Client App takes five: without its two policies everybody may authorise it for himself, which a
+    server can't do (the default is AllSelfAuthorized). The scope RefreshToken is demanded for the JWT bearer flow.
+    """
+    components = _connected_app(new) if new.app.kind is AppKind.CONNECTED_APP else _external_client_app(new)
+    files: dict[str, bytes] = {}
+    members: dict[str, list[str]] = {}
+    for kind, name, fields in components:
+        files[f"{kind.folder}/{name}.{kind.suffix}"] = _document(kind.name, fields)
+        members[kind.name] = [name]
+    return {"package.xml": manifest(members, new.api_version), **files}
+
+
+def write_app_files(new: NewApp, directory: Path) -> list[Path]:
+    """Write the files of an app into a folder, which is made, and return their paths.
+
+    Raises Misconfigured when a file is there already with other content: it may have been edited.
+    """
+    files = {directory / path: content for path, content in app_files(new).items()}
+    try:
+        kept = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
+        if kept:
+            raise Misconfigured(
+                f"{kept[0]} is there already and is not what would be written",
+                code="salesforce.metadata.directory",
+                hint="Name another folder, or remove the file.",
+            )
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise Misconfigured(
+            f"the app's files can't be written to {directory}: {error.strerror or error}",
+            code="salesforce.metadata.directory",
+            hint="Name a folder that rotator may write to.",
+        ) from None
+    return list(files)
+
+
+def checklist(new: NewApp, directory: Path, usernames: Iterable[str]) -> str:
+    """Return what a person has to do so that the app serves: deploy it, pre-authorise, copy the consumer key."""
+    app, users = new.app, ", ".join(usernames)
+    is_connected_app = app.kind is AppKind.CONNECTED_APP
+    steps = (
+        _PERMISSION_SET.format(permission_set=new.permission_set, users=users),
+        _CONNECTED_APP_ALLOWED if is_connected_app else _SECRETS_ALLOWED,
+        _DEPLOY.format(
+            kind="Connected App" if is_connected_app else "External Client App", directory=directory
+        ),
+        (_CONNECTED_APP_KEY if is_connected_app else _EXTERNAL_CLIENT_APP_KEY).format(name=app.name),
+        "Write the consumer key into the configuration (`consumer_key`). The consumer secret is not needed.",
+        _WAIT,
+    )
+    return "".join(f"{number}. {step}\n" for number, step in enumerate(steps, 1))
+
+
+def _external_client_app(new: NewApp) -> list[tuple[FileType, str, tuple[Field, ...]]]:
+    name = new.app.name
+    belongs: Field = ("externalClientApplication", name)
+    return [
+        (HEADER, name, (
+            ("contactEmail", new.contact_email),
+            ("distributionState", "Local"),
+            ("isProtected", "false"),
+            ("label", new.label),
+        )),
+        (GLOBAL_OAUTH, f"{name}_glbloauth", (
+            ("callbackUrl", CALLBACK_URL),
+            ("certificate", certificate_pem_of(certificate_der(new.certificate_pem))),
+            belongs,
+            ("isConsumerSecretOptional", "false"),
+            ("isIntrospectAllTokens", "false"),
+            ("isPkceRequired", "true"),
+            ("isSecretRequiredForRefreshToken", "true"),
+            ("label", f"{name}_glbloauth"),
+            ("shouldRotateConsumerKey", "false"),
+            ("shouldRotateConsumerSecret", "false"),
+        )),
+        (OAUTH, f"{name}_oauth", (
+            ("commaSeparatedOauthScopes", "Api, RefreshToken"),
+            belongs,
+            ("label", f"{name}_oauth"),
+        )),
+        (OAUTH_POLICIES, f"{name}_oauthPlcy", (
+            ("commaSeparatedPermissionSet", new.permission_set),
+            belongs,
+            ("ipRelaxationPolicyType", "Enforce"),
+            ("label", f"{name}_oauthPlcy"),
+            ("permittedUsersPolicyType", "AdminApprovedPreAuthorized"),
+            ("refreshTokenPolicyType", "Zero"),
+        )),
+        (POLICIES, f"{name}_plcy", (
+            belongs,
+            ("isEnabled", "true"),
+            ("isOauthPluginEnabled", "true"),
+            ("label", f"{name}_plcy"),
+        )),
+    ]  # fmt: skip
+
+
+def _connected_app(new: NewApp) -> list[tuple[FileType, str, tuple[Field, ...]]]:
+    return [(CONNECTED_APP, new.app.name, (
+        ("contactEmail", new.contact_email),
+        ("label", new.label),
+        ("oauthConfig", (
+            ("callbackUrl", CALLBACK_URL),
+            ("certificate", certificate_pem_of(certificate_der(new.certificate_pem))),
+            ("isAdminApproved", "true"),
+            ("isConsumerSecretOptional", "false"),
+            ("isIntrospectAllTokens", "false"),
+            ("isSecretRequiredForRefreshToken", "true"),
+            ("scopes", "Api"),
+            ("scopes", "RefreshToken"),
+        )),
+        ("oauthPolicy", (("ipRelaxation", "ENFORCE"), ("refreshTokenPolicy", "zero"))),
+        ("permissionSetName", new.permission_set),
+    ))]  # fmt: skip
+
+
+def _document(kind: str, fields: tuple[Field, ...]) -> bytes:
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{kind} xmlns="{NAMESPACE}">\n'
+    return f"{head}{_xml(fields, '    ')}</{kind}>\n".encode()
+
+
+def _xml(fields: tuple[Field, ...], pad: str) -> str:
+    return "".join(
+        f"{pad}<{name}>{escape(value)}</{name}>\n"
+        if isinstance(value, str)
+        else f"{pad}<{name}>\n{_xml(value, pad + '    ')}{pad}</{name}>\n"
+        for name, value in fields
+    )

@@ -1,0 +1,191 @@
+"""Deploys by REST: start one, ask for it, cancel it, and find the one whose answer was lost.
+
+Metadata API Developer Guide, "Deploying with REST": resource ``metadata/deployRequest``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+from rotator.errors import RotatorError, Transient
+from rotator.salesforce.http import Reply, Wire
+from rotator.salesforce.refusals import quote, rest_refusal
+from rotator.salesforce.rest import Org, call
+
+TERMINAL: Final = frozenset({"Succeeded", "SucceededPartial", "Failed", "Canceled"})
+CANCEL_IS_LATE: Final = frozenset({"Canceling", "FinalizingDeploy"})
+"""Where it is asked for already, or can't be done any more (meta_rest_deploy_cancel)."""
+
+_MOST_BYTES = 8 << 20
+_MOST_FAILURES = 5
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_EARLY = timedelta(seconds=3)
+_LATE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """What is known of a deploy.
+
+    Attributes:
+        done: it has ended, one way or another.
+        components: type and full name of each that succeeded or failed; may be empty while it is under way.
+        problem: what went wrong, for people; empty if nothing did.
+    """
+
+    id: str
+    status: str
+    done: bool
+    components: frozenset[tuple[str, str]]
+    problem: str
+
+
+def start_deploy(wire: Wire, org: Org, archive: bytes, *, check_only: bool) -> str:
+    """Hand over a package and return the deploy's id.
+
+    Nothing is left half-done (``rollbackOnError``), and no warning is passed over: a consumer key is only replaced
+    by those who ignore warnings. ``check_only`` validates and changes nothing.
+
+    Raises errors with ``maybe_done`` where the org may have accepted it.
+    """
+    options = {
+        "allowMissingFiles": False,
+        "checkOnly": check_only,
+        "ignoreWarnings": False,
+        "purgeOnDelete": False,
+        "rollbackOnError": True,
+        "singlePackage": True,
+    }
+    # The name of the second part is what the Salesforce CLI sends.
+    parts = {
+        "file": ("deploy.zip", archive, "application/zip"),
+        "entity_content": (None, json.dumps({"deployOptions": options}), "application/json"),
+    }
+    found = call(wire, org, "POST", "metadata/deployRequest", files=parts).json()
+    deploy_id = found.get("id") if isinstance(found, dict) else None
+    if not isinstance(deploy_id, str) or not deploy_id.isalnum():
+        raise _unreadable("deployRequest", maybe_done=True)
+    return deploy_id
+
+
+def get_deploy(wire: Wire, org: Org, deploy_id: str) -> Deploy | None:
+    """Return what became of a deploy; None if the org knows no such deploy (any more)."""
+    url = f"{org.instance_url}/services/data/v{org.api_version}/metadata/deployRequest/{deploy_id}"
+    reply = wire.send(
+        "GET", url, params={"includeDetails": "true"}, token=org.access_token, max_bytes=_MOST_BYTES
+    )
+    if reply.status == HTTPStatus.NOT_FOUND and _is_answer_of_the_api(reply):
+        return None
+    if reply.status != HTTPStatus.OK:
+        raise rest_refusal(reply, [org.access_token])
+    found = reply.json()
+    result = found.get("deployResult") if isinstance(found, dict) else None
+    if not isinstance(result, dict) or not isinstance(result.get("status"), str):
+        raise _unreadable("deployRequest")
+    messages = list(_messages(result))
+    components = frozenset((_word(row, "componentType"), _word(row, "fullName")) for row in messages)
+    done = result["status"] in TERMINAL or result.get("done") in (True, "true")
+    return Deploy(deploy_id, result["status"], done, components, _problem(result, messages))
+
+
+def cancel_deploy(wire: Wire, org: Org, deploy_id: str) -> None:
+    """Ask for the end of a deploy. It may still succeed: only a terminal status tells.
+
+    That the org finds it too late is no error.
+    """
+    try:
+        call(
+            wire,
+            org,
+            "PATCH",
+            f"metadata/deployRequest/{deploy_id}",
+            json={"deployResult": {"status": "Canceling"}},
+        )
+    except RotatorError as error:
+        if error.code != "salesforce.refused":
+            raise
+
+
+def find_deploys(
+    wire: Wire, org: Org, *, since: datetime, user_id: str, clock: Callable[[], datetime]
+) -> list[str]:
+    """Return the ids of a user's deploys that were accepted at or soon after ``since``, newest first.
+
+    ``since`` is told by our ``clock``; the org's may differ and is read from its answer.
+    """
+    floor = (since - _CLOCKS_DIFFER).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    who = f" AND CreatedById = '{user_id}'" if user_id.isalnum() else ""
+    query = (  # a date of ours and an id of letters and digits: nothing to inject
+        "SELECT Id, CreatedDate FROM DeployRequest WHERE CheckOnly = false"  # noqa: S608 - see above
+        f" AND CreatedDate >= {floor}{who} ORDER BY CreatedDate DESC LIMIT 50"
+    )
+    reply = call(wire, org, "GET", "tooling/query", params={"q": query})
+    # Asked after the answer: a slow one makes the search begin too early, and never too late.
+    offset = (reply.date - clock()) if reply.date else timedelta()
+    found = reply.json()
+    rows = found.get("records") if isinstance(found, dict) else None
+    if not isinstance(rows, list):
+        raise _unreadable("tooling/query")
+    begin, end = since + offset - _EARLY, since + offset + _LATE
+    return [
+        row["Id"]
+        for row in rows
+        if isinstance(row, dict) and begin <= _created(row) <= end and _word(row, "Id")
+    ]
+
+
+def _created(row: dict[str, Any]) -> datetime:
+    try:
+        return datetime.strptime(_word(row, "CreatedDate"), "%Y-%m-%dT%H:%M:%S.%f%z")
+    except ValueError:
+        raise _unreadable("tooling/query") from None
+
+
+def _is_answer_of_the_api(reply: Reply) -> bool:
+    """Tell the API's own 404 from that of a proxy or a wrong host."""
+    try:
+        found = reply.json()
+    except Transient:
+        return False
+    return isinstance(found, list) and bool(found)
+
+
+def _messages(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    details = result.get("details")
+    for name in ("componentFailures", "componentSuccesses"):
+        rows = details.get(name) if isinstance(details, dict) else None
+        for row in rows if isinstance(rows, list) else [rows]:
+            if isinstance(row, dict):
+                yield row
+
+
+def _problem(result: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+    """Return what went wrong, in the org's words."""
+    failures = [row for row in messages if _word(row, "problem")]
+    told = [
+        f"{_word(row, 'fullName') or _word(row, 'fileName')}: {quote(_word(row, 'problem'))}"
+        for row in failures
+    ]
+    if _word(result, "errorMessage"):
+        told.insert(0, quote(_word(result, "errorMessage")))
+    more = len(told) - _MOST_FAILURES
+    return "; ".join(told[:_MOST_FAILURES]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _word(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _unreadable(what: str, *, maybe_done: bool = False) -> Transient:
+    return Transient(
+        f"the org's answer to {what} is not what Salesforce sends",
+        code="salesforce.unreadable",
+        hint="Something other than Salesforce may be answering. If it lasts, check the host and the proxy.",
+        maybe_done=maybe_done,
+    )
