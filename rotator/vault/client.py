@@ -1,0 +1,150 @@
+"""The one client of Vault that all threads share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from weakref import WeakSet
+
+import hvac
+import requests
+from hvac.adapters import RawAdapter
+
+from rotator.errors import Misconfigured, Rejected, RotatorError, Transient
+from rotator.vault.guard import GuardedSession, Shared
+from rotator.vault.login import Authenticator, Lease, renew
+from rotator.vault.refusals import refusal
+from rotator.vault.settings import VaultSettings
+
+_LOOK_AGAIN = timedelta(hours=1)
+_SHORTEST_WAIT = timedelta(seconds=1)
+_HOLD_TRANSIENT_SECONDS = 1.0
+_HOLD_SECONDS = 30.0  # Vault locks an AppRole out after a few failed logins in a row (user lockout)
+
+
+class VaultClient:
+    """Sends requests with a token that it keeps alive. Usable from many threads: each has its own connections.
+
+    Args:
+        clock: the time; injected by tests.
+    """
+
+    def __init__(
+        self, settings: VaultSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._shared = Shared()
+        self._authenticator = Authenticator(settings)
+        self._lease: Lease | None = None
+        self._login_lock = threading.Lock()
+        self._held: tuple[float, RotatorError] | None = None
+        self._local = threading.local()
+        self._sessions: WeakSet[GuardedSession] = WeakSet()
+
+    def call(self, send: Callable[[hvac.Client], requests.Response]) -> requests.Response:
+        """Let ``send`` send one request, logged in, and return Vault's answer whatever its status.
+
+        A 403 can mean a policy or a dead token: one look tells, and a dead one is replaced once.
+        Raises RotatorError when there is no answer or no login.
+        """
+        lease = self._lease or self._replace(None)
+        response = send(self._hvac(lease))
+        if response.status_code == HTTPStatus.FORBIDDEN and self._is_dead(lease):
+            response = send(self._hvac(self._replace(lease)))
+        return response
+
+    def keep_alive(self, now: datetime) -> datetime:
+        """Log in or renew when it is time, and return when to come again.
+
+        A lease is renewed when two thirds of it are over. One that cannot grow is replaced by a new login; while
+        that fails, the old one serves on. Raises RotatorError.
+        """
+        lease = self._lease or self._replace(None)
+        if lease.renew_at is not None and now >= lease.renew_at:
+            lease = self._prolong(lease, now)
+        return max(lease.renew_at, now + _SHORTEST_WAIT) if lease.renew_at else now + _LOOK_AGAIN
+
+    def lease(self) -> Lease | None:
+        """Return the present lease; None before the first login."""
+        return self._lease
+
+    def clock_skew(self) -> timedelta | None:
+        """Return Vault's clock minus ours, give or take a second; None before the first answer."""
+        return self._shared.skew
+
+    def health(self) -> requests.Response:
+        """Return what ``sys/health`` answers, without a login."""
+        response: requests.Response = self._hvac(None).sys.read_health_status(method="GET")
+        return response
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for session in list(self._sessions):
+            session.close()
+
+    def _hvac(self, lease: Lease | None) -> hvac.Client:
+        """Return this thread's hvac client, with the token of ``lease`` or none."""
+        client = getattr(self._local, "client", None)
+        if client is None:
+            session = GuardedSession(self.settings, self._shared)
+            self._sessions.add(session)
+            # RawAdapter and ignore_exceptions: hvac's exceptions lose headers and statuses, so answers come as they are.
+            client = hvac.Client(
+                url=self.settings.address.rstrip("/"),
+                token="",  # not None, which would read VAULT_TOKEN and ~/.vault-token
+                session=session,
+                adapter=RawAdapter,
+                namespace=self.settings.namespace,
+                ignore_exceptions=True,
+            )
+            self._local.client = client
+        client.token = lease.token.reveal() if lease else ""
+        return client
+
+    def _replace(self, stale: Lease | None) -> Lease:
+        """Return a lease other than ``stale``: what another thread got meanwhile, or a new login."""
+        with self._login_lock:
+            if self._lease is not None and self._lease is not stale:
+                return self._lease
+            self._lease = self._log_in()
+            return self._lease
+
+    def _log_in(self) -> Lease:
+        """Log in, unless that has just failed: then say so again."""
+        if self._held and time.monotonic() < self._held[0]:
+            error = self._held[1]
+            raise type(error)(error.message, code=error.code, hint=error.hint) from None
+        try:
+            lease = self._authenticator.log_in(self._hvac(None), self._clock())
+        except RotatorError as error:
+            pause = _HOLD_TRANSIENT_SECONDS if isinstance(error, Transient) else _HOLD_SECONDS
+            self._held = (time.monotonic() + pause, error)
+            raise
+        self._held = None
+        return lease
+
+    def _prolong(self, lease: Lease, now: datetime) -> Lease:
+        with self._login_lock:
+            if self._lease is not lease:
+                return self._lease or lease
+            if lease.renewable:
+                try:
+                    self._lease = lease = renew(self._hvac(lease), lease, now)
+                except (Misconfigured, Rejected):  # the token is gone, or can or may not be renewed
+                    pass
+                else:
+                    if lease.duration is None or lease.wanted is None or lease.duration >= lease.wanted:
+                        return lease
+            self._lease = self._log_in()
+            return self._lease
+
+    def _is_dead(self, lease: Lease) -> bool:
+        """Tell whether Vault no longer knows the token of ``lease``."""
+        response: requests.Response = self._hvac(lease).auth.token.lookup_self()
+        if response.status_code in {HTTPStatus.OK, HTTPStatus.FORBIDDEN}:
+            return response.status_code == HTTPStatus.FORBIDDEN
+        raise refusal(response)

@@ -1,0 +1,189 @@
+"""The HTTP session below hvac: what hvac leaves open is decided here.
+
+- Redirects: a standby sends 307 or 308. They are followed with method and body kept, and only to hosts that are
+  allowed, because the token travels along. 301 to 303 are never followed: requests would turn a write into a read
+  and report success.
+- Consistency: standbys of OpenBao (2.5 and later) and performance standbys of Vault Enterprise answer from old
+  data. Each request echoes the last ``X-Vault-Index`` and asks to be forwarded otherwise (Vault documentation,
+  "Vault Eventual Consistency", client-side mitigations). A 412 is asked again for a second.
+- The environment (proxies, CA bundles, netrc, VAULT_*) has no say.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.vault.settings import Certificate, VaultSettings
+
+_MOST_REDIRECTS = 3
+_KEEPING_REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
+_WAITS_FOR_INDEX_SECONDS = (0.05, 0.1, 0.2, 0.4)
+_HARMLESS = {"GET", "LIST", "HEAD"}
+_CONNECTIONS = 4  # one thread needs one; redirects to other nodes some more
+
+
+class Shared:
+    """What the sessions of all threads learn from Vault's answers."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._index: str | None = None
+        self._skew: timedelta | None = None
+
+    def learn(self, response: requests.Response, sent: datetime, received: datetime) -> None:
+        """Take the consistency index and the server's clock from an answer's headers."""
+        index, date = response.headers.get("X-Vault-Index"), response.headers.get("Date")
+        try:
+            at = parsedate_to_datetime(date) if date else None
+        except ValueError:
+            at = None
+        with self._lock:
+            self._index = index or self._index
+            if at is not None and at.tzinfo is not None:
+                # The header has whole seconds, cut off: on average the clock was half a second further.
+                self._skew = at + timedelta(milliseconds=500) - (sent + (received - sent) / 2)
+
+    def forget_index(self) -> None:
+        """Ask for nothing newer than what a server has: a Vault restored from a backup never reaches our index."""
+        with self._lock:
+            self._index = None
+
+    @property
+    def index(self) -> str | None:
+        with self._lock:
+            return self._index
+
+    @property
+    def skew(self) -> timedelta | None:
+        """Vault's clock minus ours, give or take a second; None before the first answer."""
+        with self._lock:
+            return self._skew
+
+
+class GuardedSession(requests.Session):
+    """The session of one thread. Every request goes through :meth:`request`, whatever hvac asks for."""
+
+    def __init__(self, settings: VaultSettings, shared: Shared) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.verify = str(settings.ca_file) if settings.ca_file else True
+        pair = settings.client_certificate
+        if isinstance(settings.login, Certificate):
+            pair = (settings.login.certificate_file, settings.login.key_file)
+        self.cert = (str(pair[0]), str(pair[1])) if pair else None
+        adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS, max_retries=0)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self._settings = settings
+        self._shared = shared
+
+    def request(self, method: str, url: str, **asked: Any) -> requests.Response:  # type: ignore[override] # hvac names all other arguments
+        """Send one request. Raises Transient for network errors, Misconfigured for TLS and forbidden redirects."""
+        for wait_seconds in (*_WAITS_FOR_INDEX_SECONDS, None):
+            response = self._follow(method.upper(), str(url), asked)
+            if response.status_code != HTTPStatus.PRECONDITION_FAILED:
+                break
+            if wait_seconds is None:
+                self._shared.forget_index()
+                break
+            time.sleep(wait_seconds)
+        return response
+
+    def _follow(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._send(method, url, asked)
+            if not HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST:
+                return response
+            url = self._next(url, response)
+        raise Transient(
+            "Vault's nodes redirect to each other without end",
+            code="vault.redirect_loop",
+            hint="A failover may be under way. If it lasts, see api_addr in the configuration of each node.",
+        )
+
+    def _next(self, url: str, response: requests.Response) -> str:
+        """Return where a redirect leads. Raises Misconfigured when it must not be followed."""
+        target = urljoin(url, response.headers.get("Location", ""))
+        old, new = urlsplit(url), urlsplit(target)
+        own = urlsplit(self._settings.address)
+        known = {new.hostname, new.netloc} & {own.hostname, *self._settings.redirect_hosts}
+        if (
+            response.status_code not in _KEEPING_REDIRECTS
+            or not known
+            or (old.scheme, new.scheme) == ("https", "http")
+        ):
+            raise Misconfigured(
+                f"the Vault address redirects to {new.scheme}://{new.netloc} (status {response.status_code}); "
+                "that is not followed, because the token would go with it",
+                code="vault.redirected",
+                hint="Let `vault.address` name that host itself, or, if it is a node of this Vault, list it "
+                "under `vault.redirect_hosts`.",
+            )
+        return target
+
+    def _send(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
+        headers = {**(asked.get("headers") or {}), "X-Vault-Inconsistent": "forward-active-node"}
+        if index := self._shared.index:
+            headers["X-Vault-Index"] = index
+        sent = datetime.now(UTC)
+        try:
+            response = super().request(
+                method,
+                url,
+                params=asked.get("params"),
+                json=asked.get("json"),
+                headers=headers,
+                timeout=self._settings.timeout_seconds,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _network_error(error, method, self._settings) from None
+        self._shared.learn(response, sent, datetime.now(UTC))
+        return response
+
+
+def _network_error(error: Exception, method: str, settings: VaultSettings) -> RotatorError:
+    """Return the error for a request that got no answer. Library messages stay out: they can quote the request."""
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Misconfigured(
+            f"the TLS certificate of {settings.address} is not trusted",
+            code="vault.tls",
+            hint="Set `vault.ca_file` to the authority that signed it, and see that the address is a name in it.",
+        )
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return Misconfigured(
+            "a TLS file of the Vault settings cannot be read",
+            code="vault.tls_file",
+            hint="Check `vault.ca_file` and the client certificate's files.",
+        )
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return Misconfigured(
+            "the Vault token or namespace has characters that no HTTP header may have",
+            code="vault.token_malformed",
+            hint="Put the bare token into its file, one line.",
+        )
+    if isinstance(error, ValueError):  # InvalidURL, InvalidSchema, MissingSchema
+        return Misconfigured(
+            f"{settings.address!r} is no address of a Vault",
+            code="vault.address",
+            hint="Correct `vault.address`.",
+        )
+    never_arrived = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
+    what = "did not answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+    return Transient(
+        f"Vault at {settings.address} {what} ({type(error).__name__})",
+        code="vault.unreachable",
+        hint="Is it running, and is the address right?",
+        maybe_done=method not in _HARMLESS and not never_arrived,
+    )

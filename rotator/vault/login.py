@@ -1,0 +1,183 @@
+"""How a Vault token is obtained, and how long it may be used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import hvac
+
+from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
+from rotator.secret import Secret
+from rotator.vault.refusals import accept
+from rotator.vault.settings import AppRole, Certificate, Jwt, Kubernetes, Token, VaultSettings, reveal
+
+_RENEW_AFTER = 2 / 3  # of a lease; what Vault's own agents do
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A Vault token and its life.
+
+    Attributes:
+        duration: granted life; None: it does not end (a root token).
+        wanted: the life that the login gives when it is new. A renewal that grants less tells that the end is near.
+    """
+
+    token: Secret
+    granted_at: datetime
+    duration: timedelta | None
+    wanted: timedelta | None
+    renewable: bool
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return None if self.duration is None else self.granted_at + self.duration
+
+    @property
+    def renew_at(self) -> datetime | None:
+        """When two thirds of the life are over."""
+        return None if self.duration is None else self.granted_at + self.duration * _RENEW_AFTER
+
+
+class Authenticator:
+    """Logs in as the settings say. Keeps an unwrapped secret_id, because it can be unwrapped only once.
+
+    A new wrapping token in the file is unwrapped at the next login; one that is gone by then is not missed.
+    """
+
+    def __init__(self, settings: VaultSettings) -> None:
+        self._login = settings.login
+        self._unwrapped: tuple[Secret, Secret] | None = None  # the wrapping token, and what was in it
+
+    def log_in(self, client: hvac.Client, now: datetime) -> Lease:
+        """Return a new lease; ``client`` must carry no token. Raises RotatorError."""
+        login = self._login
+        if isinstance(login, Token):
+            return _adopt(client, Secret(reveal(login.token)), now)
+        auth = client.auth
+        try:
+            match login:
+                case AppRole():
+                    secret_id = self._secret_id(client, login)
+                    answer = auth.approle.login(
+                        reveal(login.role_id), secret_id.reveal(), use_token=False, mount_point=login.mount
+                    )
+                case Kubernetes():
+                    answer = auth.kubernetes.login(
+                        login.role, reveal(login.token_file), use_token=False, mount_point=login.mount
+                    )
+                case Jwt():
+                    answer = auth.jwt.jwt_login(
+                        login.role, reveal(login.token_file), use_token=False, path=login.mount
+                    )
+                case Certificate():
+                    role = {"name": login.role} if login.role else {}
+                    answer = client.adapter.post(f"/v1/auth/{login.mount}/login", json=role)
+            granted = accept(answer).get("auth")
+        except RotatorError as error:
+            raise _login_error(error) from None
+        return _granted(granted, now, None)
+
+    def _secret_id(self, client: hvac.Client, login: AppRole) -> Secret:
+        if not login.wrapped:
+            return Secret(reveal(login.secret_id))
+        try:
+            wrapping = Secret(reveal(login.secret_id))
+        except Misconfigured:
+            if self._unwrapped is None:
+                raise
+            return self._unwrapped[1]
+        if self._unwrapped is None or self._unwrapped[0] != wrapping:
+            self._unwrapped = (wrapping, _unwrap(client, wrapping, login))
+        return self._unwrapped[1]
+
+
+def renew(client: hvac.Client, lease: Lease, now: datetime) -> Lease:
+    """Return the prolonged lease; ``client`` carries its token. It may have got less than it wanted. Raises RotatorError."""
+    increment = int(lease.wanted.total_seconds()) if lease.wanted else None
+    answer = accept(client.auth.token.renew_self(increment=increment))
+    return _granted(answer.get("auth"), now, lease)
+
+
+def _granted(auth: Any, now: datetime, before: Lease | None) -> Lease:
+    """Return the lease that the ``auth`` part of an answer grants."""
+    try:
+        token, seconds, renewable = auth["client_token"], int(auth["lease_duration"]), bool(auth["renewable"])
+    except (TypeError, KeyError, ValueError):
+        raise Rejected(
+            "Vault answered a login or renewal without granting a token",
+            code="vault.login.no_token",
+            hint="Does the login's mount name an auth method? Multi-factor logins cannot be used by a daemon.",
+        ) from None
+    duration = timedelta(seconds=seconds) if seconds else None
+    wanted = before.wanted if before else duration
+    return Lease(Secret(str(token)), now, duration, wanted, renewable)
+
+
+def _adopt(client: hvac.Client, token: Secret, now: datetime) -> Lease:
+    """Return the lease of a token that somebody else made."""
+    client.token = token.reveal()
+    answer = client.auth.token.lookup_self()
+    if answer.status_code == HTTPStatus.FORBIDDEN:
+        raise Misconfigured(
+            "Vault does not know the token of the settings (any more)",
+            code="vault.login.token_dead",
+            hint="Put a new token into the file that `vault.login` names; a periodic one does not age.",
+        )
+    data = accept(answer).get("data", {})
+    seconds = int(data.get("ttl") or 0)
+    wanted = int(data.get("period") or data.get("creation_ttl") or 0)
+    return Lease(
+        token,
+        now,
+        timedelta(seconds=seconds) if seconds else None,
+        timedelta(seconds=wanted) if wanted else None,
+        bool(data.get("renewable")),
+    )
+
+
+def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
+    """Trade the wrapping token for the secret_id, after a look at where it comes from.
+
+    Raises Compromised when it was used before or wraps something else: somebody may have taken the secret_id
+    (Vault documentation, "Response wrapping", validation).
+    """
+    lookup = client.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping.reveal()})
+    made_by = str(accept(lookup).get("data", {}).get("creation_path", ""))
+    role = re.escape(login.role_name) if login.role_name else "[^/]+"
+    if not re.fullmatch(rf"auth/{re.escape(login.mount.strip('/'))}/role/{role}/secret-id", made_by):
+        raise Compromised(
+            f"the wrapping token was made by {made_by!r}, not by a secret-id of auth/{login.mount}",
+            code="vault.wrapping.foreign",
+            hint="Do not use it: somebody may have put another token in its place. Find out who, then supply a new "
+            "wrapped secret_id.",
+        )
+    client.token = wrapping.reveal()
+    try:
+        data = accept(client.sys.unwrap()).get("data") or {}
+    finally:
+        client.token = ""
+    if not isinstance(secret_id := data.get("secret_id"), str):
+        raise Rejected("the wrapping token held no secret_id", code="vault.wrapping.empty")
+    return Secret(secret_id)
+
+
+def _login_error(error: RotatorError) -> RotatorError:
+    """Return a refusal of a login as what it is: nothing gets better until a person changes something."""
+    if error.code not in {
+        "vault.refused",
+        "vault.permission_denied",
+        "vault.unsupported",
+        "vault.mount_absent",
+    }:
+        return error
+    return Misconfigured(
+        f"Vault refuses the login: {error.message}",
+        code="vault.login.refused",
+        hint="Check the role, the mount and what the role is bound to (service account, audience, certificate, "
+        "addresses) in the login's settings and in Vault.",
+    )

@@ -1,0 +1,112 @@
+"""How to reach Vault, and as whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rotator.errors import Misconfigured
+from rotator.secret import Secret
+
+Source = Secret | Path
+"""A secret value, or the file that holds it. A file is read anew at each login: it may have been renewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppRole:
+    """Log in with role_id and secret_id.
+
+    Attributes:
+        wrapped: ``secret_id`` is a response-wrapping token. It can be unwrapped once, so it serves one start.
+        role_name: where known, the wrapping token must come from this very role.
+    """
+
+    role_id: Source
+    secret_id: Source
+    mount: str = "approle"
+    wrapped: bool = False
+    role_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kubernetes:
+    """Log in with the service account's token of the pod."""
+
+    role: str
+    token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    mount: str = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class Jwt:
+    """Log in with a JSON Web Token that somebody else keeps fresh in a file."""
+
+    role: str
+    token_file: Path
+    mount: str = "jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Log in with a TLS client certificate. Without ``role`` Vault tries all roles."""
+
+    certificate_file: Path
+    key_file: Path
+    role: str = ""
+    mount: str = "cert"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Use a token that somebody else made. It is renewed where it can be; a new one is taken from the file."""
+
+    token: Source
+
+
+Login = AppRole | Kubernetes | Jwt | Certificate | Token
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings:
+    """Where Vault is.
+
+    Attributes:
+        address: base URL, such as ``https://vault.example.com:8200``.
+        mount: of the KV version 2 engine.
+        base_path: below which all documents of rotator live.
+        ca_file: certificates to trust instead of the system's.
+        client_certificate: certificate and key file for a listener that demands them.
+        redirect_hosts: further hosts (``host`` or ``host:port``) to which a standby may send us (status 307, 308).
+            The token goes with the request, so nobody else is followed.
+        timeout_seconds: for connecting, and between two bytes of an answer.
+    """
+
+    address: str
+    login: Login
+    mount: str = "secret"
+    base_path: str = "salesforce"
+    namespace: str | None = None
+    ca_file: Path | None = None
+    client_certificate: tuple[Path, Path] | None = None
+    redirect_hosts: tuple[str, ...] = ()
+    timeout_seconds: float = 10.0
+
+
+def reveal(source: Source) -> str:
+    """Return the secret itself, from its file if it is in one. Raises Misconfigured."""
+    if isinstance(source, Secret):
+        return source.reveal()
+    try:
+        text = source.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "is not text"
+        raise Misconfigured(
+            f"cannot read {source}: {why}",
+            code="vault.login.file",
+            hint="Create the file, and let the user that rotator runs as read it.",
+        ) from None
+    if not text:
+        raise Misconfigured(
+            f"{source} is empty", code="vault.login.file", hint="Put the secret into the file."
+        )
+    return text
