@@ -1,0 +1,320 @@
+"""The publisher that brings the certificate in through the Metadata API.
+
+The app's files are read anew for every deploy, so that a setting that somebody changed meanwhile stays changed; the
+certificate in them is replaced in place, and they are handed back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rotator.core.effects import Answer, Kind
+from rotator.errors import Misconfigured, Rejected, RotatorError, SessionDead, Transient
+from rotator.finding import Finding
+from rotator.publishers import failed
+from rotator.salesforce import metadata, soap
+from rotator.salesforce.appfiles import PARTS, App, AppFiles, AppKind, select
+from rotator.salesforce.appxml import certificate_der, certificate_pem_of
+from rotator.salesforce.http import Wire
+from rotator.salesforce.packages import read_directory, unzipped
+from rotator.salesforce.rest import Org, newest_api_version, userinfo
+
+CONNECTED_APP_VERSION: Final = 66.0
+"""Later versions leave the scope CustomPermissions out of what they retrieve: deployed again, it would be lost."""
+
+_UNCHANGED = "Nothing was changed. See Deployment Status in Setup."
+_FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.2, 3.0
+_T = TypeVar("_T")
+
+
+class MetadataPublisher:
+    """Publishes to one app, in the name of a deployer."""
+
+    def __init__(
+        self,
+        wire: Callable[[], Wire],
+        session: Callable[[], Org],
+        app: App,
+        source: Path | None = None,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+        patience: timedelta = timedelta(seconds=60),
+    ) -> None:
+        """Prepare; nothing is sent yet.
+
+        Args:
+            wire: gives the wire of the calling thread.
+            session: makes or gives a session of the deployer. It is kept until the org refuses it; then this is
+                asked once more.
+            source: a folder with the app's metadata files; None reads them from the org.
+            patience: how long one call waits for the org to read its metadata.
+        """
+        self._wire, self._new_session, self._app, self._source = wire, session, app, source
+        self._clock, self._sleep, self._patience = clock, sleep, patience
+        self._session: Org | None = None
+
+    def validate(self, certificate_pem: str, ticket: str | None) -> Answer:
+        """Have the org check the deploy (``checkOnly``); see :class:`rotator.publishers.Publisher`."""
+        try:
+            if ticket is None:
+                return Answer(Kind.PENDING, self._clock(), ticket=self._start_check(certificate_pem))
+            deploy = self._get(ticket)
+        except RotatorError as error:
+            return self._told(error)
+        if deploy is None or deploy.status == "Canceled":
+            return Answer(Kind.ABSENT, self._clock(), message=f"the validation {ticket} is gone")
+        if not deploy.done:
+            return Answer(Kind.PENDING, self._clock(), ticket=ticket)
+        if deploy.status == "Succeeded":
+            return Answer(Kind.OK, self._clock(), message="the org would take the certificate")
+        return self._refused(f"the org would refuse the deploy: {deploy.problem or deploy.status}", "invalid")
+
+    def deploy(self, certificate_pem: str, send_before: datetime) -> Answer:
+        """Start a deploy; see :class:`rotator.publishers.Publisher`."""
+        try:
+            archive = self._package(certificate_pem, send_before)
+        except RotatorError as error:
+            return self._told(error)  # only reading so far: surely not done
+        try:
+            ticket = self._send(archive, send_before, check_only=False)
+        except RotatorError as error:
+            return self._told(error, Kind.UNKNOWN if error.maybe_done else Kind.FAILED)
+        return Answer(Kind.PENDING, self._clock(), ticket=ticket)
+
+    def poll(self, certificate_pem: str, *, ticket: str | None, since: datetime, cancel: bool) -> Answer:
+        """Find out what became of a deploy; see :class:`rotator.publishers.Publisher`."""
+        try:
+            found = self._search(since) if ticket is None else self._get(ticket)
+            if isinstance(found, Answer):
+                return found
+            if found is None:
+                return Answer(Kind.ABSENT, self._clock(), message="the org knows of no such deploy")
+            if found.done:
+                return self._ended(found, certificate_pem)
+            if cancel and found.status not in metadata.CANCEL_IS_LATE:
+                self._asking(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
+        except RotatorError as error:
+            return self._told(error)
+        return Answer(Kind.PENDING, self._clock(), ticket=found.id, message=f"the deploy is {found.status}")
+
+    def verify(self) -> Iterator[Finding]:
+        """Read the app, its certificate and the session settings, and have a deploy of what is there checked."""
+        try:
+            files = self._files(self._until())
+        except RotatorError as error:
+            yield self._finding("app", error)
+            return
+        yield Finding(True, f"{self._app.name}: app", "its metadata can be read")
+        try:
+            der = files.certificate_der()
+            if der is None:
+                raise Misconfigured(
+                    "no certificate is to be seen in its metadata",
+                    hint="Put one in by hand once, or keep the app's metadata files (deploy.source.directory).",
+                )
+            archive = files.with_certificate(certificate_pem_of(der)).package()
+        except RotatorError as error:
+            yield self._finding("certificate", error)
+            return
+        yield Finding(True, f"{self._app.name}: certificate", "it can be read and replaced")
+        yield self._check_to_the_end(archive)
+        yield from self._session_settings()
+
+    # --- the files of the app -------------------------------------------------------------------
+
+    def _package(self, certificate_pem: str, until: datetime) -> bytes:
+        """Return the package that brings a certificate in. Nothing is sent at or after ``until``."""
+        self._in_time(until)
+        return self._files(until).with_certificate(certificate_pem).package()
+
+    def _files(self, until: datetime) -> AppFiles:
+        if self._source is None:
+            return self._asking(lambda org: self._retrieve(org, until))
+        files, version = read_directory(self._source)
+        return select(self._app, files, version or self._asking(lambda org: org.api_version or ""))
+
+    def _retrieve(self, org: Org, until: datetime) -> AppFiles:
+        """Read the app's files from the org.
+
+        All components of the child types are fetched, for only their content tells to which app they belong.
+        """
+        wire, kinds = self._wire(), [kind.name for kind in PARTS[self._app.kind]]
+        self._in_time(until)
+        listed = soap.list_metadata(wire, org, kinds)
+        members = {kind: [each.full_name for each in listed if each.kind == kind] for kind in kinds}
+        if self._app.name not in members[kinds[0]]:
+            raise Misconfigured(
+                f"the org shows the deployer no {kinds[0]} named {self._app.name} (of {len(members[kinds[0]])})",
+                code="salesforce.metadata.app_not_shown",
+                hint="Check `app.name` and `app.type`. If the app is there, the deployer lacks the permission to see "
+                "it in the Metadata API.",
+            )
+        members[kinds[0]] = [self._app.name]
+        self._in_time(until)
+        retrieve_id = soap.start_retrieve(wire, org, members)
+        retrieved = self._await_retrieve(org, retrieve_id, until)
+        try:
+            return select(self._app, unzipped(retrieved.archive), org.api_version or "")
+        except Misconfigured as error:
+            said = "".join(f"; the org says: {message}" for message in retrieved.messages[:3])
+            raise Misconfigured(error.message + said, code=error.code, hint=error.hint) from None
+
+    def _await_retrieve(self, org: Org, retrieve_id: str, until: datetime) -> soap.Retrieved:
+        until = min(until, self._until())
+        pause = _FIRST_POLL_SECONDS
+        while True:
+            self._in_time(until)
+            found = soap.check_retrieve(self._wire(), org, retrieve_id)
+            if found is not None:
+                return found
+            self._sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
+
+    # --- deploys --------------------------------------------------------------------------------
+
+    def _start_check(self, certificate_pem: str) -> str:
+        until = self._until()
+        return self._send(self._package(certificate_pem, until), until, check_only=True)
+
+    def _send(self, archive: bytes, until: datetime, *, check_only: bool) -> str:
+        def send(org: Org) -> str:
+            self._in_time(until)
+            return metadata.start_deploy(self._wire(), org, archive, check_only=check_only)
+
+        return self._asking(send)
+
+    def _get(self, deploy_id: str) -> metadata.Deploy | None:
+        return self._asking(lambda org: metadata.get_deploy(self._wire(), org, deploy_id))
+
+    def _search(self, since: datetime) -> metadata.Deploy | Answer | None:
+        """Return the newest deploy of our app since then; PENDING while one is under way that may be it."""
+        user_id = self._asking(lambda org: userinfo(self._wire(), org)).user_id
+        ids = self._asking(
+            lambda org: metadata.find_deploys(
+                self._wire(), org, since=since, user_id=user_id, clock=self._clock
+            )
+        )
+        ours = (PARTS[self._app.kind][0].name, self._app.name)
+        hidden = False
+        for deploy_id in ids:
+            deploy = self._get(deploy_id)
+            if deploy is not None and ours in deploy.components:
+                return deploy
+            hidden = hidden or (deploy is not None and not deploy.done)
+        if hidden:
+            return Answer(Kind.PENDING, self._clock(), message="a deploy that may be ours is under way")
+        return None
+
+    def _ended(self, deploy: metadata.Deploy, certificate_pem: str) -> Answer:
+        """Return what the end of a deploy means. A cancelled one may have been committed all the same.
+
+        What is REFUSED left the slot as it was. After a success that does not show, the proofs tell.
+        """
+        if deploy.status == "Failed":
+            return self._refused(f"the deploy failed: {deploy.problem or 'no reason was given'}", "failed")
+        try:
+            shown = self._asking(lambda org: self._retrieve(org, self._until())).certificate_der()
+        except RotatorError as error:
+            if deploy.status != "Succeeded":
+                return self._told(error, Kind.FAILED)
+            shown = None
+        if shown == certificate_der(certificate_pem):
+            return Answer(Kind.OK, self._clock(), message=f"the org shows the certificate ({deploy.status})")
+        if shown is None or deploy.status == "Succeeded":
+            return Answer(
+                Kind.OK,
+                self._clock(),
+                message=f"ended as {deploy.status}; whether it holds, only the proofs tell",
+            )
+        return self._refused(
+            f"the deploy ended as {deploy.status}: {deploy.problem or 'cancelled'}", "cancelled"
+        )
+
+    # --- what is looked at for the doctor -------------------------------------------------------
+
+    def _check_to_the_end(self, archive: bytes) -> Finding:
+        until = self._until()
+        try:
+            ticket = self._send(archive, until, check_only=True)
+            while True:
+                deploy = self._get(ticket)
+                if deploy is not None and deploy.done:
+                    break
+                self._in_time(until)
+                self._sleep(_FIRST_POLL_SECONDS)
+        except RotatorError as error:
+            return self._finding("deploy", error)
+        subject = f"{self._app.name}: deploy"
+        if deploy.status == "Succeeded":
+            return Finding(True, subject, "the org would take a deploy of what is there (checkOnly)")
+        return Finding(
+            False,
+            subject,
+            f"the org would refuse a deploy of what is there: {deploy.problem or deploy.status}",
+            "See the permissions of the deployer, and the app's metadata.",
+        )
+
+    def _session_settings(self) -> Iterator[Finding]:
+        """Look for settings that make a published token useless to consumers at another address."""
+        try:
+            found = self._asking(
+                lambda org: soap.read_metadata(self._wire(), org, "SecuritySettings", "Security")
+            )
+        except RotatorError as error:
+            yield self._finding("session settings", error)
+            return
+        for name in ("lockSessionsToIp", "enforceIpRangesEveryRequest"):
+            value = (found or {}).get(f"sessionSettings/{name}", "")
+            if value == "true":
+                yield Finding(
+                    False,
+                    f"{self._app.name}: {name}",
+                    "the org takes a token from the address alone that it was made for",
+                    "Turn it off in Setup, Session Settings, or let consumers and rotator call from one address.",
+                )
+            else:
+                yield Finding(
+                    True, f"{self._app.name}: {name}", "off" if value else "not shown to the deployer"
+                )
+
+    # --- session, time and troubles -------------------------------------------------------------
+
+    def _asking(self, question: Callable[[Org], _T]) -> _T:
+        """Ask with the deployer's session; if the org refuses it, once more with a new one."""
+        if self._session is not None:
+            try:
+                return question(self._session)
+            except SessionDead:
+                self._session = None
+        self._session = session = self._open()
+        return question(session)
+
+    def _open(self) -> Org:
+        org = self._new_session()
+        version = org.api_version or newest_api_version(self._wire(), org.instance_url)
+        if self._app.kind is AppKind.CONNECTED_APP and float(version) > CONNECTED_APP_VERSION:
+            version = str(CONNECTED_APP_VERSION)
+        return replace(org, api_version=version)
+
+    def _until(self) -> datetime:
+        return self._clock() + self._patience
+
+    def _in_time(self, until: datetime) -> None:
+        if self._clock() >= until:
+            raise Transient("there is no time left to send anything", code="publisher.too_late")
+
+    def _told(self, error: RotatorError, kind: Kind = Kind.FAILED) -> Answer:
+        """Return the answer that tells of an error. Plainly rejected are files that must not be deployed."""
+        return failed(error, self._clock(), kind=Kind.REFUSED if type(error) is Rejected else kind)
+
+    def _refused(self, message: str, code: str) -> Answer:
+        return Answer(Kind.REFUSED, self._clock(), code=f"publisher.{code}", message=message, hint=_UNCHANGED)
+
+    def _finding(self, what: str, error: RotatorError) -> Finding:
+        return Finding(False, f"{self._app.name}: {what}", error.message, error.hint)

@@ -1,0 +1,28 @@
+"""What a person is told who brings a certificate in."""
+
+from __future__ import annotations
+
+import pytest
+
+from rotator.publishers.manual import manual_steps
+from rotator.salesforce.appfiles import App, AppKind
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (
+            AppKind.EXTERNAL_CLIENT_APP,
+            ["External Client App Manager", "Edit Settings", "Enable JWT Bearer Flow"],
+        ),
+        (AppKind.CONNECTED_APP, ["App Manager", "Use Digital Signatures", "Choose File"]),
+    ],
+)
+def test_the_steps_name_the_app_the_pages_and_the_certificate(new_pem, kind, words):
+    steps = manual_steps(App(kind, "Rotator_Acme"), new_pem)
+    assert all(word in steps for word in ["Rotator_Acme", new_pem.strip(), "rotator deployed", *words])
+
+
+def test_the_steps_for_a_connected_app_warn_of_the_field_that_empties_itself(new_pem):
+    steps = manual_steps(App(AppKind.CONNECTED_APP, "Rotator_Acme"), new_pem)
+    assert "without a certificate" in steps
