@@ -1,0 +1,162 @@
+"""The log: one line for each event, JSON for machines, colours on a terminal, no secret in either.
+
+Every line, also of libraries, warnings and uncaught exceptions, takes the same way: ``logging`` carries it, structlog
+shapes it, the redactor sees it last. Before :func:`configure` nothing is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Any, Final, Literal, TextIO
+
+import structlog
+
+from rotator import events
+from rotator.events import Event
+from rotator.show.redact import Redactor
+
+Format = Literal["auto", "json", "console"]
+
+redactor: Final = Redactor()
+"""What the log goes through. Tell it the secrets that have no shape of their own: ``redactor.remember(value)``."""
+
+_own: Final = logging.getLogger("rotator")
+_own.addHandler(logging.NullHandler())
+_log: Final[structlog.stdlib.BoundLogger] = structlog.wrap_logger(
+    _own,
+    wrapper_class=structlog.stdlib.BoundLogger,
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+)
+
+
+def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: object) -> None:
+    """Log an event of the catalogue with its fields; ``exc_info`` adds a traceback.
+
+    A field that the catalogue does not name is a mistake of ours: a warning (in tests an error), never a lost line.
+    """
+    if unknown := fields.keys() - event.fields:
+        warnings.warn(
+            f"{event.name} carries {sorted(unknown)}, not in the catalogue", RuntimeWarning, stacklevel=2
+        )
+    if event.alert:
+        fields |= {"alert": True, "runbook": event.runbook}
+    _log.log(
+        logging.getLevelNamesMapping()[event.level.upper()], event.name, exc_info=exc_info or None, **fields
+    )
+
+
+def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002 - the name of the setting
+    """Write the log of the whole process to ``stream`` (standard error), from ``level`` on.
+
+    ``auto`` is ``console`` on a terminal and ``json`` elsewhere. Libraries speak from ``warning`` on. Uncaught
+    exceptions of any thread become :data:`rotator.events.CRASHED`.
+
+    Raises:
+        KeyError: there is no such level.
+    """
+    stream = stream or sys.stderr
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    handler = _Handler(stream)
+    handler.setFormatter(_formatter(_renderer(format, colours=stream.isatty())))
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(max(threshold, logging.WARNING))
+    _own.setLevel(threshold)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught_in_thread
+
+
+@contextmanager
+def capture() -> Iterator[list[dict[str, Any]]]:
+    """Collect, for a test, what is logged meanwhile, redacted: ``event``, ``level`` and the fields of each line."""
+    collector = _Collector()
+    root, own_level = logging.getLogger(), _own.level
+    root.addHandler(collector)
+    _own.setLevel(logging.DEBUG)
+    try:
+        yield collector.lines
+    finally:
+        root.removeHandler(collector)
+        _own.setLevel(own_level)
+
+
+def _formatter(*renderer: structlog.typing.Processor) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.contextvars.merge_contextvars, structlog.stdlib.add_logger_name],
+        processors=[*_SHAPING, *renderer],
+    )
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[dict[str, Any]] = []
+        self.setFormatter(_formatter(self._collect))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.format(record)
+
+    def _collect(self, _logger: object, _method: str, event: structlog.typing.EventDict) -> str:
+        self.lines.append(dict(event))
+        return ""
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging gives it
+        """Say that a line is lost, and no more: what logging would print here is not redacted."""
+        with suppress(OSError, ValueError):
+            self.stream.write(f"a log line of {record.name} could not be written\n")
+
+
+def _order(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Put first what a reader looks for first."""
+    first = {name: event[name] for name in ("timestamp", "level", "event") if name in event}
+    return {**first, **event}
+
+
+_SHAPING: Final[Sequence[structlog.typing.Processor]] = (
+    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    _order,
+    redactor,
+)
+
+
+def _renderer(format: Format, *, colours: bool) -> structlog.typing.Processor:  # noqa: A002 - as above
+    if format == "json" or (format == "auto" and not colours):
+        return structlog.processors.JSONRenderer()
+    # Rich tracebacks would show local variables; a plain one was made and redacted before.
+    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    emit(events.CRASHED, thread=threading.current_thread().name, error=kind.__name__, exc_info=error)
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        name = args.thread.name if args.thread else "unknown"
+        emit(events.CRASHED, thread=name, error=args.exc_type.__name__, exc_info=args.exc_value)
+
+
+def _unraisable(args: sys.UnraisableHookArgs) -> None:
+    _own.error("exception ignored: %s", args.err_msg or args.exc_type.__name__, exc_info=args.exc_value)
