@@ -1,0 +1,6 @@
+"""Answers what a step asks for (load, save, perform) from the adapters, for every credential of this process."""
+
+from rotator.performer.driver import Driver
+from rotator.performer.station import Station
+
+__all__ = ["Driver", "Station"]

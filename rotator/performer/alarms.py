@@ -1,0 +1,87 @@
+"""Alarms that no single step tells: what is due and held, what comes to its end. Each is told on its edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from rotator import events
+from rotator.core.effects import Wait
+from rotator.core.guards import due_and_allowed
+from rotator.core.model import Phase, Snapshot
+from rotator.core.slot import may_hold_target, provers
+from rotator.core.timing import due_at, swaps_until, urgent_at
+from rotator.events import Event
+from rotator.performer.station import Station
+from rotator.performer.tell import iso
+from rotator.show.logs import emit
+
+Alarm = tuple[Event, str, dict[str, Any]]
+"""The event, what it is about (another means another alarm), and its fields."""
+
+
+def sound(station: Station, snapshot: Snapshot, now: datetime) -> None:
+    """Tell the alarms that are new since the last step; those that are over are forgotten."""
+    on: dict[str, str] = {}
+    for event, about, fields in (*_certificate(snapshot, now), *_bridge(snapshot, now)):
+        on[event.name] = about
+        if station.told.get(event.name) != about:
+            emit(event, credential=station.name, **fields)
+    station.told = on
+
+
+def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
+    record, terms = snapshot.record, snapshot.terms
+    facts, due, urgent = record.key(record.current), due_at(record, terms), urgent_at(record, terms)
+    if facts is None or due is None or urgent is None or now < due:
+        return
+    about, ends = str(facts.serial), {"not_after": iso(facts.not_after)}
+    if now >= facts.not_after:
+        yield events.CERTIFICATE_EXPIRED, about, {"serial": facts.serial, **ends}
+    if record.phase is not Phase.STEADY:
+        return
+    verdict = due_and_allowed(snapshot, now)
+    why = verdict.reason if isinstance(verdict, Wait) else ""
+    if why and facts.not_after > now >= urgent and not facts.leaked:
+        yield events.CERTIFICATE_EXPIRING, about, {"serial": facts.serial, "why": why, **ends}
+    if hint := _person(snapshot):
+        yield (
+            events.ROTATION_DUE_BUT_HELD,
+            about + hint,
+            {"due_at": iso(due), "why": why, "hint": hint, **ends},
+        )
+    capped = swaps_until(record, terms, now)
+    if capped is not None and now < capped:
+        yield events.ROTATION_CAPPED, about, {"swaps": terms.swaps_a_day, "not_before": iso(capped), **ends}
+
+
+def _person(snapshot: Snapshot) -> str:
+    """Return what a person does to let a rotation begin that is due; empty where none is waited for."""
+    record, terms = snapshot.record, snapshot.terms
+    if record.paused is not None:
+        return f"rotator resume {terms.name}"
+    if terms.rehearse_first and record.rehearsed is None:
+        return f"rotator rehearse {terms.name}"
+    return ""
+
+
+def _bridge(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
+    """Tokens that cannot be prolonged, and whose life is too short although they are new."""
+    record, terms, change = snapshot.record, snapshot.terms, snapshot.record.change
+    if record.phase is not Phase.STAGED or change is None or terms.accept_gap or may_hold_target(record):
+        return
+    needed = now + terms.bridge
+    for user in provers(record, terms):
+        token = snapshot.token(user)
+        if token is None or token.prolongable or token.expires_at - token.issued_at >= terms.bridge:
+            continue
+        fields = {
+            "user": user,
+            "expires_at": iso(token.expires_at),
+            "needed_until": iso(needed),
+            "hint": "Raise the timeout of the app's access tokens, or set deploy.accept_gap to accept that consumers "
+            "are refused for a while.",
+        }
+        yield events.BRIDGE_LACKING, f"{change.target}", fields
+        return

@@ -1,0 +1,271 @@
+"""Drives steps: answers what they yield, for one credential at a time in each thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from rotator import events
+from rotator.config import next_window
+from rotator.config.model import FleetConfig
+from rotator.core.effects import (
+    Action,
+    Answer,
+    Call,
+    CreateKey,
+    Deploy,
+    Destroy,
+    Dismiss,
+    Do,
+    Kind,
+    Load,
+    Mint,
+    Nothing,
+    Perform,
+    Poll,
+    Probe,
+    Prove,
+    Save,
+    Touch,
+    Validate,
+    Wait,
+)
+from rotator.core.model import Record, Snapshot
+from rotator.core.timing import held_until, pacing_key
+from rotator.errors import Conflict, RotatorError
+from rotator.performer import alarms, keys, proofs, tokens
+from rotator.performer.fleet import Neighbours
+from rotator.performer.station import Held, Station
+from rotator.performer.tell import tell_action, tell_record
+from rotator.performer.toolbox import Toolbox, answer_to, is_about_document
+from rotator.show.logs import emit
+from rotator.steps import step
+
+RECORD_AGE = timedelta(minutes=15)
+"""How long a record is believed without reading it again, so that a refresh costs a mint and a write.
+
+What another daemon wrote is noticed by then; before anything is done about it, because a write over it is a conflict.
+"""
+
+VERSION_RETIRED = "salesforce.version_retired"
+
+
+@dataclass
+class Driver:
+    """All credentials of this process, and how their steps are answered."""
+
+    tools: Toolbox
+    fleet: FleetConfig
+    stations: dict[str, Station] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tools.stations = self.stations
+        self._neighbours = Neighbours(self.stations, self.fleet)
+
+    def step(self, name: str) -> Do | Wait:
+        """Do one step for a credential and return what was decided. Raises RotatorError when Vault does not answer.
+
+        A conflict ends the step: somebody else wrote, and the next one decides anew.
+        """
+        station = self.stations[name]
+        with station.lock:
+            try:
+                return self._drive(station)
+            except Conflict as conflict:
+                station.doubt()
+                emit(events.VAULT_CONFLICT, credential=name, message=conflict.message)
+                return Wait(self.tools.clock(), "somebody else wrote first")
+            except Exception:
+                station.doubt()
+                raise
+
+    def _drive(self, station: Station) -> Do | Wait:
+        steps = step(station.name)
+        answer: Any = None
+        while True:
+            try:
+                call: Call = steps.send(answer)
+            except StopIteration as stop:
+                decision: Do | Wait = stop.value
+                station.sentence = decision.reason
+                return decision
+            answer = self._answer(station, call)
+
+    def _answer(self, station: Station, call: Call) -> Any:
+        match call:
+            case Load():
+                snapshot, now = self.snapshot(station), self.tools.clock()
+                alarms.sound(station, snapshot, now)
+                return snapshot, now
+            case Save(record=record, version=version):
+                return self._save(station, record, version)
+            case Perform(action=action, busy_until=busy_until):
+                answer = self._perform(station, action, busy_until)
+                again = self._pace(station, action, answer)
+                tell_action(station, action, answer, again=again)
+                return answer
+
+    def snapshot(self, station: Station) -> Snapshot:
+        """Return all that a decision is made from. What was read a moment ago is not read again."""
+        self.refresh(station)
+        now = self.tools.clock()
+        window = station.config.rotation.window
+        return Snapshot(
+            record=station.record,
+            version=station.version,
+            terms=station.terms,
+            tokens=station.facts(),
+            request=station.waiting.request if station.waiting else None,
+            window=next_window(window, now) if window is not None else None,
+            fleet=self._neighbours.allowed(station, now, self.vault_skew_seconds()),
+            held=station.held_back(),
+        )
+
+    def refresh(self, station: Station) -> None:
+        """Read the record and the tokens where they are not known, or not any more.
+
+        Once all was read, a Vault that does not answer is no reason to stop: sessions are kept alive by what is
+        known. Raises RotatorError before that, and for a document that can't be used.
+        """
+        known = station.read_at is not None and station.tokens.keys() >= set(station.terms.users)
+        try:
+            self._read(station)
+        except RotatorError as error:
+            if not known or is_about_document(error):
+                raise
+
+    def _read(self, station: Station) -> None:
+        now = self.tools.clock()
+        if station.read_at is None or station.doubted or now > station.read_at + RECORD_AGE:
+            record, version = self.tools.documents.read_record(station.name)
+            if version < station.version:
+                self._went_back(station, version)
+            station.record, station.version = record, version
+            station.read_at, station.doubted = now, False
+            self._neighbours.note(station, record)
+        for user in station.terms.users:
+            tokens.published(self.tools, station, user)
+
+    def _went_back(self, station: Station, version: int) -> None:
+        """Vault was restored: what it has is the truth, and nothing that was read of this credential before."""
+        emit(
+            events.VAULT_WENT_BACK,
+            credential=station.name,
+            document="record",
+            version=version,
+            known_version=station.version,
+        )
+        station.doubt()
+        station.held = {}
+        self.tools.forget_key(station.name)
+
+    def acquaint(self, station: Station) -> None:
+        """Bring the record of another credential up to date, unless that one is in a step of its own just now.
+
+        Never waits: a credential may deploy for itself, and two for each other.
+        """
+        if station.lock.acquire(blocking=False):
+            try:
+                self.refresh(station)
+            finally:
+                station.lock.release()
+
+    def clock_jumped(self) -> None:
+        """Forget what was to wait until a time: the clock was set. All is read again."""
+        for station in self.stations.values():
+            station.held = {}
+            station.doubt()
+
+    def forget_pacing(self) -> None:
+        """Let everything be tried again at once: what was in the way is gone."""
+        for station in self.stations.values():
+            station.held = {}
+
+    def look_for_request(self, station: Station) -> None:
+        """Read the request that waits for a credential, if any."""
+        station.waiting = self.tools.documents.read_request(station.name)
+
+    def braked(self) -> list[str]:
+        """Return the credentials whose failed rotations hold the fleet back; empty when the brake is off."""
+        return self._neighbours.braked()
+
+    def vault_skew_seconds(self) -> float:
+        """Return Vault's clock minus ours; 0 before the first answer."""
+        skew = self.tools.documents.clock_skew()
+        return skew.total_seconds() if skew is not None else 0.0
+
+    def _save(self, station: Station, record: Record, version: int) -> int:
+        before = station.record
+        self._neighbours.take_slot(station, before, record, self.tools.clock())
+        try:
+            written = self.tools.documents.write_record(station.name, record, version)
+        except Exception:
+            self._neighbours.note(station, before)
+            raise
+        station.record, station.version, station.read_at = record, written, self.tools.clock()
+        station.doubted = False
+        self._neighbours.note(station, record)
+        if record.answered != before.answered:
+            station.held = {}  # what an operator asked for is tried at once
+        tell_record(station, before, record, lambda: self._target_certificate(station, record))
+        return written
+
+    def _target_certificate(self, station: Station, record: Record) -> str:
+        """Return the certificate that a person may have to bring in; empty where it cannot be read now."""
+        if record.change is None:
+            return ""
+        try:
+            return self.tools.key_pair(station.name, record.change.target).certificate_pem
+        except RotatorError:
+            return ""
+
+    def _perform(self, station: Station, action: Action, busy_until: datetime | None) -> Answer:
+        try:
+            return self._effect(station, action, busy_until)
+        except Conflict:
+            raise
+        except RotatorError as error:
+            if error.code == VERSION_RETIRED:
+                station.api_version = None  # the newest is looked for again
+            return answer_to(error, self.tools.clock())
+
+    def _effect(self, station: Station, action: Action, busy_until: datetime | None) -> Answer:
+        tools = self.tools
+        match action:
+            case Nothing():
+                return Answer(Kind.OK, tools.clock())
+            case Mint():
+                return tokens.perform_mint(tools, station, action)
+            case Touch():
+                return tokens.perform_touch(tools, station, action)
+            case Prove():
+                return proofs.perform_prove(tools, station, action)
+            case Probe():
+                return proofs.perform_probe(tools, station, action)
+            case CreateKey():
+                return keys.perform_create(tools, station, action)
+            case Validate():
+                return keys.perform_validate(tools, station, action)
+            case Deploy():
+                return keys.perform_deploy(tools, station, action, busy_until or tools.clock())
+            case Poll():
+                return keys.perform_poll(tools, station, action)
+            case Destroy():
+                return keys.perform_destroy(tools, station, action)
+            case Dismiss():
+                return keys.perform_dismiss(tools, station, action)
+
+    def _pace(self, station: Station, action: Action, answer: Answer) -> bool:
+        """Hold back the next try of an action, as its answer asks for; return whether it failed so before."""
+        if isinstance(action, Nothing):
+            return False
+        held = station.held.setdefault(pacing_key(action), Held())
+        held.until = held_until(action, answer, held.failures, station.record, station.terms)
+        well = answer.kind in (Kind.OK, Kind.PENDING)
+        again = not well and held.failures > 0 and held.code == answer.code
+        held.failures = 0 if well else held.failures + 1
+        held.code = "" if well else answer.code
+        if isinstance(action, Mint) and well:
+            station.held.pop(pacing_key(Touch(action.user)), None)  # another token: it begins anew
+        return again

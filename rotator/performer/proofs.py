@@ -1,0 +1,64 @@
+"""Prove which key an org takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rotator.core.effects import Answer, Kind, Probe, Prove
+from rotator.core.slot import RIVAL_TAKEN
+from rotator.errors import KeyRefused, Misconfigured
+from rotator.performer.identity import identity_of, mismatch, stopped
+from rotator.performer.station import Station
+from rotator.performer.toolbox import Toolbox, answer_to, refused
+from rotator.salesforce.rest import query_accounts
+
+
+def perform_prove(tools: Toolbox, station: Station, action: Prove) -> Answer:
+    """See the org take the target (mint and Account query) and refuse the rival, over fresh connections.
+
+    Without the second half a change could be declared done while the org still takes both, one server this key and
+    another that.
+    """
+    try:
+        grant = tools.mint(station, action.user, action.target, fresh=True)
+    except KeyRefused as error:
+        return refused(error, tools.clock())
+    if (differs := mismatch(station, grant)) is not None:
+        return stopped(station, differs, tools.clock())
+    query_accounts(tools.wires(), tools.org(station, grant), station.config.proof.query, fresh=True)
+    answer = Answer(Kind.OK, tools.clock(), identity=identity_of(station, grant))
+    if action.rival is None:
+        return answer
+    try:
+        tools.mint(station, action.user, action.rival, fresh=True)
+    except KeyRefused:
+        return replace(answer, at=tools.clock())
+    return Answer(
+        Kind.REFUSED,
+        tools.clock(),
+        code=RIVAL_TAKEN,
+        message=f"the org takes key pair {action.rival} as well, which it must refuse",
+        hint="Usual for some minutes after a change: not all servers have the new certificate yet.",
+    )
+
+
+def perform_probe(tools: Toolbox, station: Station, action: Probe) -> Answer:
+    """Find a kept key that the org takes.
+
+    A user that gives no answer because of a trouble of its own does not keep the others from asking.
+    """
+    refusal: Answer | None = None
+    trouble: Answer | None = None
+    for serial in action.serials:
+        for user in action.users:
+            try:
+                grant = tools.mint(station, user, serial, fresh=True)
+            except KeyRefused as error:
+                refusal = refused(error, tools.clock())
+            except Misconfigured as error:
+                trouble = answer_to(error, tools.clock())
+            else:
+                if (differs := mismatch(station, grant)) is not None:
+                    return stopped(station, differs, tools.clock())
+                return Answer(Kind.OK, tools.clock(), serial=serial)
+    return refusal or trouble or Answer(Kind.FAILED, tools.clock(), message="there is no key to try")

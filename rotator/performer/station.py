@@ -1,0 +1,121 @@
+"""What this process knows of one credential: its settings, its adapters, and what it read last."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rotator.config import CredentialConfig, LoginTarget
+from rotator.core.model import Record, Terms, TokenFacts
+from rotator.errors import Misconfigured
+from rotator.publishers import Publisher
+from rotator.salesforce.appfiles import App
+from rotator.salesforce.oauth import Login
+from rotator.vault.codec import TokenDocument
+from rotator.vault.documents import Waiting
+
+
+@dataclass(slots=True)
+class Held:
+    """How often an action failed in a row, by what code at last, and before when it is not repeated."""
+
+    failures: int = 0
+    until: datetime | None = None
+    code: str = ""
+
+
+@dataclass(slots=True)
+class Station:
+    """One credential, as this process sees it. Used by one thread at a time, except for ``record``.
+
+    What was read from Vault is kept: a write over a version that moved is a conflict, and then it is read anew.
+
+    Attributes:
+        read_at: when the record was last read or written; None: never.
+        doubted: it may be another by now, and is read again before it is decided upon.
+        tokens: user -> what is published and its version; a deployer's are kept here and nowhere else.
+        stale: users whose published token may be another by now.
+        sequences: user -> the highest number of a publication that was seen.
+        waiting: the request of an operator that was seen waiting.
+        skew_seconds: Salesforce's clock minus ours, at the last mint.
+        told: alarms that are on, and what was said: they are told once.
+    """
+
+    name: str
+    config: CredentialConfig
+    terms: Terms
+    app: App
+    publisher: Publisher
+    record: Record = field(default_factory=Record)
+    version: int = 0
+    read_at: datetime | None = None
+    doubted: bool = False
+    tokens: dict[str, tuple[TokenDocument | None, int]] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)
+    sequences: dict[str, int] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+    waiting: Waiting | None = None
+    api_version: str | None = None
+    skew_seconds: float = 0.0
+    told: dict[str, str] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    sentence: str = ""
+
+    def doubt(self) -> None:
+        """Read everything again at the next step: somebody else wrote, or an answer was lost.
+
+        What is known is kept: while Vault does not answer, sessions are kept alive by it. A write over what moved
+        meanwhile is a conflict.
+        """
+        self.doubted = True
+        if self.config.publish:
+            self.stale.update(self.tokens)
+
+    def target(self, user: str) -> LoginTarget:
+        """Return where and as whom a user logs in. Raises Misconfigured when it is not configured (any more)."""
+        for target in self.config.logins:
+            if target.username == user:
+                return target
+        raise Misconfigured(
+            f"{user} is no user of {self.name}",
+            code="config.user",
+            hint=f"Put it among credentials.{self.name}.users, or let the change under way end without it.",
+        )
+
+    def login(self, user: str) -> Login:
+        """Return what an assertion for this user says. Raises Misconfigured before the app has a consumer key."""
+        if self.config.consumer_key is None:
+            raise Misconfigured(
+                f"{self.name} has no consumer key yet",
+                code="config.consumer_key",
+                hint=f"Copy it from the app in Setup into credentials.{self.name}.consumer_key.",
+            )
+        target = self.target(user)
+        return Login(target.login_url, target.audience, self.config.consumer_key, user)
+
+    def facts(self) -> tuple[TokenFacts, ...]:
+        """Return what decisions need to know of the published tokens."""
+        return tuple(
+            facts_of(user, document)
+            for user, (document, _version) in tuple(self.tokens.items())
+            if document is not None
+        )
+
+    def held_back(self) -> dict[str, datetime]:
+        """Return before when actions are not to be repeated."""
+        return {key: held.until for key, held in self.held.items() if held.until is not None}
+
+
+def facts_of(user: str, document: TokenDocument) -> TokenFacts:
+    """Return a token document without the token."""
+    return TokenFacts(
+        user=user,
+        key_serial=document.key_serial,
+        issued_at=document.issued_at,
+        verified_at=document.verified_at,
+        expires_at=document.expires_at,
+        refresh_after=document.refresh_after,
+        prolongable=document.prolongable,
+        sequence=document.sequence,
+    )

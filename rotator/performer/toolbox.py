@@ -1,0 +1,156 @@
+"""The adapters that all credentials share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from rotator.core.effects import Answer, Kind
+from rotator.core.model import Serial
+from rotator.errors import KeyRefused, Misconfigured, RotatorError
+from rotator.keypairs import KeyPair, load_signing_key
+from rotator.performer.recent import Recent
+from rotator.performer.station import Station
+from rotator.publishers import retry_at
+from rotator.salesforce.budget import LoginBudget
+from rotator.salesforce.http import Wire, WireSettings
+from rotator.salesforce.oauth import Grant, mint
+from rotator.salesforce.refusal_table import GRACE_CODES
+from rotator.salesforce.rest import Org, newest_api_version
+from rotator.secret import Secret
+from rotator.vault.documents import Documents
+
+KEYS_KEPT = 256  # RSA key objects in memory, about 9 kB each; making one from its text takes 16 us
+TEXTS_KEPT = 16_384  # private keys as text, 2 kB each: one for every credential of a large fleet
+PAIRS_KEPT = 64  # with certificates, for changes under way
+KEYS_MADE_AT_ONCE = 2
+
+Name = tuple[str, Serial]
+"""A credential and the serial of one of its key pairs."""
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+class Wires:
+    """Gives each thread a wire of its own."""
+
+    def __init__(self, settings: WireSettings) -> None:
+        self._settings = settings
+        self._local = threading.local()
+        self._all: list[Wire] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Wire:
+        wire: Wire | None = getattr(self._local, "wire", None)
+        if wire is None:
+            wire = self._local.wire = Wire(self._settings)
+            with self._lock:
+                self._all.append(wire)
+        return wire
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for wire in self._all:
+                with suppress(OSError):
+                    wire.close()
+            self._all.clear()
+
+
+@dataclass
+class Toolbox:
+    """What effects are made with: Vault's documents, wires to Salesforce, keys, the login budget, the clock."""
+
+    documents: Documents
+    wires: Wires
+    budget: LoginBudget = field(default_factory=LoginBudget)
+    clock: Callable[[], datetime] = utc_now
+    stations: Mapping[str, Station] = field(default_factory=dict)
+    making: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(KEYS_MADE_AT_ONCE))
+    _pairs: Recent[Name, KeyPair] = field(default_factory=lambda: Recent(PAIRS_KEPT))
+    _texts: Recent[Name, Secret] = field(default_factory=lambda: Recent(TEXTS_KEPT))
+    _keys: Recent[Name, RSAPrivateKey] = field(default_factory=lambda: Recent(KEYS_KEPT))
+
+    def key_pair(self, name: str, serial: Serial) -> KeyPair:
+        """Return a key pair of a credential."""
+        return self._pairs.get((name, serial), lambda: self.documents.read_key(name, serial))
+
+    def signing_key(self, name: str, serial: Serial) -> RSAPrivateKey:
+        """Return the private key of a serial, ready to sign."""
+
+        def text() -> Secret:
+            return self.documents.read_key(name, serial).private_key_pem
+
+        return self._keys.get((name, serial), lambda: load_signing_key(self._texts.get((name, serial), text)))
+
+    def forget_key(self, name: str, serial: Serial | None = None) -> None:
+        """Keep nothing in memory of one key pair, or of all of a credential, that may be another one by now."""
+        for kept in (self._pairs, self._texts, self._keys):
+            kept.drop(lambda key: key[0] == name and serial in (None, key[1]))
+
+    def mint(self, station: Station, user: str, serial: Serial, *, fresh: bool = False) -> Grant:
+        """Trade an assertion, signed with the key of ``serial``, for a token; paid from the login budget."""
+        login = station.login(user)
+        key = self.signing_key(station.name, serial)
+        now = self.clock()
+        grant = mint(self.wires(), login, key, now=now, fresh=fresh, budget=self.budget)
+        if grant.date is not None:
+            station.skew_seconds = (grant.date - self.clock()).total_seconds()
+        return grant
+
+    def mint_first(
+        self, station: Station, user: str, serials: Sequence[Serial], *, fresh: bool = False
+    ) -> tuple[Grant, Serial]:
+        """Mint with the first of some keys that the org takes. Raises KeyRefused when it takes none."""
+        refusal: RotatorError | None = None
+        for serial in serials:
+            try:
+                return self.mint(station, user, serial, fresh=fresh), serial
+            except KeyRefused as error:
+                refusal = error
+        raise refusal or Misconfigured(
+            f"{station.name} has no key pair that signs (it is {station.record.phase.value.replace('_', ' ')})",
+            code="key.none",
+            hint=f"Give it one: rotator init {station.name}, or rotator adopt {station.name}.",
+        )
+
+    def org(self, station: Station, grant: Grant) -> Org:
+        """Return the org behind a grant, with the API version to speak."""
+        if station.api_version is None:
+            configured = station.config.api_version
+            station.api_version = configured or newest_api_version(self.wires(), grant.instance_url)
+        return Org(grant.instance_url, grant.access_token, station.api_version)
+
+
+def is_about_document(error: RotatorError) -> bool:
+    """Tell whether an error speaks of one document in Vault, and not of Vault as a whole."""
+    return error.code.startswith(("vault.document.", "vault.key."))
+
+
+def answer_to(error: RotatorError, at: datetime) -> Answer:
+    """Return the answer that an unexpected error stands for.
+
+    Some refusals pass by themselves while a change of the app spreads, so they don't count as lasting.
+    """
+    return Answer(
+        Kind.UNKNOWN if error.maybe_done else Kind.FAILED,
+        at,
+        code=error.code,
+        message=error.message,
+        hint=error.hint,
+        lasting=isinstance(error, Misconfigured) and error.code not in GRACE_CODES,
+        not_before=retry_at(error, at),
+    )
+
+
+def refused(error: RotatorError, at: datetime, message: str = "") -> Answer:
+    """Return the answer that a refusal stands for."""
+    return Answer(Kind.REFUSED, at, code=error.code, message=message or error.message, hint=error.hint)

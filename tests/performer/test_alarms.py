@@ -1,0 +1,109 @@
+"""Alarms that are told on their edges: due but held, at its end, capped, without a bridge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rotator.core.model import (
+    Change,
+    Entry,
+    KeyFacts,
+    Pause,
+    PauseKind,
+    Phase,
+    Reason,
+    Record,
+    Snapshot,
+    Terms,
+    TokenFacts,
+)
+from rotator.performer import alarms
+from rotator.performer.station import Station
+from rotator.show import logs
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TERMS = Terms("acme", ("u",), jitter=timedelta())
+PAUSED = Pause(PauseKind.OPERATOR, NOON, "by an operator")
+
+
+def steady(days_left: float, **more: object) -> Record:
+    key = KeyFacts(1, "f", NOON - timedelta(days=300), NOON + timedelta(days=days_left))
+    return Record(phase=Phase.STEADY, newest=1, current=1, keys=(key,), **more)
+
+
+@pytest.fixture
+def heard():
+    """Sounds alarms for a record, and returns the names of what is told."""
+    station = Station("acme", config=None, terms=TERMS, app=None, publisher=None)
+    with logs.capture() as lines:
+
+        def hear(record: Record, now: datetime = NOON, **more: object) -> list[str]:
+            del lines[:]
+            terms = more.pop("terms", TERMS)
+            alarms.sound(station, Snapshot(record, 1, terms, **more), now)
+            return [line["event"] for line in lines]
+
+        hear.lines = lines
+        yield hear
+
+
+def test_a_certificate_far_from_its_end_is_no_alarm(heard):
+    assert heard(steady(200)) == []
+
+
+def test_who_is_due_and_may_begin_is_no_alarm(heard):
+    assert heard(steady(20)) == []
+
+
+def test_due_but_paused_is_told_once_and_again_after_it_was_over(heard):
+    held = steady(20, paused=PAUSED)
+    assert heard(held) == ["rotation.due_but_held"]
+    assert heard.lines[0]["hint"] == "rotator resume acme"
+    assert heard(held, NOON + timedelta(hours=1)) == []
+    assert heard(steady(20)) == []
+    assert heard(held) == ["rotation.due_but_held"]
+
+
+def test_due_but_not_rehearsed_is_told(heard):
+    assert heard(steady(20), terms=replace(TERMS, rehearse_first=True)) == ["rotation.due_but_held"]
+    assert heard.lines[0]["hint"] == "rotator rehearse acme"
+
+
+def test_a_certificate_that_comes_to_its_end_and_is_not_replaced_is_told(heard):
+    assert heard(steady(5, paused=PAUSED)) == ["certificate.expiring", "rotation.due_but_held"]
+    assert heard.lines[0]["why"] == "due, but paused: by an operator"
+
+
+def test_near_its_end_a_rotation_that_begins_is_no_alarm(heard):
+    assert heard(steady(5)) == []
+
+
+def test_a_certificate_that_has_ended_is_told_in_whatever_phase(heard):
+    change = Change(2, 1, Reason.ROTATION, ("u",), NOON)
+    assert heard(steady(-1, paused=PAUSED)) == ["certificate.expired", "rotation.due_but_held"]
+    assert heard(replace(steady(-1), phase=Phase.PROVING, change=change)) == []  # told before
+    other = replace(steady(-1), current=2, keys=(replace(steady(-1).keys[0], serial=2),))
+    assert heard(replace(other, phase=Phase.PROVING, change=change)) == ["certificate.expired"]
+
+
+def test_as_many_swaps_as_a_day_may_have_are_told(heard):
+    entry = Entry(2, Reason.ROTATION, "failed", NOON, NOON, True)
+    assert heard(steady(20, history=(entry,) * TERMS.swaps_a_day)) == ["rotation.capped"]
+    assert heard.lines[0]["not_before"] == "2026-01-02T12:00:00.000Z"
+
+
+def token(minutes: float, *, prolongable: bool) -> TokenFacts:
+    end = NOON + timedelta(minutes=minutes)
+    return TokenFacts("u", 1, NOON, NOON, end, end, prolongable, 1)
+
+
+def test_a_token_that_can_never_outlive_a_change_is_told(heard):
+    change = Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    assert heard(staged, tokens=(token(30, prolongable=False),)) == ["bridge.lacking"]
+    assert heard(staged, tokens=(token(30, prolongable=False),), terms=replace(TERMS, accept_gap=True)) == []
+    assert heard(staged, tokens=(token(90, prolongable=False),)) == []
+    assert heard(staged, tokens=(token(30, prolongable=True),)) == []

@@ -1,0 +1,236 @@
+"""The driver: what is read when, conflicts, a Vault that is away or restored, errors that nobody foresaw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from rotator.core.effects import Deploy, Do, Kind, Mint, Poll, Touch, Wait
+from rotator.core.model import Ask, Change, Phase, Reason, Record
+from rotator.errors import Misconfigured, Transient
+from rotator.performer.driver import RECORD_AGE
+from tests.world.lab import FAST, GLOBEX, Hand
+
+USER = GLOBEX[0]
+TOKEN = f"globex/tokens/{USER}"
+
+
+@pytest.fixture
+def globex(lab):
+    lab.steady("globex", "deployer")
+    with lab.application() as app:
+        hand = Hand(app, "globex")
+        app.driver.refresh(app.driver.stations["deployer"])
+        hand.until_wait()
+        yield hand
+
+
+def lose_vault(hand: Hand) -> None:
+    """Let Vault answer nothing from now on."""
+
+    def call(_send):
+        raise Transient("Vault does not answer", code="vault.unreachable")
+
+    hand.app.client.call = call
+
+
+def find_vault(hand: Hand) -> None:
+    del hand.app.client.call
+
+
+def test_nothing_is_known_before_vault_has_answered_once(lab):
+    lab.steady("globex")
+    with lab.application() as app:
+        globex = Hand(app, "globex")
+        lose_vault(globex)
+        with pytest.raises(Transient):
+            globex.step()
+        find_vault(globex)
+        globex.until_wait()
+    assert lab.data(TOKEN)["key_serial"] == 1
+
+
+def test_without_vault_sessions_are_kept_alive_by_what_is_known(lab, globex):
+    before = lab.data(TOKEN)
+    lose_vault(globex)
+    globex.station.doubt()  # what was read may be another by now, and nobody can look
+    called = 0
+    for _ in range(12):  # two and a half times as long as a session lives without calls
+        lab.servers.age(10)
+        globex.clock.advance(seconds=10)
+        decision = globex.step()
+        while isinstance(decision, Do):
+            called += decision.action == Touch(USER)
+            decision = globex.step()
+    assert called == 12
+    assert lab.data(TOKEN)["sequence"] == 1
+    find_vault(globex)
+    globex.clock.advance(seconds=FAST.retry_seconds * 10)
+    globex.until_wait()
+    after = lab.data(TOKEN)
+    assert after["access_token"] == before["access_token"]
+    assert datetime.fromisoformat(after["expires_at"]) > globex.clock()
+    assert not lab.told("token.unproven")
+
+
+def test_a_call_whose_write_fails_is_paced_and_made_again(lab, globex):
+    lose_vault(globex)
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    first = globex.step()
+    assert isinstance(first, Do)
+    assert first.action == Touch(USER)
+    held = globex.station.held[f"touch:{USER}"]
+    assert (held.failures, held.code) == (1, "vault.unreachable")
+    assert isinstance(globex.step(), Wait)
+    find_vault(globex)
+    globex.clock.advance(seconds=FAST.retry_seconds * 2)
+    globex.until_wait()
+    assert held.failures == 0
+    assert lab.data(TOKEN)["sequence"] == 2
+
+
+def test_a_write_whose_answer_is_lost_is_found_out_and_not_repeated_blindly(lab, globex):
+    call = globex.app.client.call
+
+    def losing(send):
+        response = call(send)
+        if response.request.method == "POST" and "tokens" in response.request.url:
+            raise Transient("cut", code="vault.unreachable", maybe_done=True)
+        return response
+
+    globex.app.client.call = losing
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    globex.step()
+    assert lab.data(TOKEN)["sequence"] == 2  # it was written
+    globex.app.client.call = call
+    globex.clock.advance(seconds=FAST.retry_seconds * 2)
+    globex.until_wait()
+    assert lab.told("vault.conflict")
+    assert globex.station.facts()[0].sequence == lab.data(TOKEN)["sequence"] == 2
+
+
+def test_a_conflict_ends_the_step_and_the_next_one_decides_on_what_is_there(lab, globex):
+    lab.ask("globex", Ask.PAUSE)
+    lab.edit_record("globex", replace(globex.record, newest=7))
+    globex.app.driver.look_for_request(globex.station)
+    decision = globex.step()
+    assert isinstance(decision, Wait)
+    assert lab.told("vault.conflict", credential="globex")
+    globex.until_wait()
+    assert (globex.record.newest, globex.record.paused is not None) == (7, True)
+
+
+def test_a_record_is_not_read_again_at_each_step_and_not_believed_forever(lab, globex):
+    lab.edit_record("globex", replace(globex.record, newest=7))
+    globex.app.driver.refresh(globex.station)
+    assert globex.record.newest == 1
+    globex.clock.advance(seconds=RECORD_AGE.total_seconds() + 1)
+    globex.app.driver.refresh(globex.station)
+    assert globex.record.newest == 7
+
+
+def test_a_record_that_cannot_be_read_stops_its_credential_also_when_it_was_known(lab, globex):
+    lab.put("globex/record", {"phase": "nonsense", "schema": 1})
+    globex.station.doubt()
+    with pytest.raises(Misconfigured) as told:
+        globex.step()
+    assert told.value.code == "vault.document.malformed"
+
+
+def test_a_vault_restored_from_a_backup_is_told_and_believed(lab, globex):
+    """The record of before a rotation comes back: the key that the org takes by now is unknown to it."""
+    path = f"{lab.base}/globex/record"
+    backup = lab.vault.request("GET", f"secret/data/{path}")["data"]["data"]
+    for newest in (5, 6):  # the record goes on
+        globex.app.driver._save(globex.station, replace(globex.record, newest=newest), globex.station.version)
+    lab.vault.request("DELETE", f"secret/metadata/{path}")
+    lab.vault.request("POST", f"secret/data/{path}", {"data": backup})
+    signing = globex.app.tools.signing_key("globex", 1)
+    globex.clock.advance(hours=1)
+    globex.until_wait()
+    (line,) = lab.told("vault.went_back", document="record")
+    assert line["version"] < line["known_version"]
+    assert globex.record.newest == 1
+    assert globex.app.tools.signing_key("globex", 1) is not signing
+    assert lab.data(TOKEN)["expires_at"] > "2"
+
+
+def test_a_deploy_that_dies_of_an_unforeseen_error_counts_as_perhaps_done(lab, globex):
+    record = replace(
+        globex.record,
+        phase=Phase.STAGED,
+        newest=2,
+        keys=(*globex.record.keys, replace(lab.facts("acme"), serial=2)),
+        change=Change(2, 1, Reason.ROTATION, GLOBEX, globex.clock(), validated=True),
+    )
+    lab.write_key("globex", 2, lab.servers.pairs["acme"])
+    lab.edit_record("globex", record)
+    globex.station.doubt()
+    publisher = globex.station.publisher
+    sent = []
+
+    def deploy(_pem, _until):
+        sent.append("deploy")
+        raise ZeroDivisionError
+
+    publisher.deploy = deploy
+    with pytest.raises(ZeroDivisionError):
+        globex.until_wait()
+    assert lab.record("globex").phase is Phase.DEPLOYING
+    globex.until_wait()  # nobody decides before the sender's lease is over
+    assert sent == ["deploy"]
+    globex.clock.advance(seconds=FAST.lease_seconds)
+    decision = globex.step()
+    while not isinstance(decision, Do) or not isinstance(decision.action, Poll):
+        decision = globex.step()
+    assert sent == ["deploy"]
+
+
+def test_nothing_is_sent_after_the_lease(lab, globex):
+    answer = globex.perform(Deploy(1, by_hand=False), busy_until=globex.clock() - timedelta(seconds=1))
+    assert (answer.kind, answer.code) == (Kind.FAILED, "lease.over")
+    assert lab.control.state()["deploys"] == []
+
+
+def test_a_version_that_the_org_has_retired_is_looked_for_anew(lab, globex):
+    globex.station.api_version = "20.0"
+
+    def gone(*_more, **_and):
+        raise Misconfigured("gone", code="salesforce.version_retired")
+
+    mint, globex.app.tools.mint = globex.app.tools.mint, gone
+    globex.perform(Mint(USER, (1,)))
+    globex.app.tools.mint = mint
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    assert globex.station.api_version not in (None, "20.0")
+
+
+def test_the_record_of_the_deployer_is_brought_up_to_date_without_waiting_for_its_own_step(lab, globex):
+    deployer = globex.app.driver.stations["deployer"]
+    deployer.read_at = None
+    with deployer.lock:
+        globex.app.driver.acquaint(deployer)  # it has a step of its own: nothing is waited for
+        assert deployer.read_at is None
+    globex.app.driver.acquaint(deployer)
+    assert deployer.record.current == 1
+
+
+def by_hand(said):
+    said["credentials"]["globex"]["deploy"] = {"publisher": "manual"}
+
+
+def test_a_person_is_told_the_certificate_and_no_other_save_reads_it(lab, monkeypatch):
+    lab.edit_record("globex", Record())
+    with lab.application(by_hand) as app:
+        globex = Hand(app, "globex")
+        read, key_pair = [], app.tools.key_pair
+        monkeypatch.setattr(app.tools, "key_pair", lambda *name: read.append(name) or key_pair(*name))
+        lab.ask("globex", Ask.INIT, 0)
+        app.driver.look_for_request(globex.station)
+        globex.until_wait()
+    (line,) = lab.told("change.waiting")
+    assert "BEGIN CERTIFICATE" in line["certificate"]
+    assert line["steps"]
+    assert len(read) == 2  # to hand it to the publisher, and to tell the person

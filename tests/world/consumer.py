@@ -1,0 +1,126 @@
+"""A consumer: reads its token from Vault over HTTP and calls the org with it, over and over. No code of rotator."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+
+READ_EVERY_SECONDS = 1.0
+CALL_EVERY_SECONDS = 0.15
+REFUSALS = (401, 403)
+
+
+@dataclass
+class Outage:
+    """A time in which the org refused the consumer's token; times are those of ``time.monotonic``."""
+
+    began: float
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.monotonic()) - self.began
+
+
+class Consumer(threading.Thread):
+    """Works as one user of a credential until it is stopped.
+
+    A call that the network or a server fault spoilt is made again, as any client does; one that the org refused is
+    a failed call, and the token is read again at once.
+
+    Attributes:
+        calls: calls that the org answered, the refused ones included.
+        failed: those among them that it refused.
+        spoilt: calls without a useful answer.
+    """
+
+    def __init__(self, vault_address: str, vault_token: str, credential: str, user: str) -> None:
+        super().__init__(name=f"consumer {user}", daemon=True)
+        self.credential, self.user = credential, user
+        self.calls = self.failed = self.spoilt = 0
+        self.serials: set[int] = set()
+        self.outages: list[Outage] = []
+        self.words: list[str] = []
+        self._url = f"{vault_address}/v1/secret/data/salesforce/{credential}/tokens/{quote(user, safe='@')}"
+        self._headers = {"X-Vault-Token": vault_token}
+        self._document: dict[str, Any] = {}
+        self._read_at = -float("inf")
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stopping.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._stopping.wait(CALL_EVERY_SECONDS):
+            if time.monotonic() >= self._read_at + READ_EVERY_SECONDS:
+                self._read()
+            if self._document:
+                self._call()
+
+    def _read(self) -> None:
+        answer = get(self._url, self._headers)
+        if answer is None or answer.status_code != 200:
+            return  # the token at hand goes on serving
+        self._document = answer.json()["data"]["data"]
+        self.serials.add(self._document["key_serial"])
+        self._read_at = time.monotonic()
+
+    def _call(self) -> None:
+        answer = query(self._document)
+        if answer is None or not is_useful(answer):
+            self.spoilt += 1
+            return
+        self.calls += 1
+        outage = self.outages[-1] if self.outages and self.outages[-1].ended is None else None
+        if answer.status_code == 200 and answer.json()["totalSize"]:
+            if outage is not None:
+                outage.ended = time.monotonic()
+            return
+        self.failed += 1
+        self.words.append(f"{answer.status_code} {answer.text[:200]}")
+        self._read_at = -float("inf")
+        if outage is None:
+            self.outages.append(Outage(time.monotonic()))
+
+
+def query(document: dict[str, Any]) -> requests.Response | None:
+    """Ask the org for accounts with a published token; None when no answer came."""
+    url = f"{document['instance_url']}/services/data/v{document['api_version']}/query"
+    authorization = f"{document['token_type']} {document['access_token']}"
+    return get(url, {"Authorization": authorization}, q="SELECT Id FROM Account LIMIT 1")
+
+
+def query_until_useful(document: dict[str, Any], *, tries: int = 20) -> requests.Response | None:
+    """Ask the org for accounts until something else than a fault comes back; None when nothing does."""
+    for _ in range(tries):
+        answer = query(document)
+        if answer is not None and is_useful(answer):
+            return answer
+        time.sleep(CALL_EVERY_SECONDS)
+    return None
+
+
+def get(url: str, headers: dict[str, str], **parameters: str) -> requests.Response | None:
+    """Return the answer to one request over a connection of its own; None when none came."""
+    try:
+        return requests.get(url, headers=headers, params=parameters, timeout=15)
+    except requests.RequestException:
+        return None
+
+
+def is_useful(answer: requests.Response) -> bool:
+    """Tell whether an answer is one to the question, and not a fault on the way."""
+    try:
+        return answer.status_code in (200, *REFUSALS) and bool(answer.json())
+    except ValueError:
+        return False
