@@ -1,0 +1,288 @@
+"""The daemon: timer, ready queue and workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType
+from urllib.parse import urlsplit
+
+from rotator import __version__, events
+from rotator.app import Application, application
+from rotator.config import Configuration, ConfigurationError, Problem, load_lenient
+from rotator.core.effects import Do
+from rotator.core.timing import due_at, retry_pause
+from rotator.errors import RotatorError
+from rotator.performer import Station
+from rotator.performer.fleet import is_rotating
+from rotator.performer.tell import iso
+from rotator.run.notify import Notifier
+from rotator.run.ready import Ready
+from rotator.run.rounds import Rounds
+from rotator.run.timer import Timer
+from rotator.run.weather import VaultWeather, is_of_one_credential
+from rotator.show.logs import emit
+
+BEAT = timedelta(seconds=1)
+GRACE_SECONDS = 10.0
+STOP_SECONDS = 15.0
+"""How long a stop waits for steps under way. What they leave half-way the record knows."""
+
+SURPRISE = timedelta(minutes=1)
+"""When a credential is tried again after an error that nobody foresaw."""
+
+SOONEST = timedelta(milliseconds=10)
+
+
+def serve(
+    configuration: Configuration,
+    problems: Sequence[Problem] = (),
+    *,
+    notifier: Notifier | None = None,
+    token_file: Path | None = None,
+) -> int:
+    """Run until SIGTERM or SIGINT, and return the exit code. SIGHUP reads the configuration again.
+
+    Signals only leave a note: ``SimpleQueue.put`` may be called within a signal handler.
+    """
+    notifier = notifier or Notifier.from_environment()
+    caught: SimpleQueue[int] = SimpleQueue()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        caught.put(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, note)
+    while True:
+        with application(configuration, token_file) as app:
+            daemon = Daemon(app, notifier)
+            for name, found in _by_credential(problems).items():
+                said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
+                mend = "; ".join(dict.fromkeys(one.mend for one in found))
+                emit(events.CREDENTIAL_SET_ASIDE, credential=name, message=said, hint=mend)
+            daemon.start()
+            renewed = None
+            while renewed is None:
+                asked = caught.get()
+                if asked != signal.SIGHUP:
+                    break
+                renewed = reread(configuration, token_file)
+            if renewed is None:
+                notifier.stopping()
+            finished = daemon.stop(signal.Signals(asked).name)
+        if renewed is None:
+            break
+        configuration, problems = renewed
+    if not finished:
+        os._exit(0)  # a call that hangs would hold the interpreter; the record knows what is half-way
+    return 0
+
+
+def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, tuple[Problem, ...]] | None:
+    """Return the configuration as its file has it now; None, and told, when it does not hold."""
+    file = str(old.file)
+    try:
+        new, problems = load_lenient(old.file)
+        with application(new, token_file):
+            pass  # its secrets can be read, too
+    except (ConfigurationError, RotatorError, OSError) as error:
+        emit(events.CONFIGURATION_REFUSED, config=file, mistakes=str(error))
+        return None
+    before, after = old.credentials, new.credentials
+    emit(
+        events.CONFIGURATION_RELOADED,
+        config=file,
+        added=sorted(after.keys() - before.keys()),
+        removed=sorted(before.keys() - after.keys()),
+        changed=sorted(name for name in after.keys() & before.keys() if after[name] != before[name]),
+    )
+    return new, problems
+
+
+def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
+    found: dict[str, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault(problem.credential or "", []).append(problem)
+    return found
+
+
+class Daemon:
+    """Serves the credentials of an application."""
+
+    def __init__(self, app: Application, notifier: Notifier) -> None:
+        self.app, self.notifier = app, notifier
+        self.driver, self.stations = app.driver, app.driver.stations
+        settings = app.configuration.fleet
+        self.workers = settings.workers
+        self.reconcile_every = settings.reconcile_every
+        self.ready = Ready(self._host_of, max(1, settings.workers * 3 // 4))
+        self.timer = Timer(self.offer)
+        self.weather = VaultWeather()
+        self.rounds = Rounds(self)
+        self.due: dict[str, datetime] = {}
+        self.asked: set[str] = set()
+        self.steps = 0
+        self._failures: Counter[str] = Counter()
+        self._told: dict[tuple[str, str], str] = {}  # credential and document -> what is wrong with it
+        self._threads: list[threading.Thread] = []
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to serve. Does not wait for Vault: a sealed Vault at boot must not make a restart loop."""
+        emit(
+            events.DAEMON_STARTED,
+            version=__version__,
+            config=str(self.app.configuration.file),
+            credentials=len(self.stations),
+            workers=self.workers,
+        )
+        for number in range(self.workers):
+            thread = threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self.timer.every(BEAT, self.beat, executor="beat")
+        self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
+        self.timer.start()
+        self.asked.update(self.stations)
+        self.offer_all()
+        self.notifier.ready()
+        self.notifier.status(self.rounds.sentence())
+
+    def stop(self, cause: str) -> bool:
+        """Finish the steps under way, and return whether all came to an end in time."""
+        began = time.monotonic()
+        emit(events.DAEMON_STOPPING, signal=cause, steps=self.ready.sizes()[1])
+        self.ready.close()
+        self.timer.stop()
+        for thread in self._threads:
+            thread.join(max(0.0, began + STOP_SECONDS - time.monotonic()))
+        working = any(thread.is_alive() for thread in self._threads)
+        finished = self.rounds.wait(max(0.0, began + STOP_SECONDS - time.monotonic())) and not working
+        took = round(time.monotonic() - began, 3)
+        emit(events.DAEMON_STOPPED, seconds=took, steps=self.steps)
+        return finished
+
+    def beat(self) -> None:
+        """Feed the watchdog, if the queue moves. Called by the timer, so a timer that died feeds nobody.
+
+        All workers may be held for a while by calls that take their time: nine times the longest pause within an
+        answer is more than any step may take.
+        """
+        queued, running = self.ready.sizes()
+        stuck = time.monotonic() - self.ready.moved_at
+        longest = 9 * self.app.configuration.salesforce.read_timeout.total_seconds() + GRACE_SECONDS
+        held = queued and running >= self.workers and stuck > longest
+        if held or not all(thread.is_alive() for thread in self._threads):
+            emit(events.HEARTBEAT_LATE, seconds=round(stuck, 1), part="queue" if held else "workers")
+            return
+        self.notifier.alive()
+
+    # -- steps --------------------------------------------------------------------------------------------------
+
+    def offer(self, name: str) -> None:
+        """Let a credential have a step; the sooner its first token runs out, the earlier."""
+        facts = self.stations[name].facts()
+        urgency = min((token.expires_at for token in facts), default=datetime.now(UTC))
+        self.ready.offer(name, urgency)
+
+    def offer_all(self) -> None:
+        """Let every credential have a step."""
+        for name in self.stations:
+            self.offer(name)
+
+    def _work(self) -> None:
+        while (name := self.ready.take()) is not None:
+            # The next time is set while nobody else can have the credential: no later step sets an earlier one.
+            try:
+                again = self._step(name)
+                self.due[name] = again
+                if again > datetime.now(UTC):
+                    self.timer.arm(name, again)
+                else:
+                    self.offer(name)
+            except Exception as error:  # noqa: BLE001 - the round takes the credential up again
+                self._surprised(name, error)
+            finally:
+                self.ready.done(name)
+
+    def _step(self, name: str) -> datetime:
+        """Do one step, and return when the next one is due."""
+        station = self.stations[name]
+        self.steps += 1
+        try:
+            if name in self.asked:
+                self.look_for_request(station)
+            decision = self.driver.step(name)
+        except RotatorError as error:
+            return self._failed(station, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
+            return self._surprised(name, error)
+        self._failures.pop(name, None)
+        self._told.pop((name, "record"), None)
+        now = datetime.now(UTC)
+        if isinstance(decision, Do):
+            return now
+        soon = now + self.reconcile_every
+        until = soon if decision.until is None else max(decision.until, now + SOONEST)
+        return min(until, soon) if _waits_for_others(station, now) else until
+
+    def look_for_request(self, station: Station) -> None:
+        """Read the request that waits for a credential. One that can't be read is told, and keeps nobody from work."""
+        try:
+            self.driver.look_for_request(station)
+        except RotatorError as error:
+            station.waiting = None
+            if is_of_one_credential(error):
+                self._tell_unusable(station.name, "request", error)
+                self.asked.discard(station.name)
+            return
+        self._told.pop((station.name, "request"), None)
+        if station.waiting is None:
+            self.asked.discard(station.name)
+
+    def _failed(self, station: Station, error: RotatorError) -> datetime:
+        pause = retry_pause(self._failures[station.name], station.terms)
+        self._failures[station.name] += 1
+        station.sentence = error.message
+        if is_of_one_credential(error):
+            self._tell_unusable(station.name, "record", error)
+        else:
+            self.weather.failed(error)
+        return datetime.now(UTC) + pause
+
+    def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
+        """Tell once what is wrong with a document of one credential."""
+        if self._told.get((name, document)) == error.message:
+            return
+        self._told[name, document] = error.message
+        denied = error.code == "vault.permission_denied"
+        event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE
+        emit(event, credential=name, code=error.code, message=error.message, hint=error.hint)
+
+    def _surprised(self, name: str, error: Exception) -> datetime:
+        again = self.due[name] = datetime.now(UTC) + SURPRISE
+        emit(
+            events.STEP_FAILED,
+            credential=name,
+            error=type(error).__name__,
+            not_before=iso(again),
+            exc_info=error,
+        )
+        return again
+
+    def _host_of(self, name: str) -> str:
+        return urlsplit(self.stations[name].config.login_url).netloc
+
+
+def _waits_for_others(station: Station, now: datetime) -> bool:
+    """Tell whether something outside may let a credential go on at any time: the fleet, its deployer, a person."""
+    due = due_at(station.record, station.terms)
+    return is_rotating(station.record) or (due is not None and now >= due)

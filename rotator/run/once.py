@@ -1,0 +1,128 @@
+"""Do everything that is due, see changes through to their end, and stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from rotator.app import Application
+from rotator.core import timing
+from rotator.core.effects import Do, Wait
+from rotator.core.model import PauseKind, Phase, Record, Terms
+from rotator.errors import RotatorError
+from rotator.performer.station import Station
+from rotator.run.weather import is_of_one_credential
+
+Told = Callable[[str, Do | Wait], None]
+
+TOKENS = ("mint:", "touch:")
+LONGEST_WAIT_SECONDS = 1.0
+MOST_FAILURES = 5
+"""What failed so often in a row, with growing pauses, is left to a later run."""
+
+
+def run_to_rest(
+    app: Application,
+    names: Sequence[str] | None = None,
+    *,
+    told: Told | None = None,
+    stop: threading.Event | None = None,
+) -> list[str]:
+    """Step each credential until nothing is due and no change is under way; return those that are not well.
+
+    Changes are seen through, however long they take, except where a person is waited for or where something fails
+    again and again: then the record says where to go on. Raises RotatorError when Vault does not answer.
+    """
+    chosen = list(app.driver.stations) if names is None else list(names)
+    stop = stop or threading.Event()
+    if not chosen:
+        return []
+    with ThreadPoolExecutor(min(app.configuration.fleet.workers, len(chosen))) as pool:
+        done = list(pool.map(lambda name: _to_rest(app, name, told, stop), chosen))
+    return [name for name, well in zip(chosen, done, strict=True) if not well]
+
+
+def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Event) -> bool:
+    station, failures = app.driver.stations[name], 0
+    while not stop.is_set():
+        try:
+            decision = _step(app, station)
+        except RotatorError as error:
+            station.sentence = error.message
+            if is_of_one_credential(error):
+                return False
+            failures += 1
+            if failures >= MOST_FAILURES:
+                raise
+            stop.wait(timing.retry_pause(failures, station.terms).total_seconds())
+            continue
+        failures = 0
+        if told is not None:
+            told(name, decision)
+        if isinstance(decision, Wait):
+            if at_rest(station.record, station) or in_vain(station, datetime.now(UTC)):
+                break
+            _wait(decision, stop)
+    return is_well(station)
+
+
+def _step(app: Application, station: Station) -> Do | Wait:
+    try:
+        app.driver.look_for_request(station)
+    except RotatorError as error:
+        if not is_of_one_credential(error):
+            raise
+        station.waiting = None  # nobody can read it; whoever asked is told so by the command
+    return app.driver.step(station.name)
+
+
+def is_well(station: Station) -> bool:
+    """Tell whether a credential is served as it should be, as far as this run has seen."""
+    record = station.record
+    lost = record.phase is Phase.LOCKED_OUT or _is_foreign(record)
+    return not record.trouble and not lost and at_rest(record, station)
+
+
+def at_rest(record: Record, station: Station) -> bool:
+    """Tell whether nothing goes on that ends by itself soon."""
+    if record.phase in (Phase.EMPTY, Phase.LOCKED_OUT) or _is_foreign(record):
+        return True
+    if record.phase is Phase.STEADY:
+        return not any(held.failures for action, held in station.held.items() if action.startswith(TOKENS))
+    return waits_for_person(record, station.terms, datetime.now(UTC))
+
+
+def waits_for_person(record: Record, terms: Terms, now: datetime) -> bool:
+    """Tell whether a certificate is not in the org, and nobody but a person brings it there.
+
+    What the org has begun to take is seen through, whoever brought it in.
+    """
+    change = record.change
+    if change is None or record.phase is not Phase.PROVING or change.proofs:
+        return False
+    return timing.by_hand(change, terms) or timing.is_stuck(record, terms, now)
+
+
+def _is_foreign(record: Record) -> bool:
+    """Tell whether a person has to say which org or app is meant."""
+    return record.paused is not None and record.paused.kind is PauseKind.IDENTITY
+
+
+def in_vain(station: Station, now: datetime) -> bool:
+    """Tell whether something fails again and again, or a change that has sent nothing yet is kept from it for long.
+
+    Proofs have a deadline of their own: keys are refused while a certificate spreads.
+    """
+    change = station.record.change
+    if change is not None and not change.asked and now > change.began + station.terms.deploy_deadline:
+        return True
+    return any(held.failures >= MOST_FAILURES for action, held in station.held.items() if action != "prove")
+
+
+def _wait(decision: Wait, stop: threading.Event) -> None:
+    left = LONGEST_WAIT_SECONDS
+    if decision.until is not None:
+        left = min(left, (decision.until - datetime.now(UTC)).total_seconds())
+    stop.wait(max(left, 0.01))

@@ -1,0 +1,147 @@
+"""The round: sees to what has no time of its own. Vault's token, requests, lost timers, clocks, the brake."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rotator import events
+from rotator.errors import RotatorError
+from rotator.performer.fleet import MOST_SKEW_SECONDS
+from rotator.run.weather import LeaseKeeper
+from rotator.show.logs import emit
+
+if TYPE_CHECKING:
+    from rotator.run.daemon import Daemon
+
+LATE = timedelta(seconds=1)
+JUMP_SECONDS = 5.0
+NAMED = 3
+
+
+class Rounds:
+    """What a daemon does every ``fleet.reconcile_every``. One round at a time."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._lease = LeaseKeeper(daemon.app.client)
+        self._under_way = threading.Lock()
+        self._clocks = (time.time(), time.monotonic())
+        self._brake: list[str] = []
+        self._strangers: set[str] = set()
+        self._skewed: set[str] = set()
+
+    def go(self) -> None:
+        """Do a round. Each part is done whatever becomes of those before it."""
+        with self._under_way:
+            for part in (
+                self.look_at_clock,
+                self.look_at_vault,
+                self.take_up_lost,
+                self.look_at_brake,
+                self.look_at_skew,
+                self.tell_status,
+            ):
+                self._guarded(part)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the round that is under way, and return whether it came to its end."""
+        if self._under_way.acquire(timeout=seconds):
+            self._under_way.release()
+            return True
+        return False
+
+    def _guarded(self, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001 - the timer would swallow it
+            emit(events.ROUND_FAILED, part=part.__name__, error=type(error).__name__, exc_info=error)
+
+    def look_at_clock(self) -> None:
+        """After a jump of the clock every time that was set is wrong: everything is decided anew."""
+        wall, steady = time.time(), time.monotonic()
+        jump = (wall - self._clocks[0]) - (steady - self._clocks[1])
+        self._clocks = (wall, steady)
+        if abs(jump) > JUMP_SECONDS:
+            emit(events.CLOCK_JUMPED, seconds=round(jump, 1))
+            self._lease.hurry()
+            self._daemon.driver.clock_jumped()
+            self._daemon.offer_all()
+
+    def look_at_vault(self) -> None:
+        """Keep the token alive, and look for requests: this shows whether Vault serves."""
+        daemon = self._daemon
+        try:
+            self._lease.keep(datetime.now(UTC))
+            names = daemon.app.documents.list_requests()
+        except RotatorError as error:
+            daemon.weather.failed(error)
+            return
+        if daemon.weather.answered():
+            daemon.driver.forget_pacing()
+            daemon.offer_all()
+        for name in names:
+            if name in daemon.stations:
+                daemon.asked.add(name)
+                daemon.offer(name)
+        self._tell_strangers(set(names) - daemon.stations.keys())
+
+    def _tell_strangers(self, names: set[str]) -> None:
+        for name in sorted(names - self._strangers):
+            emit(
+                events.REQUEST_REFUSED,
+                credential=name,
+                sentence="no credential of this name is served here; correct the name, or the configuration",
+            )
+        self._strangers = names
+
+    def take_up_lost(self) -> None:
+        """Let those have a step whose time has passed without one."""
+        daemon, late = self._daemon, datetime.now(UTC) - LATE
+        for name in daemon.stations:
+            due = daemon.due.get(name)
+            if due is not None and due < late and not daemon.ready.waits(name):
+                daemon.offer(name)
+
+    def look_at_brake(self) -> None:
+        failed = self._daemon.driver.braked()
+        if failed and not self._brake:
+            emit(events.BRAKE_ON, failures=len(failed), credentials=failed)
+        elif self._brake and not failed:
+            emit(events.BRAKE_OFF)
+        self._brake = failed
+
+    def look_at_skew(self) -> None:
+        """Tell whose clock differs so much from ours that nothing is deployed."""
+        found = {"Vault": self._daemon.driver.vault_skew_seconds()}
+        for station in self._daemon.stations.values():
+            if abs(station.skew_seconds) > MOST_SKEW_SECONDS:
+                found[urlsplit(station.config.login_url).netloc] = station.skew_seconds
+        skewed = {peer for peer, seconds in found.items() if abs(seconds) > MOST_SKEW_SECONDS}
+        for peer in sorted(skewed - self._skewed):
+            emit(events.CLOCK_SKEWED, peer=peer, seconds=round(found[peer], 1))
+        self._skewed = skewed
+
+    def tell_status(self) -> None:
+        self._daemon.notifier.status(self.sentence())
+
+    def sentence(self) -> str:
+        """Return how the fleet is, for ``systemctl status``."""
+        stations = self._daemon.stations
+        phases = Counter(station.record.phase for station in stations.values())
+        told = ", ".join(
+            f"{count} {phase.value.replace('_', ' ')}" for phase, count in sorted(phases.items())
+        )
+        troubled = sorted(name for name, station in stations.items() if station.record.trouble)
+        parts = [f"{len(stations)} credentials: {told}"]
+        if troubled:
+            shown = ", ".join(troubled[:NAMED]) + (" and more" if len(troubled) > NAMED else "")
+            parts.append(f"trouble with {shown}")
+        if (trouble := self._daemon.weather.trouble()) is not None:
+            parts.append(trouble)
+        return "; ".join(parts)

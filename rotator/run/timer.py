@@ -1,0 +1,61 @@
+"""The timer: APScheduler decides when. Its jobs only offer a name or set a flag, and never call the scheduler.
+
+Known of APScheduler 3.11, and avoided here: ``shutdown(wait=True)`` deadlocks with a job that calls the scheduler; a
+job that adds its own id again while it runs is lost; ``running`` stays True after its thread has died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+
+class Timer:
+    """One date-triggered job a credential, and a few that come round."""
+
+    def __init__(self, fire: Callable[[str], None]) -> None:
+        """``fire`` is called with a name when its time has come."""
+        self._fire = fire
+        self._scheduler = BackgroundScheduler(
+            jobstores={"default": MemoryJobStore()},
+            executors={
+                "default": ThreadPoolExecutor(2),
+                "rounds": ThreadPoolExecutor(1),
+                "beat": ThreadPoolExecutor(1),
+            },
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            timezone=UTC,
+        )
+
+    def start(self) -> None:
+        """Begin to fire."""
+        self._scheduler.start()
+
+    def arm(self, name: str, at: datetime) -> None:
+        """Fire ``name`` at a time; a time that was set before is forgotten."""
+        self._scheduler.add_job(
+            self._fire, DateTrigger(at, timezone=UTC), args=[name], id=f"at:{name}", replace_existing=True
+        )
+
+    def disarm(self, name: str) -> None:
+        """Forget the time that was set for ``name``."""
+        try:
+            self._scheduler.remove_job(f"at:{name}")
+        except JobLookupError:
+            return
+
+    def every(self, pause: timedelta, job: Callable[[], None], *, executor: str) -> None:
+        """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``)."""
+        trigger = IntervalTrigger(seconds=max(pause.total_seconds(), 0.1), timezone=UTC)
+        self._scheduler.add_job(job, trigger, executor=executor, id=f"every:{executor}")
+
+    def stop(self) -> None:
+        """Fire no more. Does not wait for a job that runs."""
+        self._scheduler.shutdown(wait=False)

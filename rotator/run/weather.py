@@ -1,0 +1,132 @@
+"""How Vault is: told once when it stops to serve, and once when it is back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+
+from rotator import events
+from rotator.errors import Compromised, Misconfigured, RotatorError
+from rotator.performer.tell import iso
+from rotator.performer.toolbox import is_about_document
+from rotator.show.logs import emit
+from rotator.vault.client import VaultClient
+from rotator.vault.login import Lease
+from rotator.vault.settings import Token
+
+
+def is_of_one_credential(error: RotatorError) -> bool:
+    """Tell whether an error concerns one credential alone, and not Vault as all see it."""
+    of_one_path = is_about_document(error) or error.code == "vault.permission_denied"
+    return of_one_path or not error.code.startswith("vault.")
+
+
+class VaultWeather:
+    """Tells when Vault stops to serve all credentials, and when it is back. Used by all workers.
+
+    Any worker may find it failing. Only the regular look says that it is back: a step that needs nothing of Vault
+    succeeds at all times.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: set[str] = set()
+        self._since = 0.0
+        self._message = ""
+
+    def failed(self, error: RotatorError) -> None:
+        """Note a failure, and tell it unless one of its kind was told since Vault last served."""
+        with self._lock:
+            if not self._told:
+                self._since = time.monotonic()
+            new = error.code not in self._told
+            self._told.add(error.code)
+            self._message = error.message
+        if new:
+            emit(_event_of(error), code=error.code, message=error.message, hint=error.hint)
+
+    def answered(self) -> bool:
+        """Note that Vault serves, and return whether it did not before."""
+        with self._lock:
+            if not self._told:
+                return False
+            took = time.monotonic() - self._since
+            self._told.clear()
+            self._message = ""
+        emit(events.VAULT_RECOVERED, seconds=round(took, 1))
+        return True
+
+    def trouble(self) -> str | None:
+        """Return what is wrong with Vault, in a few words; None if nothing is."""
+        with self._lock:
+            return self._message or None
+
+
+class LeaseKeeper:
+    """Keeps the daemon's Vault token alive, and tells what becomes of it."""
+
+    def __init__(self, client: VaultClient) -> None:
+        self._client = client
+        self._told: Lease | None = None
+        self._ending = False
+        self._refusal = ""
+        self._again: datetime | None = None
+
+    def keep(self, now: datetime) -> None:
+        """Log in or renew when it is time. While a new login fails, the old token serves on."""
+        if self._again is None or now >= self._again:
+            try:
+                self._again = self._client.keep_alive(now)
+                self._refusal = ""
+            except RotatorError as error:
+                self._refused(error)
+        lease = self._client.lease()
+        if lease is not None and lease is not self._told:
+            self._tell(lease)
+            self._told = lease
+
+    def hurry(self) -> None:
+        """Look again at once: the clock was set."""
+        self._again = None
+
+    def _refused(self, error: RotatorError) -> None:
+        if self._client.lease() is None:
+            raise error
+        if error.code != self._refusal:
+            emit(events.VAULT_LOGIN_FAILED, code=error.code, message=error.message, hint=error.hint)
+        self._refusal = error.code
+
+    def _tell(self, lease: Lease) -> None:
+        lasts = lease.duration.total_seconds() if lease.duration else None
+        login = self._client.settings.login
+        renewed = self._told is not None and self._told.token == lease.token
+        if renewed:
+            emit(events.VAULT_RENEWED, lease_seconds=lasts)
+        else:
+            self._ending = False
+            emit(events.VAULT_LOGIN, method=type(login).__name__.lower(), lease_seconds=lasts,
+                 renewable=lease.renewable)  # fmt: skip
+        shrinks = renewed and lease.duration is not None and lease.duration < (lease.wanted or lease.duration)
+        ends = lease.expires_at
+        if (
+            isinstance(login, Token)
+            and ends is not None
+            and (shrinks or not lease.renewable)
+            and not self._ending
+        ):
+            self._ending = True
+            hint = "Put a new token into its file before; a periodic one does not age."
+            emit(events.VAULT_TOKEN_ENDING, expires_at=iso(ends), hint=hint)
+
+
+def _event_of(error: RotatorError) -> events.Event:
+    if error.code == "vault.sealed":
+        return events.VAULT_SEALED
+    if isinstance(error, Compromised):
+        return events.VAULT_SECRET_ID_UNWRAPPED_TWICE
+    if error.code.startswith("vault.login"):
+        return events.VAULT_LOGIN_FAILED
+    if error.code == "vault.permission_denied":
+        return events.VAULT_PERMISSION_DENIED
+    return events.VAULT_MISCONFIGURED if isinstance(error, Misconfigured) else events.VAULT_UNAVAILABLE
