@@ -1,0 +1,5 @@
+"""``python -m rotator.cli`` is the command ``rotator``."""
+
+from rotator.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""What would be done for a credential, now and later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rotator.app import Application
+from rotator.cli.standing import NextRotation, next_rotation
+from rotator.core.effects import Action, Do, Nothing, Wait
+from rotator.core.guards import Go, token_unproven
+from rotator.core.machine import ROWS, Row, decide
+from rotator.core.model import Phase, Snapshot, TokenFacts, Window
+from rotator.errors import RotatorError
+from rotator.performer import Station
+from rotator.run.ask import acquaint
+from rotator.run.weather import is_of_one_credential
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What comes due at a time, if nothing happens before.
+
+    Attributes:
+        action: None where it is not sure yet that anything is done then.
+    """
+
+    at: datetime
+    action: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What would be done for a credential.
+
+    Attributes:
+        action: what would be done now; None: nothing.
+        reason: why, or what is waited for.
+        later: what comes due by itself, the soonest first.
+    """
+
+    credential: str
+    phase: Phase
+    action: str | None
+    reason: str
+    later: tuple[Step, ...]
+    next_rotation: NextRotation | None
+    window: Window | None
+    tokens: tuple[TokenFacts, ...]
+
+
+def agendas(app: Application, names: tuple[str, ...], now: datetime) -> list[Agenda]:
+    """Return what would be done. Raises RotatorError."""
+    acquaint(app, names)
+    return [_agenda(app, app.driver.stations[name], now) for name in names or tuple(app.driver.stations)]
+
+
+def _agenda(app: Application, station: Station, now: datetime) -> Agenda:
+    try:
+        app.driver.look_for_request(station)
+        snapshot = app.driver.snapshot(station)
+    except RotatorError as error:  # the others can be planned all the same
+        if not is_of_one_credential(error):
+            raise
+        why = f"nothing before this is mended: {error.message}"
+        return Agenda(station.name, station.record.phase, None, why, (), None, None, ())
+    decision = decide(snapshot, now)
+    return Agenda(
+        credential=station.name,
+        phase=station.record.phase,
+        action=_name(type(decision.action)) if isinstance(decision, Do) else None,
+        reason=decision.reason,
+        later=_later(snapshot, now),
+        next_rotation=next_rotation(station, snapshot, now),
+        window=snapshot.window,
+        tokens=snapshot.tokens,
+    )
+
+
+def _name(action: type[Action]) -> str:
+    """Return the name of an action; one that does nothing to the world changes the record."""
+    return "record" if action is Nothing else action.__name__.lower()
+
+
+def _later(snapshot: Snapshot, now: datetime) -> tuple[Step, ...]:
+    """Return what the rows of the table that apply in this phase wait for, the soonest first.
+
+    That a token is not proved any more is left out: it happens only where everything else fails.
+    """
+    rows = [row for row in ROWS if snapshot.record.phase in row.phases and row.guard is not token_unproven]
+    steps = {step for row in rows if (step := _step(row, snapshot, now)) is not None}
+    return tuple(sorted(steps, key=lambda step: (step.at, step.reason)))
+
+
+def _step(row: Row, snapshot: Snapshot, now: datetime) -> Step | None:
+    verdict = row.guard(snapshot, now)
+    if not isinstance(verdict, Wait) or verdict.until is None:
+        return None
+    then = row.guard(snapshot, verdict.until)
+    if isinstance(then, Go):
+        return Step(verdict.until, _name(row.action), then.reason)
+    return Step(verdict.until, None, verdict.reason)

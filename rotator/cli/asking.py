@@ -1,0 +1,228 @@
+"""How every request is made, answered, followed and told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rotator.app import Application
+from rotator.cli.exits import Exit
+from rotator.cli.output import BAD, GOOD, complain, print_json, say, span
+from rotator.cli.settings import Settings
+from rotator.core import timing
+from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
+from rotator.errors import Misconfigured, RotatorError
+from rotator.publishers.manual import manual_steps
+from rotator.run import ask
+from rotator.run.once import waits_for_person
+from rotator.secret import Secret
+from rotator.vault.paths import Paths
+
+GOOD_OUTCOMES = frozenset({"promoted", "rehearsed"})
+AT_ONCE = frozenset({Ask.PAUSE, Ask.RESUME})
+"""What is done when it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a request is made.
+
+    Attributes:
+        where: ``here``: by this process at once; ``ask``: by the daemon alone; None: by this process if no daemon
+            answers, and it may.
+        within: how long an answer is waited for.
+        wait: stay until the change is over.
+    """
+
+    where: str | None = None
+    within: timedelta | None = None
+    as_json: bool = False
+    wait: bool = False
+
+
+def request(
+    settings: Settings, name: str, what: Ask, manner: Manner, payload: dict[str, Secret] | None = None
+) -> Exit:
+    """Make a request, tell its answer, and follow the change if so wished. Raises RotatorError."""
+    with (
+        settings.application([name]) as (app, _problems),
+        Asking(app, name, manner).session(settings) as asking,
+    ):
+        answer = asking.answer(what, payload)
+        if answer is None:
+            return Exit.UNANSWERED
+        if not answer.accepted:
+            return asking.end(answer, Exit.PROBLEM)
+        if not asking.is_here and (what in AT_ONCE or not manner.wait):
+            return asking.end(answer, Exit.OK)
+        record = asking.follow()
+        return asking.end(answer, verdict(what, record, asking.since, wanted_to_wait=manner.wait), record)
+
+
+def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool) -> Exit:
+    """Return whether a change that was followed ended, or goes on, as its request meant it."""
+    if what in AT_ONCE:
+        return Exit.OK
+    if not ask.is_over(record):
+        return Exit.PROBLEM if wanted_to_wait or record.phase is Phase.LOCKED_OUT else Exit.OK
+    entries = ask.ended(record, since)
+    return Exit.OK if what is Ask.ABORT or (entries and entries[0].outcome in GOOD_OUTCOMES) else Exit.PROBLEM
+
+
+class Asking:
+    """One request of an operator, from the question to the end of the change.
+
+    Attributes:
+        since: when the change began that the request is about.
+    """
+
+    def __init__(self, app: Application, name: str, manner: Manner) -> None:
+        self._app, self._name, self._manner = app, name, manner
+        self._terms: Terms = app.driver.stations[name].terms
+        self._here: Future[list[str]] | None = None
+        self._stack = ExitStack()
+        self._may_act = False
+        self.since = datetime.now(UTC)
+
+    @contextmanager
+    def session(self, settings: Settings) -> Iterator[Asking]:
+        """Work; what runs in this process is stopped at the end."""
+        self._may_act = settings.token_file is None and self._manner.where != "ask"
+        with self._stack:
+            yield self
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process does what a daemon would."""
+        return self._here is not None
+
+    def answer(self, what: Ask, payload: dict[str, Secret] | None = None) -> Answered | None:
+        """Ask, tell what was said, and return it; None if nobody answered."""
+        made = ask.ask(self._app.documents, self._name, what, payload)
+        if self._manner.where == "here":
+            self._act()
+        within = self._manner.within or ask.patience(self._app.configuration.fleet.reconcile_every)
+        said = self._await(made, within)
+        if said is None and self._may_act and not self.is_here:
+            self._tell(f"no daemon answered within {span(within)}, so it is done here")
+            self._act()
+            # Somebody else's lease may have to end first.
+            said = self._await(made, self._terms.lease + within)
+        if said is None:
+            self._unanswered(made, within)
+            return None
+        answered, record = said
+        under_way = what in (Ask.ABORT, Ask.DEPLOYED) and record.change is not None
+        self.since = record.change.began if under_way and record.change else answered.at
+        if not answered.accepted:
+            complain(f"{self._name}: {answered.sentence}")
+        elif not self._manner.as_json:
+            say(f"{self._name}: {answered.sentence}")
+        return answered
+
+    def _await(self, made: Request, within: timedelta) -> tuple[Answered, Record] | None:
+        return ask.await_answer(self._app.documents, self._name, made, within, self._raise_if_broken)
+
+    def _act(self) -> None:
+        if self._here is None:
+            self._here = self._stack.enter_context(ask.answer_here(self._app, self._name))
+
+    def _unanswered(self, made: Request, within: timedelta) -> None:
+        vault = self._app.configuration.vault
+        path = Paths(vault.base_path).request(self._name)
+        complain(
+            f"nobody answered within {span(within)}: no daemon seems to run. The request to {made.ask} waits in Vault",
+            f"The next daemon takes it, or `rotator once {self._name}`. To take it back: "
+            f"`bao kv metadata delete -mount={vault.mount} {path}`.",
+        )
+        if self._manner.as_json:
+            print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})
+
+    def follow(self) -> Record:
+        """Tell how the change goes until it is over, or needs a person; return the record then.
+
+        What runs in this process is waited for: it may begin what was due, and must not leave it half-way.
+        """
+        told, began, idle = "", time.monotonic(), self._here is None
+        for record in ask.records(self._app.documents, self._name):
+            self._raise_if_broken()
+            if ask.is_over(record):
+                if idle:
+                    return record
+            else:
+                now = f"{record.phase.value.replace('_', ' ')}: {self._progress(record)}"
+                if now != told:
+                    self._tell(f"{span(timedelta(seconds=time.monotonic() - began)):>8}  {now}")
+                    told = now
+                if self._is_stuck(record) or (idle and self._here is not None):
+                    return record
+            idle = self._here is None or self._here.done()  # then it is read once more
+        raise AssertionError("records never end")
+
+    def _progress(self, record: Record) -> str:
+        return ask.progress(record, self._terms, datetime.now(UTC))
+
+    def _is_stuck(self, record: Record) -> bool:
+        """Tell whether something went wrong that nobody but a person can mend."""
+        return record.phase is Phase.LOCKED_OUT or timing.is_stuck(record, self._terms, datetime.now(UTC))
+
+    def _raise_if_broken(self) -> None:
+        if self._here is not None and self._here.done() and (error := self._here.exception()) is not None:
+            raise error
+
+    def end(self, answer: Answered, code: Exit, record: Record | None = None) -> Exit:
+        """Tell how it ended."""
+        entries: tuple[Entry, ...] = ask.ended(record, self.since) if record is not None else ()
+        if self._manner.as_json:
+            print_json(
+                {
+                    "credential": self._name,
+                    "request_id": answer.request_id,
+                    "accepted": answer.accepted,
+                    "sentence": answer.sentence,
+                    "phase": record.phase if record else None,
+                    "current": record.current if record else None,
+                    "changes": entries,
+                }
+            )
+            return code
+        for entry in entries:
+            why = f": {entry.message}" if entry.message else ""
+            what = f"{entry.reason} to key pair {entry.target} {entry.outcome}"
+            colour = GOOD if entry.outcome in GOOD_OUTCOMES else BAD
+            say(f"{self._name}: {what} after {span(entry.ended - entry.began)}{why}", colour)
+        if record is not None and not ask.is_over(record):
+            say(f"{self._name}: {self._progress(record)}; see `rotator status {self._name}`", BAD)
+            self._tell_steps(record)
+        return code
+
+    def _tell_steps(self, record: Record) -> None:
+        """Tell a person how to bring the certificate in, where it may be read."""
+        if record.change is None or not waits_for_person(record, self._terms, datetime.now(UTC)):
+            return
+        try:
+            pair = self._app.documents.read_key(self._name, record.change.target)
+        except RotatorError:
+            say("The certificate and the steps are in the daemon's log, in the event change.waiting.")
+        else:
+            say("")
+            say(manual_steps(self._app.driver.stations[self._name].app, pair.certificate_pem).rstrip())
+
+    def _tell(self, text: str) -> None:
+        say(text, "dim", error=True)
+
+
+def read_file(path: Path, what: str) -> bytes:
+    """Return what a file holds. Raises RotatorError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or "it cannot be opened"
+        raise Misconfigured(
+            f"{what} {path} cannot be read: {why}", code="config.file", hint="Name a file that you may read."
+        ) from None

@@ -1,0 +1,141 @@
+"""Commands that try things out: check, doctor, token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rotator.cli.exits import Exit
+from rotator.cli.settings import (
+    Settings,
+    config_option,
+    json_option,
+    name_argument,
+    names_argument,
+    on_vault,
+    pass_settings,
+    see_to_names,
+)
+from rotator.cli.teaching import ALONE, AS_DAEMON, command
+
+if TYPE_CHECKING:
+    from rotator.finding import Finding
+
+
+@command(
+    "Tell every mistake in the configuration.",
+    ALONE + " `rotator doctor` tries Vault and Salesforce.",
+    "rotator check -c rotator.yaml && systemctl reload rotator",
+    exits=[Exit.USAGE],
+)
+@config_option
+@json_option
+@pass_settings
+def check(settings: Settings, *, as_json: bool) -> None:
+    """Read the configuration and tell every mistake in it: file, line, key, what is wrong, what mends it."""
+    from rotator.cli.output import GOOD, print_json, say
+    from rotator.config import ConfigurationError, load
+
+    try:
+        configuration = load(settings.file())
+    except ConfigurationError as error:
+        if not as_json:
+            raise
+        print_json({"well": False, "problems": error.problems})
+        click.get_current_context().exit(Exit.USAGE)
+    if as_json:
+        print_json({"well": True, "problems": [], "credentials": list(configuration.credentials)})
+    else:
+        count = len(configuration.credentials)
+        say(f"{configuration.file} holds: {count} credential{'s' if count > 1 else ''}", GOOD)
+
+
+@command(
+    "Try every part online, and tell what mends it.",
+    AS_DAEMON,
+    "rotator doctor",
+    "rotator doctor acme --json",
+    exits=[Exit.PROBLEM, Exit.USAGE],
+)
+@names_argument
+@on_vault
+@json_option
+@pass_settings
+def doctor(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
+    """Try every part online, and tell for each failure what mends it. Changes nothing.
+
+    The configuration, Vault with its policy and clock; then for each credential (NAMEs, or all) the login of every
+    user, identity and scopes, an Account query, the API version, the published token, the certificate's end, and
+    whether a deploy would be taken (checkOnly), with the session settings of the org. Each user logs in once.
+    """
+    from rotator.app import application
+    from rotator.cli.output import print_json
+    from rotator.doctor import examine
+
+    configuration, problems = settings.load()
+    see_to_names(configuration, problems, names)
+    with application(configuration, settings.token_file) as app:
+        found: list[Finding] = []
+        for finding in examine(app, problems, names):
+            found.append(finding)
+            if not as_json:
+                _print_finding(finding)
+    failed = [finding for finding in found if not finding.ok]
+    if as_json:
+        print_json({"well": not failed, "findings": found})
+    else:
+        _print_summary(len(found), len(failed))
+    click.get_current_context().exit(Exit.PROBLEM if failed else Exit.OK)
+
+
+def _print_finding(finding: Finding) -> None:
+    from rotator.cli.output import BAD, FAINT, say
+
+    if finding.ok:
+        say(f"ok      {finding.subject}: {finding.message}")
+        return
+    say(f"FAILED  {finding.subject}: {finding.message}", BAD)
+    if finding.hint:
+        say(f"        mend: {finding.hint}", FAINT)
+
+
+def _print_summary(count: int, failed: int) -> None:
+    from rotator.cli.output import BAD, GOOD, say
+
+    if failed:
+        say(f"{failed} of {count} findings want mending", BAD)
+    else:
+        say(f"all {count} findings are well", GOOD)
+
+
+@command(
+    "Mint an access token, and show how.",
+    AS_DAEMON,
+    "rotator token acme",
+    "rotator token acme --user reports@acme.example --json",
+    "rotator token acme --show-secrets",
+    exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
+)
+@name_argument
+@click.option("--user", metavar="USERNAME", help="As whom to log in. [default: the first user]")
+@click.option("--show-secrets", is_flag=True, help="Print the access token, which is masked otherwise.")
+@on_vault
+@json_option
+@pass_settings
+def token(settings: Settings, name: str, *, user: str | None, show_secrets: bool, as_json: bool) -> None:
+    """Mint an access token with the key pair that signs now, call the org with it, and show how.
+
+    Publishes nothing. Salesforce gives the same token again while its session lives, so this may be the very token
+    that consumers hold: don't revoke it.
+    """
+    from rotator.cli.minting import mint_and_tell
+
+    with settings.application([name]) as (app, _problems):
+        known = app.configuration.credentials[name].usernames
+        if user is not None and user not in known:
+            raise click.UsageError(f"{name} has no user {user!r}. There are: {', '.join(known)}.")
+        mint_and_tell(app, name, user or known[0], show_secrets=show_secrets, as_json=as_json)
+
+
+COMMANDS = (check, doctor, token)

@@ -1,0 +1,125 @@
+"""Commands that do the work: the daemon, and once for all that is due."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from rotator.cli.exits import Exit
+from rotator.cli.settings import Settings, json_option, names_argument, on_vault, pass_settings
+from rotator.cli.teaching import AS_DAEMON, command
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Sequence
+
+    from rotator.config import Configuration, Problem
+    from rotator.performer import Station
+
+
+@command(
+    "Run the daemon.",
+    AS_DAEMON,
+    "rotator run -c /etc/rotator/rotator.yaml",
+    exits=[Exit.USAGE],
+)
+@on_vault
+@pass_settings
+def run(settings: Settings) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C.
+
+    It does not wait for Vault or Salesforce to be there; what is wrong shows in the log and in `rotator status`. A
+    credential with wrong settings is set aside, the others are served. Killed at any moment, it goes on where the
+    records say.
+    """
+    configuration, problems = settings.load()
+    log_as(configuration)
+    from rotator.run.daemon import serve
+
+    click.get_current_context().exit(serve(configuration, problems, token_file=settings.token_file))
+
+
+@command(
+    "Do all that is due, and see it through.",
+    AS_DAEMON,
+    "rotator once                 # from cron, instead of a daemon",
+    "rotator once acme            # one credential",
+    exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE, Exit.INTERRUPTED],
+)
+@names_argument
+@on_vault
+@json_option
+@pass_settings
+def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
+    """Do all that is due, and stay until the changes that it began are over.
+
+    For NAMEs only, or for every credential. Requests of operators are answered, too. A daemon that runs beside it
+    does no harm. It does not wait for a person: where a certificate is brought in by hand, it ends when that is all
+    that is missing.
+    """
+    from rotator.run.ask import acquaint
+    from rotator.run.once import run_to_rest
+
+    with settings.application(names) as (app, problems), _stop_on_signals() as stop:
+        log_as(app.configuration)
+        acquaint(app, names)
+        chosen = names or tuple(app.driver.stations)
+        troubled = run_to_rest(app, chosen, stop=stop)
+        _tell([app.driver.stations[name] for name in chosen], troubled, problems, as_json=as_json)
+    context = click.get_current_context()
+    if stop.is_set():
+        context.exit(Exit.INTERRUPTED)
+    context.exit(Exit.PROBLEM if troubled or problems else Exit.OK)
+
+
+def _tell(
+    stations: Sequence[Station], troubled: Sequence[str], problems: Sequence[Problem], *, as_json: bool
+) -> None:
+    from rotator.cli.output import BAD, GOOD, print_json, say
+
+    if as_json:
+        done = [
+            {
+                "credential": one.name,
+                "phase": one.record.phase,
+                "well": one.name not in troubled,
+                "troubles": one.record.trouble,
+            }
+            for one in stations
+        ]
+        print_json({"credentials": done, "set_aside": sorted({str(one.credential) for one in problems})})
+        return
+    for one in stations:
+        say(f"{one.name}: {one.record.phase.value.replace('_', ' ')}", BAD if one.name in troubled else GOOD)
+        for trouble in one.record.trouble:
+            say(f"  {trouble.message}", BAD)
+    for problem in problems:
+        say(f"set aside: {problem}", BAD, error=True)
+
+
+def log_as(configuration: Configuration) -> None:
+    """Write the log as the configuration wants it."""
+    from rotator.show import logs
+
+    logs.configure(format=configuration.log.format, level=configuration.log.level)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Set a flag on SIGTERM and SIGINT, so that a step under way comes to its end."""
+    import signal
+    import threading
+
+    stop = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda _number, _frame: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+COMMANDS = (run, once)

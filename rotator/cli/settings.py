@@ -1,0 +1,110 @@
+"""The options that commands share, before the command or after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rotator.app import Application
+    from rotator.config import Configuration, Problem
+
+CONFIG: Final = "ROTATOR_CONFIG"
+TOKEN_FILE: Final = "ROTATOR_VAULT_TOKEN_FILE"  # noqa: S105 - a name of a variable
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Settings:
+    """What was given on the command line."""
+
+    config: Path | None = None
+    token_file: Path | None = None
+
+    def file(self) -> Path:
+        """Return where the configuration is. Raises click.UsageError when nobody said so."""
+        if self.config is None:
+            raise click.UsageError(f"Which configuration? Give -c FILE, or set {CONFIG}.")
+        return self.config
+
+    def load(self) -> tuple[Configuration, tuple[Problem, ...]]:
+        """Return what holds of the configuration, and what does not. Raises ConfigurationError."""
+        from rotator.config import load_lenient
+
+        return load_lenient(self.file())
+
+    @contextmanager
+    def application(self, names: Sequence[str] = ()) -> Iterator[tuple[Application, tuple[Problem, ...]]]:
+        """Put the parts together, and see that the credentials named are in the configuration."""
+        from rotator.app import application
+
+        configuration, problems = self.load()
+        see_to_names(configuration, problems, names)
+        with application(configuration, self.token_file) as app:
+            yield app, problems
+
+
+def see_to_names(configuration: Configuration, problems: Sequence[Problem], names: Sequence[str]) -> None:
+    """Raise ConfigurationError or click.UsageError when a credential is set aside, or is not there."""
+    from rotator.config import ConfigurationError
+
+    for name in names:
+        if name in configuration.credentials:
+            continue
+        own = [problem for problem in problems if problem.credential == name]
+        if own:
+            raise ConfigurationError(own)
+        known = ", ".join(sorted(configuration.credentials))
+        raise click.UsageError(
+            f"There is no credential {name!r} in {configuration.file}. There are: {known}."
+        )
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None and parameter.name is not None:
+        setattr(context.ensure_object(Settings), parameter.name, value)
+
+
+def config_option(function: F) -> F:
+    """Add ``-c``: the configuration."""
+    return click.option(
+        "-c",
+        "--config",
+        "config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember,
+        help=f"The configuration. [default: ${CONFIG}]",
+    )(function)
+
+
+def token_option(function: F) -> F:
+    """Add ``--vault-token-file``: speak to Vault with a token of one's own."""
+    return click.option(
+        "--vault-token-file",
+        "token_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember,
+        help=f"Speak to Vault with the token in this file, not with the configuration's login. "
+        f"[default: ${TOKEN_FILE}]",
+    )(function)
+
+
+def on_vault(function: F) -> F:
+    """Add the options of a command that speaks to Vault."""
+    return config_option(token_option(function))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+name_argument = click.argument("name", metavar="NAME")
+names_argument = click.argument("names", nargs=-1, metavar="[NAME]...")
+pass_settings = click.make_pass_decorator(Settings, ensure=True)

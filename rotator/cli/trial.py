@@ -1,0 +1,56 @@
+"""Commands that try rotator out on loopback: sandbox, demo."""
+
+from __future__ import annotations
+
+import click
+
+from rotator.cli.exits import Exit
+from rotator.cli.settings import json_option
+from rotator.cli.teaching import command
+
+_ON_LOOPBACK = (
+    "Acts by itself, on loopback alone, with a Vault server of its own. Needs the extra `sandbox` "
+    "(pip install 'rotator[sandbox]')."
+)
+
+
+@command(
+    "Start an org and a Vault server to try things out on.",
+    _ON_LOOPBACK,
+    "rotator sandbox",
+    "# and in another terminal, with the configuration that it names:",
+    "rotator status -c /tmp/rotator-sandbox-.../rotator.yaml",
+    exits=[Exit.PROBLEM, Exit.USAGE],
+)
+@json_option
+def sandbox(*, as_json: bool) -> None:
+    """Start a Salesforce org and a real Vault server on this machine, with a fleet that works, until Ctrl-C.
+
+    Certificates live for minutes there, so that rotations come due while you watch. With --json one line tells all
+    that is needed, as soon as everything is ready. Nothing is left behind.
+    """
+    from rotator.cli.stage import stay
+
+    click.get_current_context().exit(stay(as_json=as_json))
+
+
+@command(
+    "Show the whole story on this machine.",
+    _ON_LOOPBACK,
+    "rotator demo",
+    "rotator demo --json | tail -n 1",
+    exits=[Exit.PROBLEM, Exit.USAGE],
+)
+@json_option
+def demo(*, as_json: bool) -> None:
+    """Show rotations, a failed one that is restored, and a daemon that is killed and goes on, in under two minutes.
+
+    All the while consumers call the org with the token that they read from Vault. The exit code is 0 only if they
+    saw no failure, and every key in Vault is accounted for.
+    """
+    from rotator.demo import run
+
+    click.get_current_context().exit(run(as_json=as_json))
+
+
+COMMANDS = (sandbox, demo)

@@ -1,0 +1,126 @@
+"""What goes wrong is told with its mend, no traceback, and an exit code that tells what it was."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+from click.testing import CliRunner
+
+from rotator.cli import Commands
+
+
+def test_a_bad_configuration_tells_every_mistake_with_line_and_mend_and_ends_with_2(rotator, tmp_path):
+    path = tmp_path / "rotator.yaml"
+    path.write_text(
+        "vault: {address: 'http://vault.example.com', login: {method: token, token: {file: t}}}\n"
+        "credentials:\n"
+        "  acme:\n"
+        "    login_url: https://acme.my.salesforce.com\n"
+        "    users: [integration@acme.example]\n"
+        "    rotation: {renew_befor: 30d}\n"
+    )
+    for command in ("check", "status", "run", "doctor"):
+        ran = rotator(command, config=path)
+        assert ran.code == 2
+        assert f"{path}:1: vault.address:" in ran.err
+        assert f"{path}:6: credentials.acme.rotation.renew_befor:" in ran.err
+        assert "mend: " in ran.err
+        assert "error: the configuration has 2 mistakes" in ran.err
+        assert "Traceback" not in ran.err
+    problems = rotator("check", "--json", config=path).json["problems"]
+    assert [(one["line"], one["key"]) for one in problems] == [
+        (1, "vault.address"),
+        (6, "credentials.acme.rotation.renew_befor"),
+    ]
+
+
+def test_a_configuration_that_holds_is_said_to_hold(rotator):
+    assert rotator("check").out.endswith("rotator.yaml holds: 3 credentials\n")
+    assert rotator("check", "--json").json == {
+        "well": True,
+        "problems": [],
+        "credentials": ["acme", "globex", "deployer"],
+    }
+
+
+def test_a_bad_credential_is_set_aside_and_the_good_ones_are_shown(rotator, tmp_path):
+    credentials = rotator.settings()["credentials"]
+    credentials["globex"]["users"] = ["nobody"]
+    config = rotator.variant(tmp_path, credentials=credentials)
+    ran = rotator("status", config=config)
+    assert ran.code == 1
+    assert "acme" in ran.out
+    assert "set aside:" in ran.err
+    assert rotator("status", "--json", config=config).json["set_aside"][0]["credential"] == "globex"
+    assert rotator("history", "acme", config=config).code == 0
+    assert rotator("history", "globex", config=config).code == 2
+    assert "credentials.globex.users" in rotator("history", "globex", config=config).err
+
+
+def test_no_configuration_and_an_unknown_name_are_usage_errors():
+    ran = CliRunner(env={"ROTATOR_CONFIG": None}).invoke(_main(), ["status"])
+    assert ran.exit_code == 2
+    assert "ROTATOR_CONFIG" in ran.stderr
+
+
+def test_an_unknown_credential_is_answered_with_those_there_are(rotator):
+    for command in ("rotate", "status", "token", "doctor"):
+        ran = rotator(command, "acne")
+        assert ran.code == 2
+        assert "There are: acme, deployer, globex." in ran.err
+
+
+def test_the_configuration_may_be_named_before_or_after_the_command(rotator, tmp_path):
+    nowhere = tmp_path / "nowhere.yaml"
+    assert rotator("-c", rotator.stage.config, "check", config=nowhere).code == 0
+    assert rotator("check", "-c", rotator.stage.config, config=nowhere).code == 0
+    assert rotator("-c", nowhere, "check", "-c", rotator.stage.config).code == 0
+    assert rotator("check", config=nowhere).code == 2
+
+
+def test_a_vault_that_is_not_there_ends_with_3(rotator, tmp_path):
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        vault = rotator.settings()["vault"]
+        vault["address"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        config = rotator.variant(tmp_path, vault=vault)
+        for command in (("status",), ("rotate", "acme"), ("history", "acme"), ("plan",)):
+            ran = rotator(*command, config=config)
+            assert ran.code == 3
+            assert ran.err.startswith("error: ")
+            assert "hint: " in ran.err
+
+
+def test_an_org_in_maintenance_ends_with_3(rotator, knobs):
+    knobs(maintenance=True)
+    ran = rotator("token", "acme")
+    assert ran.code == 3
+    assert ran.err.startswith("error: ")
+
+
+def test_what_the_policy_forbids_ends_with_1_and_the_missing_rule(rotator):
+    ran = rotator.operator("plan")
+    assert ran.code == 1
+    assert 'capabilities = ["read"]' in ran.err
+
+
+def test_what_nobody_foresaw_is_told_without_secrets_and_ends_with_70():
+    ran = CliRunner().invoke(_main(), ["fail"])
+    assert ran.exit_code == 70
+    assert "RuntimeError: nobody foresaw this" in ran.stderr
+    assert "hvs." not in ran.stderr
+    assert "in fail" in ran.stderr
+
+
+def _main() -> click.Group:
+    """The real command, and one that fails as none should."""
+    from rotator.cli import main
+
+    @click.command()
+    def fail() -> None:
+        raise RuntimeError("the token was hvs.CAESIJ3n1kG8Yq2v6Zb0pRr4WxT7sLm9")
+
+    return Commands(
+        "rotator", params=main.params, callback=main.callback, commands={**main.commands, "fail": fail}
+    )

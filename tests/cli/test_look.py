@@ -1,0 +1,149 @@
+"""Commands that look: status, plan, history, token."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+ACME = ("integration@acme.example", "reports@acme.example")
+
+
+def versions(stage, *paths):
+    """The newest version of documents in Vault."""
+    found = [stage.vault.request("GET", f"secret/metadata/salesforce/{path}")["data"] for path in paths]
+    return [one["current_version"] for one in found]
+
+
+def test_status_shows_who_signs_until_when_and_how_far_tokens_are_proved(rotator):
+    ran = rotator("status", "--json")
+    assert ran.code == 0
+    acme, globex, deployer = ran.json["credentials"]
+    assert (acme["credential"], acme["phase"], acme["troubles"]) == ("acme", "steady", [])
+    assert re.fullmatch("[0-9a-f]{64}", acme["current"]["fingerprint"])
+    assert [token["user"] for token in acme["tokens"]] == list(ACME)
+    assert acme["current"]["not_after"] > acme["next_rotation"]["urgent_at"] > acme["next_rotation"]["due_at"]
+    assert acme["next_rotation"]["begins_at"] == acme["next_rotation"]["due_at"]
+    assert (globex["publishes"], deployer["publishes"], deployer["tokens"]) == (True, False, [])
+
+
+def test_status_for_people_has_a_line_for_each_credential_and_cuts_nothing_off(rotator):
+    fingerprint = rotator.status("acme")["current"]["fingerprint"]
+    lines = rotator("status").out.splitlines()
+    assert lines[0].split()[:3] == ["CREDENTIAL", "PHASE", "KEY"]
+    acme = next(line for line in lines if line.startswith("acme "))
+    assert fingerprint[:8] in acme
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\dZ \(in 1 h\)", acme)
+    assert "(first of 2)" in acme
+    detail = rotator("status", "acme").out
+    assert fingerprint in detail
+    assert all(user in detail for user in ACME)
+
+
+def test_status_needs_the_operators_policy_alone_and_then_knows_nothing_of_tokens(rotator):
+    ran = rotator.operator("status", "--json")
+    assert ran.code == 0
+    assert ran.json["credentials"][0]["tokens"] is None
+    assert "not readable" in rotator.operator("status").out
+
+
+def test_status_can_show_troubles_alone(rotator):
+    assert rotator("status", "--problems").out == "no credential has a trouble\n"
+    assert rotator("status", "--problems", "--json").json["credentials"] == []
+
+
+def test_status_sees_that_nobody_refreshes_the_tokens_and_that_a_certificate_has_ended(
+    rotator, stage, tmp_path
+):
+    """A credential whose record and token are from long ago, and for which no daemon runs."""
+    credentials = rotator.settings()["credentials"]
+    credentials["stale"] = {**credentials["globex"], "consumer_key": "3MVG9stale"}
+    for name in ("record", "tokens/integration@globex.example"):
+        data = stage.vault.request("GET", f"secret/data/salesforce/globex/{name}")["data"]["data"]
+        if name == "record":
+            data["keys"] = [{**key, "not_after": "2026-01-01T00:00:00Z"} for key in data["keys"]]
+        else:
+            data["expires_at"] = "2026-01-01T00:00:00Z"
+        stage.vault.request("POST", f"secret/data/salesforce/stale/{name}", {"data": data})
+    ran = rotator("status", "stale", "--json", config=rotator.variant(tmp_path, credentials=credentials))
+    assert ran.code == 1
+    assert {one["code"] for one in ran.json["credentials"][0]["troubles"]} == {
+        "token.stale",
+        "certificate.expired",
+    }
+    shown = rotator("status", "stale", config=tmp_path / "rotator.yaml")
+    assert "the certificate of key pair" in shown.out
+    assert "mend: Does the daemon run?" in shown.out
+
+
+def test_plan_tells_what_comes_when_and_touches_nothing(rotator, stage):
+    paths = ("acme/record", f"acme/tokens/{ACME[0]}", "deployer/record")
+    before = versions(stage, *paths)
+    ran = rotator("plan", "--json")
+    assert ran.code == 0
+    acme = ran.json["credentials"][0]
+    assert {"touch", "mint", "record"} <= {step["action"] for step in acme["later"]}
+    assert [step["at"] for step in acme["later"]] == sorted(step["at"] for step in acme["later"])
+    assert acme["next_rotation"] == rotator.status("acme")["next_rotation"]
+    deployer = ran.json["credentials"][2]
+    assert (deployer["action"], deployer["reason"]) == (
+        "mint",
+        "there is no token for deployer@acme.example yet",
+    )
+    assert "rotation due" in rotator("plan", "acme").out
+    assert versions(stage, *paths) == before
+
+
+def test_plan_and_status_tell_the_window_for_which_a_rotation_is_held(rotator, tmp_path):
+    """A rotation that is due at once, and a window that opens once a year."""
+    credentials = rotator.settings()["credentials"]
+    credentials["acme"]["rotation"] = {
+        "renew_before": "1h59m",
+        "urgent_before": "1ms",
+        "window": {"cron": "0 0 1 1 *", "duration": "1h"},
+    }
+    credentials["acme"]["key"] = {"lifetime": "800d"}
+    credentials["acme"]["rotation"]["renew_before"] = "750d"
+    credentials["acme"]["rollout"] = {"rehearse_first": False}
+    config = rotator.variant(tmp_path, credentials=credentials)
+    one = rotator("status", "acme", "--json", config=config)
+    rotation = one.json["credentials"][0]["next_rotation"]
+    assert rotation["held"] == "due, but outside the maintenance window"
+    assert rotation["begins_at"].endswith("-01-01T00:00:00Z")
+    assert "due, but outside the maintenance window" in rotator("plan", "acme", config=config).out
+
+
+def test_history_tells_every_change(rotator):
+    first = rotator("history", "deployer", "--json").json["history"][0]
+    assert (first["reason"], first["target"], first["outcome"]) == ("adopt", 1, "promoted")
+    lines = rotator.operator("history", "deployer").out.splitlines()
+    assert lines[0].split() == ["BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY"]
+    assert "adopt" in lines[1]
+
+
+def test_token_shows_what_was_sent_and_answered_and_masks_the_token(rotator, stage):
+    ran = rotator("token", "acme", "--json")
+    assert ran.code == 0
+    told = ran.json
+    assert told["endpoint"] == f"{stage.org.url}/services/oauth2/token"
+    assert told["claims"]["sub"] == ACME[0]
+    assert told["claims"]["aud"] == stage.org.url
+    assert told["answer"]["scope"] == "api refresh_token"
+    assert told["query"]["rows"] == 1
+    assert set(told["answer"]["access_token"]) == {"*"}
+    assert "00D" not in rotator("token", "acme").out.replace(told["answer"]["org_id"], "")
+
+
+def test_token_shows_the_secret_when_asked_and_takes_another_user(rotator, stage):
+    told = rotator("token", "acme", "--user", ACME[1], "--show-secrets", "--json").json
+    assert told["claims"]["sub"] == ACME[1]
+    path = f"secret/data/salesforce/acme/tokens/{ACME[1]}"
+    published = stage.vault.request("GET", path)["data"]["data"]["access_token"]
+    assert told["answer"]["access_token"] == published, "the org gives the same token while its session lives"
+
+
+@pytest.mark.parametrize("user", ["somebody@acme.example"])
+def test_token_knows_the_users_there_are(rotator, user):
+    ran = rotator("token", "acme", "--user", user)
+    assert ran.code == 2
+    assert ACME[1] in ran.err

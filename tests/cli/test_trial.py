@@ -1,0 +1,60 @@
+"""The sandbox as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the sandbox with all its temporary files in one folder; ends what is left of it."""
+    started = []
+
+    def begin(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rotator", "sandbox", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def test_it_tells_in_one_line_what_is_needed_and_leaves_nothing_behind(rotator, start, tmp_path):
+    process = start("--json")
+    said = json.loads(process.stdout.readline())
+    assert {"login_url", "control_url", "consumer_key", "username", "app"} <= said["salesforce"].keys()
+    assert {"address", "root_token", "role_id", "secret_id_file"} <= said["vault"].keys()
+    assert said["in_trouble"] == []
+    status = rotator("status", "--json", config=Path(said["config"]))
+    assert status.code == 0
+    assert [one["phase"] for one in status.json["credentials"]] == ["steady"] * 3
+    process.send_signal(signal.SIGTERM)
+    rest = process.communicate(timeout=20)
+    assert (process.returncode, rest[0]) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopped_while_it_starts_it_leaves_nothing_behind_either(start, tmp_path):
+    process = start()
+    while not list(tmp_path.glob("rotator-*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
