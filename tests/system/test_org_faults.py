@@ -1,0 +1,87 @@
+"""The org is slow, rude or wrong in the middle of rotations: it always ends steady, and consumers see no failure."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from rotator.core.model import Ask
+from tests.world.site import site
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.mark.parametrize(
+    ("knob", "told", "promoted"),
+    [
+        ({"fail_deploys": 1}, ("deploy.refused", "change.failed"), False),
+        ({"break_certificate": 1}, ("change.restoring", "change.restored"), False),
+        ({"stall_certificate": 1}, ("change.restoring", "change.restored"), False),
+        ({"lose_deploy_answer": 2}, ("key.promoted",), True),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_after_a_spoilt_deploy_the_key_that_the_org_takes_is_current_and_the_next_rotation_holds(
+    knob, told, promoted, figures
+):
+    with site() as here, here.consuming():
+        since = here.journal.mark()
+        here.control.knobs(**knob)
+        here.ask("acme")
+        for event in told:
+            here.journal.wait_for(event, since, credential="acme")
+        seconds = here.await_steady()
+        assert here.ledger.record("acme")["current"] == (2 if promoted else 1)
+        assert not any(here.control.knobs()[name] for name in knob)
+        assert here.rotate("acme") == 3
+        here.until("retired keys are destroyed", lambda: not here.ledger.record("acme")["retired"])
+        here.daemon.stop()
+        figures(knob=knob, steady_after_seconds=round(seconds, 1), **here.audit())
+
+
+def test_a_maintenance_in_the_middle_of_a_deploy_delays_it_and_no_more(figures):
+    with site() as here, here.consuming():
+        since = here.journal.mark()
+        here.ask("acme")
+        here.journal.wait_for("deploy.sent", since, credential="acme")
+        here.control.knobs(maintenance=True)
+        time.sleep(5)
+        here.control.knobs(maintenance=False)
+        seconds = here.await_steady()
+        assert here.rotate("acme") >= 2
+        here.daemon.stop()
+        figures(maintenance_seconds=5, steady_after_seconds=round(seconds, 1), **here.audit())
+
+
+def test_with_a_few_percent_of_faults_everywhere_rotations_end_steady(figures):
+    with site() as here, here.consuming():
+        here.control.knobs(seed=7, unknown_error_rate=0.04, cut_rate=0.03, wrong_json_rate=0.02)
+        took = []
+        for number in range(4):
+            name = ("acme", "globex")[number % 2]
+            begun = here.journal.mark()
+            here.ask(name)
+            here.journal.wait_for("change.begun", begun, credential=name)
+            took.append(round(here.await_steady(name), 1))
+        faults = {name: count for name, count in here.control.state()["counts"].items() if count}
+        here.control.knobs(unknown_error_rate=0.0, cut_rate=0.0, wrong_json_rate=0.0)
+        here.await_steady()
+        here.daemon.stop()
+        outcomes = [
+            entry["outcome"] for name in ("acme", "globex") for entry in here.ledger.record(name)["history"]
+        ]
+        figures(rotation_seconds=took, outcomes=outcomes, counts=faults, **here.audit())
+
+
+def test_an_abort_in_the_middle_brings_the_old_certificate_back(figures):
+    with site() as here, here.consuming():
+        since = here.journal.mark()
+        here.ask("acme")
+        here.journal.wait_for("deploy.finished", since, credential="acme")
+        here.ask("acme", Ask.ABORT)
+        here.journal.wait_for("change.restored", since, credential="acme")
+        here.await_steady()
+        assert here.ledger.record("acme")["current"] == 1
+        here.daemon.stop()
+        figures(**here.audit())

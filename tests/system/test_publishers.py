@@ -1,0 +1,85 @@
+"""Certificates that come into the org by the operator's program, or by a person."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.world.site import site
+
+pytestmark = pytest.mark.timeout(120)
+
+PROGRAM = '''\
+#!{python}
+"""Puts the certificate on standard input into an app of the org."""
+import json, os, sys, urllib.request
+
+pem = sys.stdin.read()
+with open(os.environ["ROTATOR_CERTIFICATE_FILE"]) as file:
+    assert file.read() == pem
+body = json.dumps({{"app": sys.argv[2], "pem": pem}}).encode()
+urllib.request.urlopen(urllib.request.Request(sys.argv[1] + "/certificate", body, method="POST")).close()
+with open(sys.argv[3], "a") as log:
+    print(os.environ["ROTATOR_CREDENTIAL"], os.environ["ROTATOR_CERTIFICATE_SHA256"], file=log)
+'''
+
+
+def test_a_program_of_the_operator_brings_the_certificate_in(tmp_path, figures):
+    program, log = tmp_path / "install-certificate", tmp_path / "log"
+    program.write_text(PROGRAM.format(python=sys.executable))
+    program.chmod(0o755)
+
+    with site(adopt=False) as here, here.consuming():
+        command = [str(program), here.stage.org.control_url, "Rotator_Acme", str(log)]
+        here.edit(lambda settings: _deploy(settings, publisher="command", command=command, timeout="5s"))
+        here.adopt()
+        assert [here.rotate("acme"), here.rotate("acme")] == [2, 3]
+        here.daemon.stop()
+        keys = here.ledger.keys("acme")
+        assert log.read_text().splitlines()[-1] == f"acme {keys[3].fingerprint}"
+        deploys = [one for one in here.control.state()["deploys"] if not one["check_only"]]
+        assert deploys == []
+        figures(programs_run=len(log.read_text().splitlines()), **here.audit())
+
+
+def test_a_person_brings_the_certificate_in_by_the_steps_of_the_alert_and_says_so(figures):
+    with site(adopt=False) as here, here.consuming():
+        here.edit(lambda settings: _deploy(settings, publisher="manual"))
+        here.adopt()
+        since = here.journal.mark()
+        here.ask("acme")
+        alert = here.journal.wait_for("change.waiting", since, credential="acme")
+        assert alert["alert"]
+        assert alert["certificate"] in alert["steps"]
+        assert "Setup" in alert["steps"]
+        here.control.put_certificate("Rotator_Acme", alert["certificate"])
+        assert not here.journal.find("key.promoted", since, credential="acme")
+        said = rotator(here, "deployed", "acme", "--wait")
+        here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
+        here.await_steady()
+        here.daemon.stop()
+        figures(command_said=said.stdout.strip().splitlines()[-1:], **here.audit())
+
+
+def _deploy(settings, **deploy):
+    settings["credentials"]["acme"]["deploy"] = deploy
+
+
+def rotator(here, *arguments):
+    """Run a command as the operator does."""
+    environment = {
+        **os.environ,
+        "ROTATOR_CONFIG": str(here.stage.config),
+        "ROTATOR_VAULT_TOKEN_FILE": str(here.stage.operator_token_file),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "rotator", *arguments],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )

@@ -1,0 +1,101 @@
+"""Vault is sealed, or away: the daemon keeps sessions alive, says so once, and recovers unaided."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.world.consumer import query
+from tests.world.site import FAST, site
+
+pytestmark = pytest.mark.timeout(180)
+
+SEALED_SECONDS = 8
+SHORT_SESSIONS = replace(FAST, session_timeout_seconds=24)
+AWAY_SECONDS = 1.5 * SHORT_SESSIONS.session_timeout_seconds
+FEW_LINES = 12
+OUTAGE = (
+    "vault.sealed",
+    "vault.unavailable",
+    "vault.recovered",
+    "vault.login_failed",
+    "vault.permission_denied",
+)
+
+
+def test_sealed_in_the_middle_of_a_rotation_and_unsealed_the_rotation_goes_on(figures):
+    with site() as here, here.consuming():
+        since = here.journal.mark()
+        here.ask("acme")
+        here.journal.wait_for("deploy.sent", since, credential="acme")
+        sealed = here.journal.mark()
+        here.stage.vault.seal()
+        here.journal.wait_for("vault.sealed", sealed)
+        time.sleep(SEALED_SECONDS)
+        lines = here.journal.mark() - sealed
+        here.stage.vault.unseal()
+        recovered = here.journal.wait_for("vault.recovered", sealed)
+        seconds = here.await_steady()
+        assert here.ledger.record("acme")["current"] == 2
+        assert told(here, sealed) == {"vault.sealed": 1, "vault.recovered": 1}
+        assert lines <= FEW_LINES
+        here.daemon.stop()
+        figures(
+            sealed_seconds=recovered["seconds"],
+            lines_meanwhile=lines,
+            steady_after_seconds=round(seconds, 1),
+            **here.audit(),
+        )
+
+
+def test_away_for_longer_than_a_session_lives_the_published_tokens_work_all_the_while(figures):
+    idle = (
+        "acme",
+        "reports@acme.example",
+    )  # nobody calls with this token: the daemon alone keeps its session
+    with site(SHORT_SESSIONS, durable=True) as here, here.consuming("integration@acme.example"):
+        here.until("the consumer has its token", lambda: here.consumers[0].calls)
+        document = here.ledger.token(*idle)
+        away = here.journal.mark()
+        here.stage.vault.stop()
+        here.journal.wait_for("vault.unavailable", away)
+        time.sleep(AWAY_SECONDS)
+        lines = here.journal.mark() - away
+        answer = query(document)
+        assert answer.status_code == 200
+        here.stage.vault.start()
+        here.journal.wait_for("vault.recovered", away)
+        assert here.ledger.violations() == []
+        here.until(
+            "the token is proved anew", lambda: here.ledger.token(*idle)["sequence"] > document["sequence"]
+        )
+        assert here.ledger.token(*idle)["access_token"] == document["access_token"]
+        assert told(here, away) == {"vault.unavailable": 1, "vault.recovered": 1}
+        assert lines <= FEW_LINES
+        assert here.rotate("acme") == 2
+        here.daemon.stop()
+        figures(away_seconds=AWAY_SECONDS, lines_meanwhile=lines, **here.audit())
+
+
+def test_started_while_vault_is_sealed_the_daemon_waits_for_it(figures):
+    with site(adopt=False) as here:
+        here.stage.vault.seal()
+        here.daemon.start()
+        here.journal.wait_for("vault.sealed")
+        time.sleep(SEALED_SECONDS / 2)
+        lines = here.journal.mark()
+        here.stage.vault.unseal()
+        here.journal.wait_for("vault.recovered")
+        here.await_adoption()
+        seconds = here.await_steady()
+        assert lines <= FEW_LINES
+        here.daemon.stop()
+        figures(lines_before_unsealing=lines, steady_after_seconds=round(seconds, 1), **here.audit())
+
+
+def told(here, since):
+    """Return how often each event of an outage was logged."""
+    names = [line["event"] for line in here.journal.lines[since:] if line["event"] in OUTAGE]
+    return {name: names.count(name) for name in names}
