@@ -1,0 +1,138 @@
+"""What is shipped: the wheel, the locks, the image, the unit, the make targets."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME, BUILD, DEVELOPMENT = "requirements.txt", "requirements-build.txt", "requirements-dev.txt"
+LOCKS = [RUNTIME, BUILD, DEVELOPMENT]
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Name -> version of all that a lock holds."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / ".ci" / lock).read_text(), re.MULTILINE))
+
+
+def asked_for(lock: str) -> list[str]:
+    project = PROJECT["project"]
+    everything = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["sandbox"],
+        *PROJECT["dependency-groups"]["test"],
+        *PROJECT["dependency-groups"]["check"],
+        *PROJECT["build-system"]["requires"],
+    ]
+    return {
+        RUNTIME: project["dependencies"],
+        BUILD: PROJECT["build-system"]["requires"],
+        DEVELOPMENT: everything,
+    }[lock]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_everything_by_version_and_hash_and_names_no_address(lock):
+    text = (ROOT / ".ci" / lock).read_text()
+    assert "//" not in text
+    assert "--index" not in text
+    for entry in re.split(r"\n(?=\S)", text.strip()):
+        assert re.match(r"[\w.-]+==\S+.*\\\n(    --hash=sha256:[0-9a-f]{64}( \\\n)?)+$", entry), entry
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_satisfies_what_the_project_asks_for(lock):
+    pinned = pins(lock)
+    for requirement in map(Requirement, asked_for(lock)):
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_tests_run_with_the_very_versions_that_are_shipped():
+    development = pins(DEVELOPMENT)
+    assert {**pins(RUNTIME), **pins(BUILD)}.items() <= development.items()
+
+
+def test_the_wheel_holds_the_package_with_all_its_files_and_nothing_else(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = next(
+            archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")
+        )
+    tracked = subprocess.run(
+        ["git", "ls-files", "rotator"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert shipped >= set(tracked.stdout.split())
+    assert all(name.startswith("rotator/") for name in shipped)
+    assert "rotator/py.typed" in shipped
+    assert "Requires-Python: >=3.11" in metadata
+
+
+def test_make_alone_tells_what_can_be_made():
+    told = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert {"help", "demo", "test", "check", "lock"} <= {line.split()[1] for line in told.splitlines()}
+
+
+def test_the_run_of_all_checks_is_a_program_of_bash():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    text = script.read_text()
+    assert "set -euo pipefail" in text
+    assert all(f"make {target}" in text for target in ("test", "check", "demo"))
+
+
+def test_the_image_is_made_from_the_locks_and_does_not_run_as_root():
+    lines = (ROOT / "Dockerfile").read_text()
+    installs = [line for line in re.sub(r"\\\n", " ", lines).splitlines() if "-r .ci/" in line]
+    assert all(line.count("--require-hashes") == line.count("-r .ci/") for line in installs)
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", lines, re.MULTILINE)
+    assert "HEALTHCHECK" in lines
+
+
+def unit() -> dict[str, str]:
+    parser = configparser.RawConfigParser(strict=False, delimiters="=", comment_prefixes="#")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
+    parser.read(ROOT / "systemd" / "rotator.service")
+    return dict(parser["Service"]) | dict(parser["Unit"])
+
+
+def test_the_unit_restarts_for_ever_at_a_fixed_pause_that_old_systemd_knows():
+    settings = unit()
+    assert settings["Restart"] == "always"
+    assert settings["StartLimitIntervalSec"] == "0"
+    assert "RestartSteps" not in settings
+    assert settings["Type"] == "notify"
+    assert int(settings["WatchdogSec"]) > 0
+
+
+def test_the_unit_gives_no_privilege_and_leaves_no_trace_of_keys():
+    settings = unit()
+    assert settings["CapabilityBoundingSet"] == ""
+    assert settings["LimitCORE"] == settings["MemorySwapMax"] == "0"
+    for switch in (
+        "NoNewPrivileges",
+        "PrivateUsers",
+        "PrivateTmp",
+        "PrivateDevices",
+        "MemoryDenyWriteExecute",
+    ):
+        assert settings[switch] == "yes"
+    assert settings["ProtectSystem"] == "strict"
+
+
+def test_the_changelog_names_the_version_or_what_is_not_yet_released():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[(Unreleased|{re.escape(PROJECT['project']['version'])})\]", text, re.MULTILINE)
