@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rotator.app import Application
-from rotator.cli.standing import NextRotation, next_rotation
+from rotator.cli.standing import NextRotation, next_rotation, unreadable
 from rotator.core.effects import Action, Do, Nothing, Wait
 from rotator.core.guards import Go, token_unproven
 from rotator.core.machine import ROWS, Row, decide
-from rotator.core.model import Phase, Snapshot, TokenFacts, Window
+from rotator.core.model import Phase, Snapshot, TokenFacts, Trouble, Window
 from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint
@@ -37,6 +37,7 @@ class Agenda:
     Attributes:
         action: what would be done now; None: nothing.
         reason: why, or what is waited for.
+        trouble: what kept us from deciding; None if nothing did.
         later: what comes due by itself, the soonest first.
     """
 
@@ -44,10 +45,11 @@ class Agenda:
     phase: Phase
     action: str | None
     reason: str
-    later: tuple[Step, ...]
-    next_rotation: NextRotation | None
-    window: Window | None
-    tokens: tuple[TokenFacts, ...]
+    trouble: Trouble | None = None
+    later: tuple[Step, ...] = ()
+    next_rotation: NextRotation | None = None
+    window: Window | None = None
+    tokens: tuple[TokenFacts, ...] = ()
 
 
 def agendas(app: Application, names: tuple[str, ...], now: datetime) -> list[Agenda]:
@@ -63,8 +65,13 @@ def _agenda(app: Application, station: Station, now: datetime) -> Agenda:
     except RotatorError as error:  # the others can be planned all the same
         if not is_of_one_credential(error):
             raise
-        why = f"nothing before this is mended: {error.message}"
-        return Agenda(station.name, station.record.phase, None, why, (), None, None, ())
+        return Agenda(
+            credential=station.name,
+            phase=station.record.phase,
+            action=None,
+            reason="what is due cannot be told",
+            trouble=unreadable(error, now),
+        )
     decision = decide(snapshot, now)
     return Agenda(
         credential=station.name,

@@ -61,7 +61,7 @@ def request(
         if not asking.is_here and (what in AT_ONCE or not manner.wait):
             return asking.end(answer, Exit.OK)
         record = asking.follow()
-        return asking.end(answer, verdict(what, record, asking.since, wanted_to_wait=manner.wait), record)
+        return asking.end(answer, verdict(what, record, answer.at, wanted_to_wait=manner.wait), record)
 
 
 def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool) -> Exit:
@@ -75,11 +75,7 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
 
 
 class Asking:
-    """One request of an operator, from the question to the end of the change.
-
-    Attributes:
-        since: when the change began that the request is about.
-    """
+    """One request of an operator, from the question to the end of the change."""
 
     def __init__(self, app: Application, name: str, manner: Manner) -> None:
         self._app, self._name, self._manner = app, name, manner
@@ -87,7 +83,6 @@ class Asking:
         self._here: Future[list[str]] | None = None
         self._stack = ExitStack()
         self._may_act = False
-        self.since = datetime.now(UTC)
 
     @contextmanager
     def session(self, settings: Settings) -> Iterator[Asking]:
@@ -116,16 +111,13 @@ class Asking:
         if said is None:
             self._unanswered(made, within)
             return None
-        answered, record = said
-        under_way = what in (Ask.ABORT, Ask.DEPLOYED) and record.change is not None
-        self.since = record.change.began if under_way and record.change else answered.at
-        if not answered.accepted:
-            complain(f"{self._name}: {answered.sentence}")
+        if not said.accepted:
+            complain(f"{self._name}: {said.sentence}")
         elif not self._manner.as_json:
-            say(f"{self._name}: {answered.sentence}")
-        return answered
+            say(f"{self._name}: {said.sentence}")
+        return said
 
-    def _await(self, made: Request, within: timedelta) -> tuple[Answered, Record] | None:
+    def _await(self, made: Request, within: timedelta) -> Answered | None:
         return ask.await_answer(self._app.documents, self._name, made, within, self._raise_if_broken)
 
     def _act(self) -> None:
@@ -177,7 +169,7 @@ class Asking:
 
     def end(self, answer: Answered, code: Exit, record: Record | None = None) -> Exit:
         """Tell how it ended."""
-        entries: tuple[Entry, ...] = ask.ended(record, self.since) if record is not None else ()
+        entries: tuple[Entry, ...] = ask.ended(record, answer.at) if record is not None else ()
         if self._manner.as_json:
             print_json(
                 {

@@ -193,10 +193,11 @@ def _remarks(one: Standing, now: datetime) -> list[tuple[str, str]]:
 def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     """Show what would be done now, what comes next, and when. Touches nothing.
 
-    Decides exactly as the daemon does, from the same documents.
+    Decides exactly as the daemon does, from the same documents. Ends with exit code 1 when those of a credential
+    cannot be read, or when one is set aside.
     """
     from rotator.cli.agenda import agendas
-    from rotator.cli.output import print_json
+    from rotator.cli.output import complain, print_json
 
     now = datetime.now(UTC)
     with settings.application(names) as (app, problems):
@@ -206,9 +207,12 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     else:
         for one in found:
             _print_agenda(one, now)
+    broken = [(one.credential, one.trouble) for one in found if one.trouble is not None]
+    for name, trouble in broken:
+        complain(f"{name}: {trouble.message}", trouble.hint)
     aside = () if names else problems
     _print_set_aside(aside)
-    click.get_current_context().exit(Exit.PROBLEM if aside else Exit.OK)
+    click.get_current_context().exit(Exit.PROBLEM if broken or aside else Exit.OK)
 
 
 def _print_set_aside(problems: Sequence[Problem]) -> None:

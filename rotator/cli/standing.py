@@ -112,7 +112,6 @@ def standings(app: Application, names: tuple[str, ...], now: datetime) -> list[S
 
 def _unknown(station: Station, error: RotatorError, now: datetime) -> Standing:
     """Return the standing of a credential whose documents cannot be read."""
-    trouble = Trouble("record", now, error.code, error.message, error.hint, lasting=True)
     return Standing(
         credential=station.name,
         phase=station.record.phase,
@@ -123,10 +122,15 @@ def _unknown(station: Station, error: RotatorError, now: datetime) -> Standing:
         tokens=None,
         under_way=None,
         paused=None,
-        troubles=(trouble,),
+        troubles=(unreadable(error, now),),
         last_change=None,
         identity=None,
     )
+
+
+def unreadable(error: RotatorError, now: datetime) -> Trouble:
+    """Return the trouble of a credential whose documents cannot be read."""
+    return Trouble("record", now, error.code, error.message, error.hint, lasting=True)
 
 
 def _standing(app: Application, station: Station, now: datetime, *, tokens: bool) -> Standing:

@@ -52,8 +52,8 @@ def patience(reconcile_every: timedelta) -> timedelta:
 
 def await_answer(
     documents: Documents, name: str, request: Request, within: timedelta, meanwhile: Callable[[], None]
-) -> tuple[Answered, Record] | None:
-    """Return what was said to a request, and the record that says so; None if nobody answers in time.
+) -> Answered | None:
+    """Return what was said to a request; None if nobody answers in time.
 
     ``meanwhile`` is called between looks, and may raise.
     """
@@ -61,7 +61,7 @@ def await_answer(
     while True:
         record, _version = documents.read_record(name)
         if record.answered is not None and record.answered.request_id == request.id:
-            return record.answered, record
+            return record.answered
         if time.monotonic() >= give_up:
             return None
         meanwhile()
@@ -130,8 +130,8 @@ def records(documents: Documents, name: str) -> Iterator[Record]:
 
 
 def ended(record: Record, since: datetime) -> tuple[Entry, ...]:
-    """Return the changes that began at or after a time and are over."""
-    return tuple(entry for entry in record.history if entry.began >= since)
+    """Return the changes that ended at or after a time."""
+    return tuple(entry for entry in record.history if entry.ended >= since)
 
 
 def is_over(record: Record) -> bool:
