@@ -1,7 +1,8 @@
-"""Commands that look and touch nothing: status, plan, history."""
+"""Commands that look and touch nothing: status, plan, history, certificate."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -282,4 +283,45 @@ def history(settings: Settings, name: str, *, as_json: bool) -> None:
         )
 
 
-COMMANDS = (status, plan, history)
+@command(
+    "Print the certificate of a credential.",
+    AS_DAEMON,
+    "rotator certificate acme | openssl x509 -noout -subject -enddate",
+    "rotator certificate acme --serial 7",
+    "rotator certificate acme --csr",
+    exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
+)
+@name_argument
+@click.option(
+    "--serial",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Of this key pair. [default: the one that a change brings in, else the one that signs]",
+)
+@click.option(
+    "--csr", is_flag=True, help="Print a certificate signing request (PKCS#10) for the key instead."
+)
+@on_vault
+@json_option
+@pass_settings
+def certificate(settings: Settings, name: str, *, serial: int | None, csr: bool, as_json: bool) -> None:
+    """Print the certificate (PEM) that belongs into the app. It is public; the private key stays in Vault."""
+    from rotator.cli.output import print_json
+    from rotator.keypairs import make_csr
+
+    with settings.application([name]) as (app, _problems):
+        record, _version = app.documents.read_record(name)
+        chosen = serial or (record.change.target if record.change else record.current)
+        if chosen is None:
+            raise click.UsageError(
+                f"{name} has no key pair yet. Begin with `rotator init` or `rotator adopt`."
+            )
+        pair = app.documents.read_key(name, chosen)
+    pem = make_csr(pair) if csr else pair.certificate_pem
+    if as_json:
+        print_json({"credential": name, **asdict(record.key(chosen) or pair.facts(chosen)), "csr" if csr else "certificate": pem})
+    else:
+        click.echo(pem, nl=False)
+
+
+COMMANDS = (status, plan, history, certificate)

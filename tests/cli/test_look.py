@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_pem_x509_certificate, load_pem_x509_csr
 
 ACME = ("integration@acme.example", "reports@acme.example")
 
@@ -119,6 +121,28 @@ def test_history_tells_every_change(rotator):
     lines = rotator.operator("history", "deployer").out.splitlines()
     assert lines[0].split() == ["BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY"]
     assert "adopt" in lines[1]
+
+
+def test_certificate_is_the_one_that_signs_and_a_csr_asks_for_the_same_key(rotator):
+    signs = rotator.status("acme")["current"]
+    pem = rotator("certificate", "acme").out
+    certificate = load_pem_x509_certificate(pem.encode())
+    assert certificate.fingerprint(SHA256()).hex() == signs["fingerprint"]
+    told = rotator("certificate", "acme", "--serial", signs["serial"], "--json").json
+    assert (told["certificate"], told["fingerprint"]) == (pem, signs["fingerprint"])
+    asked = load_pem_x509_csr(rotator("certificate", "acme", "--csr").out.encode())
+    assert asked.is_signature_valid
+    assert asked.public_key() == certificate.public_key()
+    assert asked.subject == certificate.subject
+
+
+def test_certificate_tells_that_a_key_pair_is_not_there_and_that_the_operators_policy_does_not_do(rotator):
+    missing = rotator("certificate", "acme", "--serial", 99)
+    assert missing.code == 1
+    assert "hint: " in missing.err
+    forbidden = rotator.operator("certificate", "acme")
+    assert forbidden.code == 1
+    assert "rotator vault-policy daemon" in " ".join(rotator("certificate", "--help").out.split())
 
 
 def test_token_shows_what_was_sent_and_answered_and_masks_the_token(rotator, stage):
