@@ -319,7 +319,13 @@ def certificate(settings: Settings, name: str, *, serial: int | None, csr: bool,
         pair = app.documents.read_key(name, chosen)
     pem = make_csr(pair) if csr else pair.certificate_pem
     if as_json:
-        print_json({"credential": name, **asdict(record.key(chosen) or pair.facts(chosen)), "csr" if csr else "certificate": pem})
+        print_json(
+            {
+                "credential": name,
+                **asdict(record.key(chosen) or pair.facts(chosen)),
+                "csr" if csr else "certificate": pem,
+            }
+        )
     else:
         click.echo(pem, nl=False)
 
