@@ -29,14 +29,15 @@ def outcomes(ran):
     return [(one["reason"], one["outcome"]) for one in ran.json["changes"]]
 
 
-def test_a_daemon_answers_an_operator_who_may_do_nothing_but_ask(rotator, stage):
+def test_a_daemon_answers_an_operator_who_may_do_nothing_but_ask(rotator, stage, knobs):
+    knobs(deploy_seconds=1)  # so that it is seen under way
     before = rotator.status("globex")["current"]["serial"]
     with daemon(stage.config):
         rotated = rotator.operator("rotate", "globex", "--wait")
         assert rotated.code == 0, rotated.err
         assert f"globex: rotating to key pair {before + 1}\n" in rotated.out
         assert f"globex: rotation to key pair {before + 1} promoted after" in rotated.out
-        assert "proving: " in rotated.err
+        assert "deploying: the certificate of key pair" in rotated.err
         again = rotator.operator("rollback", "globex", "--wait", "--json")
         assert (again.code, outcomes(again)) == (0, [("rollback", "promoted")])
         refused = rotator.operator("abort", "globex")
