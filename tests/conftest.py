@@ -1,6 +1,12 @@
-"""Prints, at the end of a run, how much the explorer has seen."""
+"""Settings of all tests; at the end of a run it is told how much the explorer has seen."""
 
 from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# How fast a busy machine makes examples is no property of ours.
+settings.register_profile("rotator", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rotator")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -6,7 +6,7 @@ import contextlib
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.config.durations import LONGEST, format_duration, parse_duration
@@ -56,14 +56,12 @@ def test_what_is_no_duration_is_refused(text: str):
 
 
 @given(st.timedeltas(min_value=timedelta(), max_value=LONGEST))
-@settings(deadline=None)
 def test_a_duration_that_is_written_is_read_again(duration: timedelta):
     whole = timedelta(milliseconds=duration // timedelta(milliseconds=1))
     assert parse_duration(format_duration(duration)) == whole
 
 
 @given(st.text(alphabet="0123456789dhms -.", max_size=15))
-@settings(deadline=None)
 def test_any_text_is_a_duration_that_can_be_written_or_is_refused(text: str):
     with contextlib.suppress(ValueError):
         assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)

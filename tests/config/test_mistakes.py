@@ -389,7 +389,7 @@ YAML_PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(YAML_PIECES, max_size=40).map("".join)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 def test_garbage_is_a_mistake_and_never_a_crash(write: Write, text: str):
     file = write("")
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -453,7 +453,7 @@ KEYS = [
     ),
     st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_values_of_any_shape_are_mistakes_and_never_a_crash(
     write: Write, sections: dict[str, object], credential: dict[str, object]
 ):

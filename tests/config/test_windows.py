@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -76,7 +76,6 @@ def test_seconds_may_lead_the_expression():
     st.sampled_from(["30 2 * * *", "0 2 * * 6", "*/20 1-3 * * *", "15 3 1 * *"]),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
 )
-@settings(deadline=None)
 def test_the_window_found_is_not_over_and_none_is_missed(now: datetime, cron: str, time_zone: str):
     spec = window(cron, "10m", time_zone)
     found = next_window(spec, now)
@@ -87,7 +86,6 @@ def test_the_window_found_is_not_over_and_none_is_missed(now: datetime, cron: st
 
 
 @given(st.text(alphabet="0123456789*/,-#LWJANMON? ", max_size=30))
-@settings(deadline=None)
 def test_any_text_is_a_window_that_opens_or_is_refused(cron: str):
     with contextlib.suppress(ValidationError):
         next_window(window(cron), at("2027-01-01T00:00"))

@@ -127,7 +127,7 @@ _PIECES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(before=_PIECES, after=_PIECES, old=st.sampled_from(["", "MIID", OLD]))
 def test_only_the_certificate_differs_whatever_else_the_file_holds(pem, before, after, old):
     left, right = "".join(before), "".join(after)
