@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+JUDGES := $(VENV)/judges/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The first of these that is new enough and can make a virtual environment.
@@ -20,9 +21,10 @@ demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sa
 	$(BIN)/rotator demo $(ARGS)
 
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
-	$(BIN)/python -m pytest -q -n auto --ignore=tests/system $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
 
-system-test: $(READY)  ## run the slow tests: real processes, killed and cut off (some minutes)
+system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
+	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges $(ARGS)
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/system $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which
@@ -48,6 +50,13 @@ lock: $(READY)  ## pin what pyproject.toml asks for; ARGS=--upgrade takes the ne
 	$(COMPILE) $(VENV)/build-requires.in -o .ci/requirements-build.txt
 	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox --group test --group check \
 		-c .ci/requirements.txt -c .ci/requirements-build.txt -o .ci/requirements-dev.txt
+
+# What judges rotator in tests/judges and runs on Node.
+$(JUDGES): $(READY) tests/judges/node/package-lock.json
+	@mkdir -p $(dir $@)
+	cp tests/judges/node/package.json tests/judges/node/package-lock.json tests/judges/node/.npmrc $(dir $@)
+	cd $(dir $@) && npm ci --loglevel=error
+	@touch $@
 
 $(READY): .ci/requirements-dev.txt pyproject.toml
 	@for python in $(PYTHONS); do \

