@@ -134,6 +134,14 @@ TOKEN_RESTORED = _event("token.restored", "info", "credential user since",
     "The published token, in trouble since ``since``, works again.")
 TOKEN_REVOKED = _event("token.revoked", "info", "credential user key_serial",
     "A session was revoked because the key behind it leaked.")
+TOKEN_NOT_REPLACED = _alert("token.not_replaced", "error", f"credential user since {_TROUBLE}",
+    "The published token does not work since ``since``, and no other could be had; consumers are refused.",
+    "token-does-not-work")
+INTROSPECTION_FAILED = _event("introspection.failed", "warning", f"credential user {_TROUBLE}",
+    "The org does not tell how long a session lives; half of the configured timeout counts instead.")
+SESSION_SHORT = _alert("session.short", "warning", "credential user seconds expected_seconds",
+    "A session ends sooner after a call than half of the configured timeout; that setting is too high.",
+    "session-too-short")
 LOGIN_BUDGET_SPENT = _event("login_budget.spent", "warning", "credential user resumes_at",
     "The logins of this user for the hour are used up; what can wait does.")
 

@@ -120,6 +120,7 @@ class Answer:
         at: when the answer came.
         code, message, hint: for people; see :class:`rotator.errors.RotatorError`.
         lasting: nothing gets better until a person changes something.
+        passing: lasting, unless the app is new or was just changed: then it may pass by itself.
         key: of the key pair that was made or adopted (CreateKey).
         ticket: the publisher's id (Validate, Deploy, Poll).
         serial: the key that was taken (Probe, Mint).
@@ -133,6 +134,7 @@ class Answer:
     message: str = ""
     hint: str = ""
     lasting: bool = False
+    passing: bool = False
     key: KeyFacts | None = None
     ticket: str | None = None
     serial: Serial | None = None

@@ -275,7 +275,8 @@ def _carried(snapshot: Snapshot, user: str, now: datetime) -> bool:
         return False
     if not token.prolongable:
         return token.expires_at >= now + terms.bridge
-    return now < token.verified_at + terms.session_timeout / 4
+    margin = terms.session_timeout / 4
+    return now < token.verified_at + margin and now + margin <= token.expires_at
 
 
 def poll_due(snapshot: Snapshot, now: datetime) -> Verdict:

@@ -20,7 +20,7 @@ from rotator.core.model import (
     Terms,
     Trouble,
 )
-from rotator.core.slot import NONE_TAKEN, RESTORING, change_of, is_leaked, provers, rival
+from rotator.core.slot import NONE_TAKEN, RESTORING, change_of, is_lasting, is_leaked, provers, rival
 from rotator.core.timing import by_hand, is_stuck, proofs_needed
 from rotator.core.troubles import healed, trouble_from, troubled
 
@@ -251,9 +251,11 @@ def reset(record: Record, _action: Action, answer: Answer, terms: Terms) -> Reco
     return replace(record, change=replace(change_of(record), proofs=0, proved_at=None))
 
 
-def prover_failed(record: Record, action: Prove, answer: Answer, _terms: Terms) -> Record:
+def prover_failed(record: Record, action: Prove, answer: Answer, terms: Terms) -> Record:
     """This user cannot prove anything before a person mends it: the others go on without."""
-    return troubled(record, trouble_from(answer, f"mint:{action.user}")) if answer.lasting else record
+    if not is_lasting(record, answer, terms):
+        return record
+    return troubled(record, trouble_from(answer, f"mint:{action.user}"))
 
 
 def found(record: Record, _action: Probe, answer: Answer, terms: Terms) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from rotator.core.effects import Answer
 from rotator.core.model import Change, Phase, Reason, Record, Serial, Terms, Trouble
 
 DEAD = "session.dead"
@@ -91,6 +92,21 @@ def provers(record: Record, terms: Terms) -> tuple[str, ...]:
     users = tuple(user for user in named if user in terms.users) or terms.users
     well = tuple(user for user in users if not in_lasting_trouble(record.trouble_of(f"mint:{user}")))
     return well or users
+
+
+def is_lasting(record: Record, answer: Answer, terms: Terms) -> bool:
+    """Tell whether a failure is one that a person must mend.
+
+    Servers copy an app that is new or was changed, and refuse meanwhile what they will take later. Half of the time
+    that the slowest take is granted: a user who is left out too early comes back by its next mint.
+    """
+    if not answer.lasting or not answer.passing:
+        return answer.lasting
+    change = record.change
+    began = change.began if change is not None and record.current is None else None
+    asked = change.asked_at if change is not None else None
+    changed = max((time for time in (began, asked, record.promoted_at) if time is not None), default=None)
+    return changed is None or answer.at >= changed + terms.slow_servers / 2
 
 
 def in_lasting_trouble(trouble: Trouble | None) -> bool:

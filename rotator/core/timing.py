@@ -103,6 +103,14 @@ def touch_every(snapshot: Snapshot) -> timedelta:
     return min(terms.verify_every, terms.session_timeout / (8 if phase is Phase.STAGED else 4))
 
 
+def longest_wait(terms: Terms) -> timedelta:
+    """Return for how long a server may ask us to stay away.
+
+    One that asks for a day would leave consumers with a dead token for a day. A try now and then costs it nothing.
+    """
+    return max(terms.retry_ceiling, terms.session_timeout / 8)
+
+
 def pacing_key(action: Action) -> str:
     """Return the name under which repeats of an action are held back."""
     name = type(action).__name__.lower()
@@ -131,6 +139,9 @@ def held_until(
         case Probe(), _:
             pause = terms.probe_every
         case _:
-            pause = terms.retry_ceiling if answer.lasting else retry_pause(failures, terms)
+            mended = answer.lasting and not answer.passing
+            pause = terms.retry_ceiling if mended else retry_pause(failures, terms)
     until = answer.at + pause
-    return until if answer.not_before is None else max(until, answer.not_before)
+    if answer.not_before is None:
+        return until
+    return max(until, min(answer.not_before, answer.at + longest_wait(terms)))

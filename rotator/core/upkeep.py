@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rotator.core.effects import Answer, Destroy, Mint, Prove, Touch
 from rotator.core.model import Phase, Record, Terms, Trouble
-from rotator.core.slot import DEAD, REFUSED, RIVAL_TAKEN, UNPROVEN
+from rotator.core.slot import DEAD, REFUSED, RIVAL_TAKEN, UNPROVEN, is_lasting
 from rotator.core.troubles import healed, trouble_from, troubled
 
 DOUBTS = 9  # saturates
@@ -33,9 +33,11 @@ def signer_doubted(record: Record, action: Mint, answer: Answer, _terms: Terms) 
     return replace(record, doubts=min(record.doubts + 1, DOUBTS))
 
 
-def mint_failed(record: Record, action: Mint, answer: Answer, _terms: Terms) -> Record:
+def mint_failed(record: Record, action: Mint, answer: Answer, terms: Terms) -> Record:
     """No token came. Only what a person must mend is put on record."""
-    return troubled(record, trouble_from(answer, f"mint:{action.user}")) if answer.lasting else record
+    if not is_lasting(record, answer, terms):
+        return record
+    return troubled(record, trouble_from(answer, f"mint:{action.user}"))
 
 
 def token_verified(record: Record, action: Touch, _answer: Answer, _terms: Terms) -> Record:

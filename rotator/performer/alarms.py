@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from rotator import events
-from rotator.core.effects import Wait
+from rotator.core.effects import Mint, Wait
 from rotator.core.guards import due_and_allowed
 from rotator.core.model import Phase, Snapshot
-from rotator.core.slot import may_hold_target, provers
-from rotator.core.timing import due_at, swaps_until, urgent_at
+from rotator.core.slot import DEAD, may_hold_target, provers
+from rotator.core.timing import due_at, pacing_key, swaps_until, urgent_at
 from rotator.events import Event
-from rotator.performer.station import Station
+from rotator.performer.station import Held, Station
 from rotator.performer.tell import iso
 from rotator.show.logs import emit
 
@@ -24,9 +24,11 @@ Alarm = tuple[Event, str, dict[str, Any]]
 def sound(station: Station, snapshot: Snapshot, now: datetime) -> None:
     """Tell the alarms that are new since the last step; those that are over are forgotten."""
     on: dict[str, str] = {}
-    for event, about, fields in (*_certificate(snapshot, now), *_bridge(snapshot, now)):
-        on[event.name] = about
-        if station.told.get(event.name) != about:
+    alarms = (*_certificate(snapshot, now), *_bridge(snapshot, now), *_dead_tokens(station, snapshot, now))
+    for event, about, fields in alarms:
+        alarm = f"{event.name} {fields.get('user', '')}"
+        on[alarm] = about
+        if station.told.get(alarm) != about:
             emit(event, credential=station.name, **fields)
     station.told = on
 
@@ -54,6 +56,22 @@ def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
     capped = swaps_until(record, terms, now)
     if capped is not None and now < capped:
         yield events.ROTATION_CAPPED, about, {"swaps": terms.swaps_a_day, "not_before": iso(capped), **ends}
+
+
+def _dead_tokens(station: Station, snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
+    """A published token that is known to be dead is replaced at once; it was not, for as long as that may take."""
+    for trouble in snapshot.record.trouble:
+        kind, _, user = trouble.subject.partition(":")
+        if kind != "token" or trouble.code != DEAD or now < trouble.since + snapshot.terms.verify_every:
+            continue
+        tried = station.held.get(pacing_key(Mint(user, ())), Held())
+        said = {
+            "since": iso(trouble.since),
+            "code": tried.code or trouble.code,
+            "message": tried.message or trouble.message,
+            "hint": tried.hint or trouble.hint,
+        }
+        yield events.TOKEN_NOT_REPLACED, f"{trouble.since} {said['code']}", {"user": user, **said}
 
 
 def _person(snapshot: Snapshot) -> str:

@@ -265,7 +265,9 @@ class Driver:
         well = answer.kind in (Kind.OK, Kind.PENDING)
         again = not well and held.failures > 0 and held.code == answer.code
         held.failures = 0 if well else held.failures + 1
-        held.code = "" if well else answer.code
+        held.code, held.message, held.hint = (
+            ("", "", "") if well else (answer.code, answer.message, answer.hint)
+        )
         if isinstance(action, Mint) and well:
             station.held.pop(pacing_key(Touch(action.user)), None)  # another token: it begins anew
         return again

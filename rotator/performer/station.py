@@ -18,11 +18,13 @@ from rotator.vault.documents import Waiting
 
 @dataclass(slots=True)
 class Held:
-    """How often an action failed in a row, by what code at last, and before when it is not repeated."""
+    """How often an action failed in a row, with what answer at last, and before when it is not repeated."""
 
     failures: int = 0
     until: datetime | None = None
     code: str = ""
+    message: str = ""
+    hint: str = ""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Station:
         waiting: the request of an operator that was seen waiting.
         skew_seconds: Salesforce's clock minus ours, at the last mint.
         told: alarms that are on, and what was said: they are told once.
+        warned: (event, user) -> code: what the last call of this kind was told of.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Station:
     api_version: str | None = None
     skew_seconds: float = 0.0
     told: dict[str, str] = field(default_factory=dict)
+    warned: dict[tuple[str, str], str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     sentence: str = ""
 

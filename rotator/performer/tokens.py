@@ -10,13 +10,16 @@ from rotator.core.effects import Answer, Kind, Mint, Touch
 from rotator.core.model import Serial
 from rotator.errors import Conflict, KeyRefused, RotatorError, SessionDead
 from rotator.performer.identity import identity_of, mismatch, stopped
+from rotator.performer.lifetime import proved_until
 from rotator.performer.station import Station
 from rotator.performer.tell import iso
 from rotator.performer.toolbox import Toolbox, is_about_document, refused
-from rotator.salesforce.oauth import Grant, introspect, revoke
+from rotator.salesforce.oauth import Grant, revoke
 from rotator.salesforce.rest import Org, query_accounts
 from rotator.show.logs import emit
 from rotator.vault.codec import TokenDocument
+
+SHARE = 8  # of the period of refreshes: a session that runs out can't be prolonged by mints, so they don't pile up
 
 
 def perform_mint(tools: Toolbox, station: Station, action: Mint) -> Answer:
@@ -84,9 +87,6 @@ def _document(
     else:
         verified_at, expires_at = known.verified_at, grant.expires_at or known.expires_at
     facts = station.record.key(serial)
-    refresh_after = now + station.terms.refresh_every
-    if grant.is_jwt:  # it ends when it says so, however the settings are
-        refresh_after = min(refresh_after, now + (expires_at - now) / 2)
     return TokenDocument(
         access_token=grant.access_token,
         token_type=grant.token_type,
@@ -96,13 +96,20 @@ def _document(
         issued_at=known.issued_at if known is not None and unchanged else now,
         verified_at=verified_at,
         expires_at=expires_at,
-        refresh_after=refresh_after,
+        refresh_after=_refresh_after(station, grant, expires_at, now),
         api_version=org.api_version or "",
         key_serial=serial,
         key_fingerprint=facts.fingerprint if facts else "",
         sequence=next_sequence(station, user),
-        prolongable=not grant.is_jwt,
+        prolongable=grant.expires_at is None,
     )
+
+
+def _refresh_after(station: Station, grant: Grant, expires_at: datetime, now: datetime) -> datetime:
+    """Return when a token is minted and read again: well before it ends, however the settings are."""
+    every, left = station.terms.refresh_every, expires_at - now
+    soon = left - station.config.session.consumer_lag if grant.expires_at is None else left / 2
+    return now + min(every, max(soon, every / SHARE))
 
 
 def _proved(
@@ -119,30 +126,7 @@ def _proved(
         except SessionDead:
             return None
     at = tools.clock()
-    return at, proved_until(tools, station, user, grant, at)
-
-
-def proved_until(tools: Toolbox, station: Station, user: str, grant: Grant, at: datetime) -> datetime:
-    """Return how far the life of a token is proved that worked at a time.
-
-    What the token, the answer or introspection (RFC 7662) says of it; else half the session timeout, because a call
-    in the first half does not extend a session (Salesforce help 000383251).
-    """
-    if grant.expires_at is not None:
-        return grant.expires_at
-    reference = station.config.session.client_secret
-    if reference is not None:
-        login = station.login(user)
-        said = introspect(
-            tools.wires(),
-            login.login_url,
-            grant.access_token,
-            consumer_key=login.consumer_key,
-            client_secret=reference.read(),
-        )
-        if said.active and said.expires_at is not None:
-            return said.expires_at
-    return at + station.terms.session_timeout / 2
+    return at, grant.expires_at or proved_until(tools, station, user, grant.access_token, at)
 
 
 def perform_touch(tools: Toolbox, station: Station, action: Touch) -> Answer:
@@ -156,11 +140,13 @@ def perform_touch(tools: Toolbox, station: Station, action: Touch) -> Answer:
     except SessionDead as error:
         return refused(error, tools.clock())
     now = tools.clock()
-    proved = now + station.terms.session_timeout / 2 if known.prolongable else known.expires_at
+    expires_at = known.expires_at
+    if known.prolongable:
+        expires_at = proved_until(tools, station, action.user, known.access_token, now)
     document = replace(
         known,
         verified_at=now,
-        expires_at=max(proved, known.expires_at),
+        expires_at=expires_at,
         sequence=next_sequence(station, action.user),
     )
     try:

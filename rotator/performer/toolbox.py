@@ -138,7 +138,7 @@ def is_about_document(error: RotatorError) -> bool:
 def answer_to(error: RotatorError, at: datetime) -> Answer:
     """Return the answer that an unexpected error stands for.
 
-    Some refusals pass by themselves while a change of the app spreads, so they don't count as lasting.
+    Some refusals pass by themselves while a change of the app spreads.
     """
     return Answer(
         Kind.UNKNOWN if error.maybe_done else Kind.FAILED,
@@ -146,7 +146,8 @@ def answer_to(error: RotatorError, at: datetime) -> Answer:
         code=error.code,
         message=error.message,
         hint=error.hint,
-        lasting=isinstance(error, Misconfigured) and error.code not in GRACE_CODES,
+        lasting=isinstance(error, Misconfigured),
+        passing=error.code in GRACE_CODES,
         not_before=retry_at(error, at),
     )
 

@@ -204,6 +204,10 @@ class TestProofs:
     def test_a_user_who_cannot_prove_is_told_and_passed_over(self):
         assert subjects(after(PROVING, PROVE, "failed", lasting=True, **SAD)) == ["mint:ann"]
         assert after(PROVING, PROVE, "failed", **SAD) == PROVING
+        first = replace(FIRST, change=replace(FIRST.change, began=NOW - HOUR))
+        for record in (first, changing(Phase.PROVING, asked=1, asked_at=NOW - HOUR)):
+            passing = after(record, PROVE, "failed", lasting=True, passing=True, **SAD)
+            assert subjects(passing) == ["mint:ann"]
 
     def promoted(self, **more):
         record = changing(Phase.PROVING, proofs=4, **{"asked": 1, **more})
@@ -296,6 +300,16 @@ class TestTokens:
     def test_only_what_a_person_must_mend_is_told(self, action, subject):
         assert after(steady(), action, "failed", **SAD) == steady()
         assert subjects(after(steady(), action, "failed", lasting=True, **SAD)) == [subject]
+
+    @pytest.mark.parametrize(
+        "record", [steady(promoted_at=NOW - MINUTE), changing(Phase.PROVING, asked_at=NOW)]
+    )
+    def test_what_may_pass_by_itself_is_told_once_the_app_has_not_changed_for_a_while(self, record):
+        said = {"lasting": True, "passing": True, **SAD}
+        assert after(record, MINT, "failed", **said) == record
+        later = NOW + HOUR / 4
+        assert subjects(after(record, MINT, "failed", at=later, **said)) == ["mint:ann"]
+        assert subjects(after(steady(), MINT, "failed", **said)) == ["mint:ann"]
 
     def test_a_token_that_works_again_is_healed(self):
         assert after(steady(trouble=(trouble("token:ann"),)), TOUCH, "ok").trouble == ()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rotator.core.effects import Kind, Mint, Touch
-from rotator.core.model import Ask
+from rotator.core.model import Ask, Phase
 from rotator.vault.codec import TokenDocument
 from tests.world.lab import ACME, DEPLOYER, FAST, GLOBEX, Hand, credential
 
@@ -140,6 +140,80 @@ def test_introspection_tells_the_end_where_a_client_secret_is_given(lab):
     said = lab.data(TOKEN)
     life = time(said["expires_at"]) - time(said["issued_at"])
     assert abs(life.total_seconds() - FAST.session_timeout_seconds) < 2
+
+
+@pytest.fixture
+def introspecting(lab):
+    """Globex, with a client secret to introspect with; ``secret(text)`` puts another one into the file."""
+    lab.steady("globex", "deployer")
+    file = lab.folder / "client"
+
+    def secret(text):
+        file.write_text(text)
+        file.chmod(0o600)
+
+    secret(lab.servers.org.org.app("Rotator_Globex").consumer_secret)
+    with lab.application(credential("globex", session={"client_secret": {"file": "client"}})) as app:
+        yield Hand(app, "globex"), secret
+
+
+def test_where_sessions_are_shorter_than_configured_no_call_stretches_what_introspection_says(
+    lab, introspecting
+):
+    globex, _secret = introspecting
+    lab.control.knobs(session_timeout_seconds=10)
+    globex.until_wait()
+    minted = lab.data(TOKEN)
+    assert globex.perform(Touch(USER)).kind is Kind.OK
+    for said in (minted, lab.data(TOKEN)):
+        assert time(said["expires_at"]) <= time(said["verified_at"]) + timedelta(seconds=10)
+        assert time(said["refresh_after"]) < time(said["expires_at"])
+    assert [line["expected_seconds"] for line in lab.told("session.short", user=USER)] == [24.0]
+
+
+def test_a_session_that_is_too_short_to_outlast_a_change_carries_nobody_over_it(lab, introspecting):
+    globex, _secret = introspecting
+    lab.control.knobs(session_timeout_seconds=10)
+    globex.until_wait()
+    globex.app.driver.acquaint(globex.app.driver.stations["deployer"])
+    lab.ask("globex", Ask.ROTATE)
+    globex.app.driver.look_for_request(globex.station)
+    for _step in range(30):
+        globex.step()
+        globex.clock.advance(seconds=0.2)
+    assert (globex.record.phase, globex.record.change.validated) == (Phase.STAGED, True)
+    assert not lab.told("deploy.sent")
+
+
+def test_introspection_that_fails_takes_no_token_from_the_consumers_and_is_told_once(lab, introspecting):
+    globex, secret = introspecting
+    globex.until_wait()
+    before = lab.data(TOKEN)
+    secret("another one")
+    lab.control.kill_sessions(USER)
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    globex.until_wait()
+    after = lab.data(TOKEN)
+    assert after["access_token"] != before["access_token"]
+    assert time(after["expires_at"]) - time(after["verified_at"]) == HALF
+    assert globex.perform(Touch(USER)).kind is Kind.OK
+    assert [line["code"] for line in lab.told("introspection.failed")] == ["salesforce.client_secret"]
+
+
+def test_a_dead_token_that_is_not_replaced_for_long_is_told_with_the_reason(lab, globex):
+    globex.until_wait()
+    lab.control.kill_sessions(USER)
+    lab.control.put_user(USER, active=False)
+    for _round in range(4):
+        globex.clock.advance(seconds=FAST.verify_seconds)
+        globex.until_wait()
+    told = lab.told("token.not_replaced", user=USER)
+    assert [line["code"] for line in told] == ["salesforce.inactive_user"]
+    assert told[0]["alert"]
+    lab.control.put_user(USER, active=True)
+    globex.clock.advance(seconds=60)
+    globex.until_wait()
+    assert globex.record.trouble == ()
 
 
 def test_the_token_of_a_deployer_stays_in_memory(lab):
