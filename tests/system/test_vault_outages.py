@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 SEALED_SECONDS = 8
 SHORT_SESSIONS = replace(FAST, session_timeout_seconds=24)
 AWAY_SECONDS = 1.5 * SHORT_SESSIONS.session_timeout_seconds
-FEW_LINES = 12
+FEW_LINES = 25
 OUTAGE = (
     "vault.sealed",
     "vault.unavailable",
