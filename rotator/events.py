@@ -123,7 +123,7 @@ TOKEN_PUBLISHED = _event("token.published", "info", "credential user key_serial 
 TOKEN_VERIFIED = _event("token.verified", "debug", "credential user",
     "The published token was used and works.")
 TOKEN_DEAD = _event("token.dead", "warning", f"credential user {_TROUBLE}",
-    "The org ended the session of the published token; a new one is minted at once.")
+    "The session of the published token has ended; a new one is minted at once.")
 TOKEN_UNPROVEN = _alert("token.unproven", "error", f"credential user since {_TROUBLE}",
     "Since ``since`` nobody can say that the published token works.",
     "token-does-not-work")

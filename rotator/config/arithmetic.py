@@ -163,6 +163,14 @@ def _publisher(credential: CredentialConfig, salesforce: SalesforceConfig) -> It
         "command": deploy.timeout,
         "manual": timedelta(),
     }[deploy.publisher]
+    session = credential.session
+    if session.format == "opaque" and not deploy.accept_gap and deploy.lease > session.timeout / 4:
+        yield Flaw(
+            (("deploy", "lease"), ("session", "timeout"), ("deploy", "publisher")),
+            f"lease ({_(deploy.lease)}) must not exceed a quarter of session.timeout ({_(session.timeout)}): while a "
+            "deploy is being sent nobody keeps the consumers' sessions alive",
+            f"Lower deploy.lease to {_(session.timeout / 4)} or less, or raise session.timeout.",
+        )
     if deploy.lease <= call:
         yield Flaw(
             (("deploy", "lease"), ("deploy", "timeout"), ("deploy", "publisher")),

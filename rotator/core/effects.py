@@ -85,7 +85,14 @@ class Mint:
 
     user: str
     serials: tuple[Serial, ...]
-    revoke: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """End the session of a user that a leaked key may have opened; ``serials`` sign where it has to be found first."""
+
+    user: str
+    serials: tuple[Serial, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,9 @@ class Dismiss:
     request_id: str
 
 
-Action = Nothing | CreateKey | Validate | Deploy | Poll | Prove | Probe | Mint | Touch | Destroy | Dismiss
+Action = (
+    Nothing | CreateKey | Validate | Deploy | Poll | Prove | Probe | Mint | Revoke | Touch | Destroy | Dismiss
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from rotator.core.slot import (
     may_hold_target,
     provers,
     signers,
+    turns,
     usable,
 )
 from rotator.core.timing import (
@@ -98,13 +99,13 @@ def _unproven(snapshot: Snapshot, token: TokenFacts, now: datetime) -> Verdict:
 
 
 def revoke_due(snapshot: Snapshot, now: datetime) -> Verdict:
-    """The key behind a session leaked: the session goes, and a new token comes."""
+    """The key behind a session leaked: the session goes before a new token comes."""
     record = snapshot.record
     if record.phase is not Phase.STEADY or is_leaked(record, record.current):
         return None
     users = [user for user in snapshot.terms.users if user in record.revoke]
     return first(
-        unless_held(snapshot, f"mint:{user}", now, Go(f"the key behind the session of {user} leaked", user))
+        unless_held(snapshot, f"revoke:{user}", now, Go(f"the key behind the session of {user} leaked", user))
         for user in users
     )
 
@@ -298,13 +299,14 @@ def overdue(snapshot: Snapshot, now: datetime) -> Verdict:
 def proof_due(snapshot: Snapshot, now: datetime) -> Verdict:
     """The next proof is to be collected; the users take turns."""
     change, terms = change_of(snapshot.record), snapshot.terms
-    users = provers(snapshot.record, terms)
-    user = users[change.proofs % len(users)]
     until = None if change.proved_at is None else change.proved_at + proof_spacing(change, terms)
-    go = Go(f"proof {change.proofs + 1} of key pair {change.target}", user)
     if until is not None and now < until:
         return Wait(until, "proofs are spread over time")
-    return unless_held(snapshot, "prove", now, go)
+    what = f"proof {change.proofs + 1} of key pair {change.target}"
+    return first(
+        unless_held(snapshot, f"prove:{user}", now, Go(what, user))
+        for user in turns(snapshot.record, terms, now)
+    )
 
 
 def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
@@ -346,6 +348,8 @@ def shredding(snapshot: Snapshot, now: datetime) -> Verdict:
 
 def disposable(snapshot: Snapshot, now: datetime) -> Verdict:
     """A retired key is of no use to anybody any more."""
+    if snapshot.record.shredding is not None:
+        return None  # one at a time
     return first(_disposable(snapshot, retired, now) for retired in snapshot.record.retired)
 
 
@@ -378,4 +382,4 @@ def clearance_due(snapshot: Snapshot, now: datetime) -> Verdict:
     if over is None or record.current is None:
         return None
     go = Go(f"does the org refuse key pair {over.serial}, which is to be destroyed?", over.serial)
-    return unless_held(snapshot, "prove", now, go)
+    return unless_held(snapshot, f"prove:{provers(record, snapshot.terms)[0]}", now, go)

@@ -21,6 +21,7 @@ from rotator.core.effects import (
     Poll,
     Probe,
     Prove,
+    Revoke,
     Touch,
     Validate,
     Wait,
@@ -115,7 +116,7 @@ def _mint(s: Snapshot, now: datetime, subject: Subject) -> Action:
 
 
 def _revoke(s: Snapshot, now: datetime, subject: Subject) -> Action:
-    return Mint(str(subject), signers(s.record, s.terms, now), revoke=True)
+    return Revoke(str(subject), signers(s.record, s.terms, now))
 
 
 def _touch(_s: Snapshot, _now: datetime, subject: Subject) -> Action:
@@ -170,11 +171,11 @@ def _shred(s: Snapshot, _now: datetime, subject: Subject) -> Record:
 
 
 MINTED: Mapping[Kind, Move] = {K.OK: u.token_published, K.REFUSED: u.signer_doubted, K.FAILED: u.mint_failed}
-SHREDDED: Mapping[Kind, Move] = {K.OK: u.shredded}
+SHREDDED: Mapping[Kind, Move] = {K.OK: u.shredded, K.FAILED: u.unshredded}
 
 TOKENS = (
     Row(ANY, guards.token_unproven, Nothing, _nothing, _unproven, {}),
-    Row(_in(Phase.STEADY), guards.revoke_due, Mint, _revoke, None, MINTED),
+    Row(_in(Phase.STEADY), guards.revoke_due, Revoke, _revoke, None, {K.OK: u.revoked}),
     Row(ANY, guards.mint_due, Mint, _mint, None, MINTED),
     Row(ANY, guards.touch_due, Touch, _touch, None,
         {K.OK: u.token_verified, K.REFUSED: u.session_died, K.FAILED: u.touch_failed}),
@@ -182,7 +183,7 @@ TOKENS = (
 CHANGE = (
     Row(_in(Phase.STEADY), guards.signer_refused, Nothing, _nothing, _lose, {}),
     Row(_in(Phase.STEADY), guards.due_and_allowed, Nothing, _nothing, _begin, {}),
-    Row(_in(Phase.CREATING, Phase.STAGED, Phase.PROVING), guards.called_off, Nothing, _nothing, _give_up, {}),
+    Row(_in(Phase.CREATING, Phase.STAGED, Phase.PROVING, Phase.LOCKED_OUT), guards.called_off, Nothing, _nothing, _give_up, {}),
     Row(_in(Phase.CREATING), guards.key_missing, CreateKey, _create, None,
         {K.OK: m.staged, K.REFUSED: m.unmade, K.ABSENT: m.unmade}),
     Row(_in(Phase.STAGED), guards.staging_over, Nothing, _nothing, _give_up, {}),
@@ -192,12 +193,14 @@ CHANGE = (
         {K.OK: m.proving, K.PENDING: m.polling, K.UNKNOWN: m.polling, K.REFUSED: m.refused,
          K.FAILED: m.unsent}, answered_in=Phase.DEPLOYING),
     Row(_in(Phase.DEPLOYING), guards.poll_due, Poll, _poll, None,
-        {K.OK: m.proving, K.PENDING: m.polling, K.ABSENT: m.vanished, K.REFUSED: m.refused}),
+        {K.OK: m.proving, K.PENDING: m.polling, K.ABSENT: m.vanished, K.REFUSED: m.refused,
+         K.FAILED: m.unpolled, K.UNKNOWN: m.unpolled}),
     Row(_in(Phase.PROVING), guards.overdue, Nothing, _nothing, _give_up, {}),
     Row(_in(Phase.PROVING), guards.proof_due, Prove, _prove, None,
         {K.OK: m.counted, K.REFUSED: m.reset, K.FAILED: m.prover_failed}),
     Row(_in(Phase.LOCKED_OUT), guards.again_due, Nothing, _nothing, _again, {}),
-    Row(_in(Phase.LOCKED_OUT), guards.probe_due, Probe, _probe, None, {K.OK: m.found, K.REFUSED: m.none_found}),
+    Row(_in(Phase.LOCKED_OUT), guards.probe_due, Probe, _probe, None,
+        {K.OK: m.found, K.REFUSED: m.none_found, K.FAILED: m.probe_failed, K.UNKNOWN: m.probe_failed}),
 )  # fmt: skip
 COLLECTION = (
     Row(_in(Phase.STEADY, Phase.EMPTY), guards.user_gone, Nothing, _nothing, _forget, {}),

@@ -107,6 +107,7 @@ class Change:
     Attributes:
         rival: the kept key that the org must refuse once it takes the target; None if there is no other.
         users: who proves, in turn: those that were in no trouble of their own when the change began.
+        proved: users who have proved since proofs were last counted from nothing.
         deadline: end of the present wait (for all deploys of the change, then for its proofs); None where none runs.
         asked: deploys begun, saturating at 2. A refusal is clean only while it is 1.
         ticket: the publisher's id of a validation (staged) or of a deploy (deploying).
@@ -126,6 +127,7 @@ class Change:
     ticket: str | None = None
     validated: bool = False
     proofs: int = 0
+    proved: tuple[str, ...] = ()
     proved_at: datetime | None = None
     nudged_at: datetime | None = None
     aborted: bool = False

@@ -20,8 +20,17 @@ from rotator.core.model import (
     Terms,
     Trouble,
 )
-from rotator.core.slot import NONE_TAKEN, RESTORING, change_of, is_lasting, is_leaked, provers, rival
-from rotator.core.timing import by_hand, is_stuck, proofs_needed
+from rotator.core.slot import (
+    NONE_TAKEN,
+    RESTORING,
+    change_of,
+    is_lasting,
+    is_leaked,
+    is_proved,
+    provers,
+    rival,
+)
+from rotator.core.timing import by_hand, is_stuck
 from rotator.core.troubles import healed, trouble_from, troubled
 
 HISTORY = 50
@@ -33,7 +42,7 @@ FAILURES = 6  # saturates: the backoff has long reached its ceiling
 def close(record: Record, outcome: str, at: datetime, message: str = "") -> Record:
     """Write the change that ends into the history and drop it. The phase is the caller's business."""
     change = change_of(record)
-    deployed = change.asked > 0 and change.reason is not Reason.FOUND
+    deployed = change.asked_at is not None and change.reason is not Reason.FOUND
     entry = Entry(change.target, change.reason, outcome, change.began, at, deployed, message)
     return replace(record, change=None, busy_until=None, history=(*record.history, entry)[-HISTORY:])
 
@@ -178,17 +187,25 @@ def invalid(record: Record, _action: Action, answer: Answer, _terms: Terms) -> R
 
 
 def polling(record: Record, _action: Action, answer: Answer, terms: Terms) -> Record:
-    """The deploy is under way, or may be. An id that was known is kept.
-
-    One that does not end although it was cancelled is waited for, because nothing else may be sent before, and told.
-    """
+    """The deploy is under way, or may be. An id that was known is kept."""
     change = change_of(record)
     ticket = answer.ticket or change.ticket
     record = replace(record, phase=Phase.DEPLOYING, busy_until=None, change=replace(change, ticket=ticket))
+    hint = "Look at Setup, Deployment Status, in the org, and end it there."
+    return _unfinished(record, answer, terms, "does not end, although it was cancelled", hint)
+
+
+def unpolled(record: Record, _action: Action, answer: Answer, terms: Terms) -> Record:
+    """What became of the deploy could not be found out: it is asked again and again, and told after a while."""
+    return _unfinished(record, answer, terms, f"cannot be followed: {answer.message}", answer.hint)
+
+
+def _unfinished(record: Record, answer: Answer, terms: Terms, what: str, hint: str) -> Record:
+    """Put on record that a deploy is long past its time. Nothing else may be sent before its end is known."""
+    change = change_of(record)
     if change.deadline is None or answer.at < change.deadline + terms.deploy_deadline:
         return record
-    message = f"deploy {ticket or ''} of key pair {change.target} does not end, although it was cancelled"
-    hint = "Look at Setup, Deployment Status, in the org, and end it there."
+    message = f"deploy {change.ticket or ''} of key pair {change.target} {what}"
     return troubled(record, Trouble("change", answer.at, "deploy.unfinished", message, hint, lasting=True))
 
 
@@ -196,10 +213,9 @@ def unsent(record: Record, _action: Action, _answer: Answer, _terms: Terms) -> R
     """Surely nothing was sent, so this deploy does not count. Those before it do."""
     change = change_of(record)
     first = change.asked == 1
-    change = replace(
-        change, asked=0 if first else change.asked, deadline=None if first else change.deadline, ticket=None
-    )
-    return replace(record, phase=Phase.STAGED, busy_until=None, change=change)
+    if first:
+        change = replace(change, asked=0, asked_at=None, deadline=None)
+    return replace(record, phase=Phase.STAGED, busy_until=None, change=replace(change, ticket=None))
 
 
 def vanished(record: Record, _action: Action, _answer: Answer, _terms: Terms) -> Record:
@@ -216,7 +232,7 @@ def to_proving(record: Record, at: datetime, terms: Terms) -> Record:
     """Begin to collect proofs of the target."""
     change = change_of(record)
     deadline = at + (terms.by_hand_deadline if by_hand(change, terms) else terms.proving_deadline)
-    change = replace(change, ticket=None, deadline=deadline, proofs=0, proved_at=None)
+    change = replace(change, ticket=None, deadline=deadline, proofs=0, proved=(), proved_at=None)
     return replace(record, phase=Phase.PROVING, busy_until=None, change=change)
 
 
@@ -236,19 +252,20 @@ def refused(record: Record, _action: Action, answer: Answer, terms: Terms) -> Re
     return end(record, outcome, answer.at, answer.message)
 
 
-def counted(record: Record, _action: Action, answer: Answer, terms: Terms) -> Record:
+def counted(record: Record, action: Prove, answer: Answer, terms: Terms) -> Record:
     """One more proof; the last of them promotes."""
     change = change_of(record)
-    change = replace(change, proofs=change.proofs + 1, proved_at=answer.at)
+    proved = tuple(sorted({*change.proved, action.user}))
+    change = replace(change, proofs=change.proofs + 1, proved=proved, proved_at=answer.at)
     record = replace(record, change=change)
-    return promote(record, answer.at, terms) if change.proofs >= proofs_needed(change, terms) else record
+    return promote(record, answer.at, terms) if is_proved(record, terms, answer.at) else record
 
 
 def reset(record: Record, _action: Action, answer: Answer, terms: Terms) -> Record:
     """The target was refused, or its rival was taken: proofs are counted from nothing again."""
     if is_stuck(record, terms, answer.at):
         record = troubled(record, trouble_from(answer, "change"))
-    return replace(record, change=replace(change_of(record), proofs=0, proved_at=None))
+    return replace(record, change=replace(change_of(record), proofs=0, proved=(), proved_at=None))
 
 
 def prover_failed(record: Record, action: Prove, answer: Answer, terms: Terms) -> Record:
@@ -276,11 +293,23 @@ def none_found(record: Record, _action: Probe, answer: Answer, _terms: Terms) ->
     return troubled(record, replace(trouble_from(answer, "change", NONE_TAKEN), lasting=True))
 
 
+def probe_failed(record: Record, _action: Probe, answer: Answer, terms: Terms) -> Record:
+    """No kept key could be tried. When that lasts, a person has to know that nobody gets tokens."""
+    if record.failed_at is None or answer.at < record.failed_at + 2 * terms.probe_every:
+        return record
+    trouble = trouble_from(answer, "change", NONE_TAKEN)
+    message = f"no kept key could be tried: {answer.message}"
+    return troubled(record, replace(trouble, message=message, lasting=True))
+
+
 def change_failed(record: Record, answer: Answer) -> Record:
     """Put on record what a person must mend before the change can go on."""
     if answer.kind is Kind.FAILED and answer.lasting:
         return troubled(record, trouble_from(answer, "change"))
-    return healed(record, "change") if answer.kind is Kind.OK else record
+    known = record.trouble_of("change")
+    if answer.kind is not Kind.OK or (known is not None and known.code == NONE_TAKEN):
+        return record  # whoever is locked out is so until a key has its proofs
+    return healed(record, "change")
 
 
 # -- intents ----------------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ def _abort(s: Snapshot, _request: Request, _now: datetime) -> Taken:
     record, change = s.record, s.record.change
     if change is None:
         raise Refusal("no change is under way")
-    if record.phase is Phase.LOCKED_OUT or change.reason in RESTORING:
+    if change.reason in RESTORING:
         raise Refusal("a restore can't be aborted: it ends when the org takes a kept key")
     said = "the change ends" if record.current is None else f"key pair {record.current} stays or comes back"
     said += "; one that is due begins again after a pause, unless the credential is paused"

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rotator.core.effects import Answer
 from rotator.core.model import Change, Phase, Reason, Record, Serial, Terms, Trouble
+from rotator.core.timing import proofs_needed
 
 DEAD = "session.dead"
 UNPROVEN = "token.unproven"
@@ -92,6 +93,37 @@ def provers(record: Record, terms: Terms) -> tuple[str, ...]:
     users = tuple(user for user in named if user in terms.users) or terms.users
     well = tuple(user for user in users if not in_lasting_trouble(record.trouble_of(f"mint:{user}")))
     return well or users
+
+
+def turns(record: Record, terms: Terms, now: datetime) -> tuple[str, ...]:
+    """Return who may give the next proof, the one whose turn it is first.
+
+    One who does not answer is tried again while the others go on; at the end only those are left who owe a proof.
+    """
+    change, users = change_of(record), provers(record, terms)
+    owing = tuple(user for user in users if user not in change.proved)
+    if change.proofs >= proofs_needed(change, terms) and not passed_over(change, terms, now):
+        return owing
+    turn = change.proofs % len(users)
+    return users[turn:] + users[:turn]
+
+
+def is_proved(record: Record, terms: Terms, now: datetime) -> bool:
+    """Tell whether a change has all its proofs: enough of them, and one of every user who can be reached."""
+    change = change_of(record)
+    all_have = set(provers(record, terms)) <= set(change.proved)
+    return change.proofs >= proofs_needed(change, terms) and (all_have or passed_over(change, terms, now))
+
+
+def passed_over(change: Change, terms: Terms, now: datetime) -> bool:
+    """Tell whether a user who still owes a proof was waited for long enough.
+
+    Its org is in maintenance, say. Waiting to the deadline would bring the old certificate back, to no avail.
+    """
+    half = terms.proving_deadline / 2
+    ends = [change.proved_at + half] if change.proved_at is not None else []
+    ends += [change.deadline - half] if change.deadline is not None else []
+    return any(now >= end for end in ends)
 
 
 def is_lasting(record: Record, answer: Answer, terms: Terms) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from rotator.core.effects import Action, Answer, Kind, Mint, Poll, Probe, Prove, Touch, Validate
+from rotator.core.effects import Action, Answer, Kind, Mint, Poll, Probe, Prove, Revoke, Touch, Validate
 from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms
 
 DAY = timedelta(days=1)
@@ -115,7 +115,7 @@ def pacing_key(action: Action) -> str:
     """Return the name under which repeats of an action are held back."""
     name = type(action).__name__.lower()
     match action:
-        case Mint(user=user) | Touch(user=user):
+        case Mint(user=user) | Touch(user=user) | Prove(user=user) | Revoke(user=user):
             return f"{name}:{user}"
     return name
 

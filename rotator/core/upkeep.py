@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from rotator.core.effects import Answer, Destroy, Mint, Prove, Touch
+from rotator.core.effects import Answer, Destroy, Mint, Prove, Revoke, Touch
 from rotator.core.model import Phase, Record, Terms, Trouble
 from rotator.core.slot import DEAD, REFUSED, RIVAL_TAKEN, UNPROVEN, is_lasting
 from rotator.core.troubles import healed, trouble_from, troubled
@@ -20,9 +20,14 @@ def token_published(record: Record, action: Mint, answer: Answer, _terms: Terms)
     record = healed(record, f"token:{action.user}", f"mint:{action.user}")
     if answer.serial == record.current:
         record = replace(record, doubts=0)
-    if action.revoke:
-        record = replace(record, revoke=tuple(user for user in record.revoke if user != action.user))
     return record
+
+
+def revoked(record: Record, action: Revoke, answer: Answer, _terms: Terms) -> Record:
+    """The session is over, and with it the published token: another one is minted next."""
+    message = f"the session of {action.user} was revoked, because the key behind it leaked"
+    record = replace(record, revoke=tuple(user for user in record.revoke if user != action.user))
+    return troubled(record, Trouble(f"token:{action.user}", answer.at, DEAD, message))
 
 
 def signer_doubted(record: Record, action: Mint, answer: Answer, _terms: Terms) -> Record:
@@ -86,6 +91,11 @@ def still_accepted(record: Record, action: Prove, answer: Answer, _terms: Terms)
     if answer.code != RIVAL_TAKEN:
         return record
     return troubled(record, trouble_from(answer, f"key:{action.rival}"))
+
+
+def unshredded(record: Record, action: Destroy, answer: Answer, _terms: Terms) -> Record:
+    """The private key could not be destroyed. Only what a person must mend is put on record."""
+    return troubled(record, trouble_from(answer, f"key:{action.serial}")) if answer.lasting else record
 
 
 def shredded(record: Record, action: Destroy, _answer: Answer, _terms: Terms) -> Record:

@@ -26,6 +26,7 @@ from rotator.core.effects import (
     Poll,
     Probe,
     Prove,
+    Revoke,
     Save,
     Touch,
     Validate,
@@ -237,6 +238,8 @@ class Driver:
                 return Answer(Kind.OK, tools.clock())
             case Mint():
                 return tokens.perform_mint(tools, station, action)
+            case Revoke():
+                return tokens.perform_revoke(tools, station, action)
             case Touch():
                 return tokens.perform_touch(tools, station, action)
             case Prove():

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from rotator import events
-from rotator.core.effects import Answer, Kind, Mint, Touch
+from rotator.core.effects import Answer, Kind, Mint, Revoke, Touch
 from rotator.core.model import Serial
 from rotator.errors import Conflict, KeyRefused, RotatorError, SessionDead
 from rotator.performer.identity import identity_of, mismatch, stopped
@@ -23,10 +23,8 @@ SHARE = 8  # of the period of refreshes: a session that runs out can't be prolon
 
 
 def perform_mint(tools: Toolbox, station: Station, action: Mint) -> Answer:
-    """Trade an assertion for a token and publish it. With ``revoke`` the present session is ended first."""
+    """Trade an assertion for a token and publish it."""
     known, version = published(tools, station, action.user)
-    if action.revoke:
-        _end_session(tools, station, action, known)
     try:
         grant, serial = tools.mint_first(station, action.user, action.serials)
     except KeyRefused as error:
@@ -48,23 +46,26 @@ def perform_mint(tools: Toolbox, station: Station, action: Mint) -> Answer:
     return Answer(Kind.OK, tools.clock(), serial=serial, identity=identity)
 
 
-def _end_session(tools: Toolbox, station: Station, action: Mint, known: TokenDocument | None) -> None:
+def perform_revoke(tools: Toolbox, station: Station, action: Revoke) -> Answer:
     """End the session that a leaked key may have opened.
 
-    Repeated grants share one session, so a mint finds the one of a token that is not published (any more).
+    Repeated grants share one session, so a mint finds the one of a token that is not published (any more). A session
+    that is over already is no error: whoever is killed before this is recorded does it again, to no harm.
     """
+    known, _version = published(tools, station, action.user)
     if known is not None:
-        revoke(tools.wires(), known.instance_url, known.access_token)
+        instance_url, token, serial = known.instance_url, known.access_token, known.key_serial
     else:
         try:
-            grant, _serial = tools.mint_first(station, action.user, action.serials)
-        except KeyRefused:
-            return
-        if mismatch(station, grant) is not None:
-            return
-        revoke(tools.wires(), grant.instance_url, grant.access_token)
-    serial = known.key_serial if known else None
+            grant, serial = tools.mint_first(station, action.user, action.serials)
+        except KeyRefused as error:
+            return refused(error, tools.clock())
+        if (differs := mismatch(station, grant)) is not None:
+            return stopped(station, differs, tools.clock())
+        instance_url, token = grant.instance_url, grant.access_token
+    revoke(tools.wires(), instance_url, token)
     emit(events.TOKEN_REVOKED, credential=station.name, user=action.user, key_serial=serial)
+    return Answer(Kind.OK, tools.clock())
 
 
 def _document(
@@ -120,12 +121,12 @@ def _proved(
     A token in JWT format begins with its grant and names its end. Any other may belong to a session that somebody
     else opened long ago (grants of one app and user share it, and a mint may not count as a call), so it is called.
     """
+    at = tools.clock()  # what a slow answer took is not proved
     if not grant.is_jwt:
         try:
             query_accounts(tools.wires(), org, station.config.proof.query)
         except SessionDead:
             return None
-    at = tools.clock()
     return at, grant.expires_at or proved_until(tools, station, user, grant.access_token, at)
 
 
@@ -135,11 +136,11 @@ def perform_touch(tools: Toolbox, station: Station, action: Touch) -> Answer:
     if known is None:
         return Answer(Kind.FAILED, tools.clock(), code="token.absent", message="no token is published")
     org = Org(known.instance_url, known.access_token, known.api_version)
+    now = tools.clock()  # what a slow answer took is not proved
     try:
         query_accounts(tools.wires(), org, station.config.proof.query)
     except SessionDead as error:
         return refused(error, tools.clock())
-    now = tools.clock()
     expires_at = known.expires_at
     if known.prolongable:
         expires_at = proved_until(tools, station, action.user, known.access_token, now)

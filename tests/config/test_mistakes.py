@@ -229,6 +229,10 @@ ARITHMETIC = {
         GOOD + METADATA.replace("with: deployer", "with: deployer, lease: 80s") + DEPLOYER,
         "10: credentials.acme.deploy.lease: lease (1m20s) must be longer than a deploy call may take (1m20s)",
     ),
+    "a lease in which sessions die": (
+        acme("deploy: {publisher: command, command: [/bin/x], timeout: 40m, lease: 45m}"),
+        "9: credentials.acme.deploy.lease: lease (45m) must not exceed a quarter of session.timeout (2h)",
+    ),
     "a renewal before the beginning": (
         acme("key: {lifetime: 30d}"),
         "9: credentials.acme.key.lifetime: renew_before (30d) and jitter (12h) must be less than key.lifetime (30d)",

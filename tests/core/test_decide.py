@@ -17,6 +17,7 @@ from rotator.core.effects import (
     Poll,
     Probe,
     Prove,
+    Revoke,
     Touch,
     Validate,
     Wait,
@@ -183,7 +184,7 @@ class TestTokens:
         assert isinstance(does(staged, tokens=(short,), terms=terms(accept_gap=True)).action, Deploy)
 
     def test_sessions_behind_a_leaked_key_are_revoked_and_replaced(self):
-        assert does(steady(revoke=("ann",))).action == Mint("ann", (2,), revoke=True)
+        assert does(steady(revoke=("ann",))).action == Revoke("ann", (2,))
         leaked = steady(revoke=("ann",), keys=(key(1), key(2, leaked=True)), paused=HELD)
         assert waits(leaked).until is not None
 

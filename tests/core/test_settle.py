@@ -6,7 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from rotator.core.effects import CreateKey, Deploy, Destroy, Kind, Mint, Poll, Probe, Prove, Touch, Validate
+from rotator.core.effects import (
+    CreateKey,
+    Deploy,
+    Destroy,
+    Kind,
+    Mint,
+    Poll,
+    Probe,
+    Prove,
+    Revoke,
+    Touch,
+    Validate,
+)
 from rotator.core.machine import settle
 from rotator.core.model import (
     Entry,
@@ -210,7 +222,7 @@ class TestProofs:
             assert subjects(passing) == ["mint:ann"]
 
     def promoted(self, **more):
-        record = changing(Phase.PROVING, proofs=4, **{"asked": 1, **more})
+        record = changing(Phase.PROVING, proofs=4, **{"asked": 1, "asked_at": NOW, **more})
         return after(record, Prove("ann", record.change.target, record.change.rival), "ok")
 
     def test_the_last_one_promotes_the_target(self):
@@ -286,9 +298,8 @@ class TestTokens:
         assert after(steady(doubts=2), MINT, "ok", serial=1).doubts == 2
 
     def test_a_revoked_session_is_done_with(self):
-        assert after(
-            steady(revoke=("ann", "bob")), Mint("ann", (2,), revoke=True), "ok", serial=2
-        ).revoke == ("bob",)
+        done = after(steady(revoke=("ann", "bob")), Revoke("ann", (2,)), "ok")
+        assert (done.revoke, done.trouble[0].code) == (("bob",), "session.dead")
 
     def test_refusals_in_steady_are_doubts_that_saturate(self):
         done = after(steady(), MINT, "refused", **SAD)

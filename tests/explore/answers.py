@@ -20,6 +20,7 @@ from rotator.core.effects import (
     Poll,
     Probe,
     Prove,
+    Revoke,
     Touch,
     Validate,
 )
@@ -151,10 +152,14 @@ def _poll(world: World, action: Poll) -> Iterator[Outcome]:
     yield from _given_up(world, flight, say(Kind.ABSENT))
 
 
-def proved(world: World, serial: int) -> World:
-    """The org took this key and no other: a proof, if the record wants it (and not a stalled daemon alone)."""
+def proved(world: World, serial: int, rival: int | None) -> World:
+    """The org took this key and no other: a proof, if the record wants it (and not a stalled daemon alone).
+
+    While a server still takes another key that is kept, it proves nothing that no other key was tried.
+    """
     change, (target, count) = world.record.change, world.proofs
-    if change is None or change.target != serial:
+    untried = rival is None and (set(world.org) - {serial}) & world.live
+    if change is None or change.target != serial or untried:
         return world
     return but(world, proofs=(serial, min(count + 1, TERMS.proofs_needed) if target == serial else 1))
 
@@ -166,7 +171,7 @@ def _prove(world: World, action: Prove) -> Iterator[Outcome]:
         for i, j in pairs
     }
     if True in results:
-        yield say(Kind.OK), proved(world, action.target)
+        yield say(Kind.OK), proved(world, action.target, action.rival)
     if False in results:
         yield say(Kind.REFUSED), world
 
@@ -183,6 +188,10 @@ def _mint(world: World, action: Mint) -> Iterator[Outcome]:
         yield say(Kind.OK, serial=serial), but(world, token="fresh", session=True)
     if not set(world.org) <= set(action.serials):
         yield say(Kind.REFUSED), world
+
+
+def _revoke(world: World, _action: Revoke) -> Iterator[Outcome]:
+    yield say(Kind.OK), but(world, session=False)
 
 
 def _touch(world: World, _action: Touch) -> Iterator[Outcome]:
@@ -212,6 +221,7 @@ ANSWER: dict[type[Action], Any] = {
     Prove: _prove,
     Probe: _probe,
     Mint: _mint,
+    Revoke: _revoke,
     Touch: _touch,
     Destroy: _destroy,
     Dismiss: _dismiss,

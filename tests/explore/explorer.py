@@ -34,11 +34,12 @@ from rotator.core.effects import (
     Poll,
     Probe,
     Prove,
+    Revoke,
     Save,
     Touch,
 )
 from rotator.core.model import Phase, Reason, Record, Snapshot
-from rotator.core.slot import is_leaked
+from rotator.core.slot import RESTORING, change_of, is_leaked
 from rotator.core.timing import pacing_key
 from rotator.steps import step
 from tests.explore.answers import outcomes
@@ -77,6 +78,7 @@ class Report:
 
 
 MORE = 2
+HELD = (Mint, Touch, Prove)
 STALLED = (Deploy, Poll, Destroy, CreateKey)
 
 
@@ -146,10 +148,23 @@ class Explorer:
             yield from self._effects(world, index, process, who)
 
     def _load(self, world: World, index: int, who: str) -> Iterator[tuple[str, World]]:
-        process = Process(snapshot_of(world))
+        snapshot, tried = snapshot_of(world), dict[str, datetime]()
+        while True:
+            process = Process(held_back(snapshot, tried))
+            yield from self._begin(world, index, process, who)
+            want, call, _held = self._advance(process)
+            if not world.left.held or want == "wait" or not isinstance(call.action, HELD):
+                return
+            tried[pacing_key(call.action)] = (
+                BASE + TICK
+            )  # tried a moment ago: what comes after it has its turn
+
+    def _begin(self, world: World, index: int, process: Process, who: str) -> Iterator[tuple[str, World]]:
         want, call, held = self._advance(process)
         if want == "wait":
             return
+        if isinstance(call.action, Deploy):
+            self._check_bridge(world, call.action)
         if held != process.snapshot.record:
             self.doing = f"{who} records an intent: {held.phase}"
             self._check_save(world, held)
@@ -169,12 +184,16 @@ class Explorer:
         if isinstance(call.action, Deploy) and (busy is None or busy > process.now):
             self._check_deploy(world, call.action)
         check_signed(process.snapshot.record, call.action)
+        if isinstance(call.action, Mint) and process.current:
+            self._check_mint(world, call.action)
         for answer, after in outcomes(world, call.action, process.now, busy):
             text = f"{who}: {call.action} -> {answer.kind}"
             on = but(process, answer=answer)
             goes_on = self._advance(on)[0] == "save"
             lost = " (and is killed)" if process.current else " (and meets a conflict)"
-            yield text + (lost if goes_on else ""), put(after, index, None)
+            unsaid = isinstance(call.action, Prove) and answer.kind is Kind.REFUSED and not goes_on
+            left = but(after, proofs=(0, 0)) if unsaid else after
+            yield text + (lost if goes_on else ""), put(left, index, None)
             if goes_on and process.current:
                 yield text, self._outcome_saved(after, index, on)
 
@@ -186,7 +205,7 @@ class Explorer:
         what, said = type(self._advance(but(process, answer=None))[1].action).__name__, process.answer.kind
         self._draw(world.record, record, f"{what} {said}")
         after = saved(world, record, index)
-        if proofs_of(record) == 0:
+        if proofs_of(record) == 0 or (what == "Prove" and said is Kind.REFUSED):
             after = but(after, proofs=(0, 0))  # a refusal counts once it is on record
         return put(after, index, None)
 
@@ -195,7 +214,9 @@ class Explorer:
         if before.phase is after.phase:
             return
         if before.phase is Phase.LOCKED_OUT:
-            what = "key found" if after.phase is Phase.PROVING else "brought in again"
+            aborted = after.history and after.history[-1].outcome == "aborted"
+            staged = "aborted" if aborted else "brought in again"
+            what = "key found" if after.phase is Phase.PROVING else staged
         elif after.history:
             what = after.history[-1].outcome.replace("_", " ")
         elif before.change is None and after.change is not None:
@@ -212,6 +233,25 @@ class Explorer:
             raise Violation(f"lease: key pair {action.serial} is sent, which the record does not want")
         if any(not f.late and not f.by_hand for f in world.flights):
             raise Violation("two deploys are under way at once")
+
+    def _check_bridge(self, world: World, action: Deploy) -> None:
+        """The first deploy of a change is decided on while consumers have a session that was seen to live."""
+        change = change_of(world.record)
+        if change.asked or change.reason in RESTORING or action.by_hand:
+            return
+        if world.token in ("stale", "out"):
+            raise Violation(f"bridge: {action} is decided on while no live session carries the consumers")
+
+    def _check_mint(self, world: World, action: Mint) -> None:
+        """One of the keys of a change is in the org, and so is one that tokens are minted with."""
+        change, record = world.record.change, world.record
+        held = set(world.org)
+        if change is None or not change.asked or held & set(action.serials):
+            return
+        if not held <= {change.target, record.current}:
+            return
+        if not any(is_leaked(record, serial) for serial in held):
+            raise Violation(f"tokens: the org takes {held} in a change, and minted is with {action.serials}")
 
     def _check_save(self, world: World, after: Record) -> None:
         before = world.record
@@ -235,7 +275,7 @@ class Explorer:
         if world.token not in ("stale", "out") or world.session or world.record.trouble_of(f"token:{USER}"):
             return
         want, call, _held = self._advance(Process(snapshot_of(world)))
-        if want == "wait" or not isinstance(call.action, Mint | Touch | Nothing | Dismiss):
+        if want == "wait" or not isinstance(call.action, Mint | Revoke | Touch | Nothing | Dismiss):
             raise Violation("invariant 1: a published token is dead and nobody looks")
 
     def check(self, world: World) -> None:

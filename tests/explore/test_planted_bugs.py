@@ -69,6 +69,30 @@ def test_a_restore_that_is_believed_without_proof_is_found(plant):
     assert "a restore ended without proofs" in explored("faults")[0]
 
 
+def test_proofs_that_go_on_counting_after_a_refusal_are_found(plant):
+    """A slow server refuses the key between two proofs, and the proofs count as if they came in a row."""
+    plant(moves.reset, lambda record, _action, _answer, _terms: record)
+    assert "current replaced without its proofs" in explored("faults")[0]
+
+
+def test_a_proof_that_does_not_ask_whether_the_other_key_is_refused_is_found(monkeypatch):
+    """Half of the servers still take the old key, and nobody looks."""
+    monkeypatch.setattr(moves, "rival", lambda _record, _target: None)
+    assert "current replaced without its proofs" in explored("faults")[0]
+
+
+def test_a_deploy_without_a_session_that_carries_the_consumers_is_found(monkeypatch):
+    """The certificate is replaced although nobody knows whether the published token still works."""
+    monkeypatch.setattr(guards, "_carried", lambda *_any: True)
+    assert "no live session carries the consumers" in explored("held")[0]
+
+
+def test_a_token_that_is_minted_with_one_key_alone_during_a_change_is_found(monkeypatch):
+    """The sessions died with the swap, and only the old key is tried."""
+    monkeypatch.setattr(machine, "signers", lambda record, _terms, _now: (record.current,))
+    assert "minted is with (1,)" in explored("swap")[0]
+
+
 def test_a_deploy_that_is_sent_before_its_intent_is_recorded_is_found(plant):
     """The certificate is sent while the record says that nothing was: after a crash nobody would look for it."""
     plant(machine._lease, None)

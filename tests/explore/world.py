@@ -78,6 +78,7 @@ class Bounds:
     mismatch: int = 0
     by_hand: bool = False
     bridge_dies_at_swap: bool = False
+    held: bool = False  # any call may have failed a moment ago and be held back
 
 
 @dataclass(frozen=True, slots=True)

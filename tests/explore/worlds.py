@@ -19,6 +19,8 @@ def worlds(**more: int) -> dict[str, World]:
         "late": start(bounds(late=1)),
         # an admin ends the session of the published token
         "sessions": start(bounds(lost_sessions=1)),
+        # calls that fail are held back, while an admin ends sessions
+        "held": start(bounds(lost_sessions=1, held=True)),
         # somebody else puts another certificate into the org
         "reverted": start(bounds(reverted=1)),
         # the change of certificate ends live sessions

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rotator.core.effects import Kind, Mint, Touch
+from rotator.core.effects import Kind, Mint, Revoke, Touch
 from rotator.core.model import Ask, Phase
 from rotator.vault.codec import TokenDocument
 from tests.world.lab import ACME, DEPLOYER, FAST, GLOBEX, Hand, credential
@@ -249,10 +249,14 @@ def test_two_drivers_agree_on_a_token_by_check_and_set(lab, globex):
 def test_the_session_of_a_leaked_key_is_revoked_and_another_published(lab, globex):
     globex.until_wait()
     before = lab.data(TOKEN)
-    assert globex.perform(Mint(USER, (1,), revoke=True)).kind is Kind.OK
-    after = lab.data(TOKEN)
-    assert after["access_token"] != before["access_token"]
+    assert globex.perform(Revoke(USER, (1,))).kind is Kind.OK
     assert lab.told("token.revoked", user=USER, key_serial=1)
+    assert globex.perform(Touch(USER)).kind is Kind.REFUSED
+    assert (
+        globex.perform(Revoke(USER, (1,))).kind is Kind.OK
+    )  # killed before it was recorded, it is done again
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    assert lab.data(TOKEN)["access_token"] != before["access_token"]
 
 
 def test_a_session_whose_token_is_not_known_any_more_is_revoked_all_the_same(lab):
@@ -260,7 +264,8 @@ def test_a_session_whose_token_is_not_known_any_more_is_revoked_all_the_same(lab
     with lab.application() as app:
         deployer = Hand(app, "deployer")
         old = app.tools.mint(deployer.station, DEPLOYER[0], 1)
-        assert deployer.perform(Mint(DEPLOYER[0], (1,), revoke=True)).kind is Kind.OK
+        assert deployer.perform(Revoke(DEPLOYER[0], (1,))).kind is Kind.OK
+        assert deployer.perform(Mint(DEPLOYER[0], (1,))).kind is Kind.OK
         document, _version = deployer.station.tokens[DEPLOYER[0]]
         assert document.access_token != old.access_token
 
