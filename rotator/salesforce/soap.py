@@ -18,6 +18,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from rotator.errors import Misconfigured, RotatorError, SessionDead, Transient
+from rotator.salesforce.appxml import MOST_DEPTH
 from rotator.salesforce.http import Reply, Wire
 from rotator.salesforce.refusals import quote
 from rotator.salesforce.rest import Org
@@ -217,10 +218,12 @@ def _all(element: Element, path: str) -> list[Element]:
     return element.findall(path)
 
 
-def _leaves(element: Element, path: str) -> Iterator[tuple[str, str]]:
+def _leaves(element: Element, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    if depth > MOST_DEPTH:
+        raise _unreadable("readMetadata")
     for child in element:
         below = f"{path}/{child.tag}".strip("/")
         if len(child):
-            yield from _leaves(child, below)
+            yield from _leaves(child, below, depth + 1)
         else:
             yield below, (child.text or "").strip()

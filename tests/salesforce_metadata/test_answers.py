@@ -176,6 +176,16 @@ def test_settings_are_read_by_their_paths(fake, wire):
     assert soap.read_metadata(wire, org(fake), "SecuritySettings", "Security") is None
 
 
+def test_settings_that_are_nested_without_end_are_not_followed(fake, wire):
+    deep = "<a>" * 20_000 + "x" + "</a>" * 20_000
+    fake.answer = envelope(
+        f"<readMetadataResponse><result><records>{deep}</records></result></readMetadataResponse>"
+    )
+    with pytest.raises(Transient) as told:
+        soap.read_metadata(wire, org(fake), "SecuritySettings", "Security")
+    assert told.value.code == "salesforce.soap.unreadable"
+
+
 def test_no_message_holds_the_token(fake, wire):
     fake.answer = fault("INVALID_SESSION_ID", f"session {OPAQUE}")
     with pytest.raises(SessionDead) as told:

@@ -230,6 +230,33 @@ def test_xml_that_can_not_be_read_safely_is_refused(xml):
         appxml.elements(xml)
 
 
+def nested(depth: int) -> bytes:
+    """A file with so many elements, each in the one before."""
+    root = f"<ConnectedApp {NAMESPACE}>" + "<a>" * (depth - 1)
+    return (root + "</a>" * (depth - 1) + "</ConnectedApp>").encode()
+
+
+def test_elements_are_nested_as_deeply_as_no_metadata_file_does_and_no_deeper():
+    deepest = appxml.elements(nested(appxml.MOST_DEPTH))[-1]
+    assert deepest.path == ("ConnectedApp", *["a"] * (appxml.MOST_DEPTH - 1))
+    with pytest.raises(Rejected, match="64 deep") as refused:
+        appxml.elements(nested(appxml.MOST_DEPTH + 1))
+    assert refused.value.code == "salesforce.metadata.unsafe"
+
+
+@pytest.mark.parametrize(
+    "xml", [nested(4_000), connected("<x/>" * 250_000).files["connectedApps/Acme.connectedApp"]]
+)
+def test_a_file_takes_no_more_memory_than_it_is_worth(xml):
+    tracemalloc.start()
+    try:
+        with pytest.raises(Rejected):
+            appxml.elements(xml)
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+
+
 # --- the files of one app out of many --------------------------------------------------------------
 
 
