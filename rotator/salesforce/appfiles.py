@@ -150,22 +150,23 @@ def select(app: App, files: Mapping[str, bytes], api_version: str) -> AppFiles:
     Components of an External Client App are found by the app that they name: their own names can't be predicted.
     Raises Misconfigured when a part is missing or there twice, Rejected for files that can't be read safely.
     """
-    by_path = {plain(path): content for path, content in files.items()}
     chosen: dict[str, bytes] = {}
     for kind in PARTS[app.kind]:
-        candidates = {path: xml for path, xml in by_path.items() if type_of(path) is kind}
-        ours = {path: xml for path, xml in candidates.items() if _belongs(app, kind, path, xml)}
-        if len(ours) != 1:
-            raise Misconfigured(
-                f"{len(ours) or 'no'} metadata file of type {kind.name} belongs to the app {app.name} "
-                f"(of {len(candidates)} that were found)",
-                code="salesforce.metadata.incomplete",
-                hint=_INCOMPLETE,
+        candidates = {path: xml for path, xml in files.items() if type_of(plain(path)) is kind}
+        ours = [path for path, xml in candidates.items() if _belongs(app, kind, path, xml)]
+        if not ours:
+            said = f"no metadata file of type {kind.name} is of the app {app.name} (of {len(candidates)})"
+            raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_INCOMPLETE)
+        if len(ours) > 1:
+            said = (
+                f"{len(ours)} metadata files of type {kind.name} are of the app {app.name}: {', '.join(ours)}"
             )
-        chosen.update(ours)
+            raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_TWICE)
+        chosen[plain(ours[0])] = candidates[ours[0]]
     return AppFiles(app, api_version, chosen)
 
 
+_TWICE = "Keep the one that is right; where there are two, nobody can tell which would be deployed."
 _INCOMPLETE = (
     "Check `app.name` and `app.type`; a packaged app keeps its global settings in the org that it comes from. The "
     'deployer needs "View External Client Apps Consumer Secrets in Metadata" and "View all External Client Apps", '
@@ -175,5 +176,5 @@ _INCOMPLETE = (
 
 def _belongs(app: App, kind: FileType, path: str, xml: bytes) -> bool:
     if kind in (HEADER, CONNECTED_APP):
-        return member(path) == app.name
+        return member(plain(path)) == app.name
     return appxml.text_of(appxml.elements(xml), ("externalClientApplication",)) == app.name

@@ -292,6 +292,23 @@ def test_two_settings_that_name_the_app_are_one_too_many():
         select(ECA, files, "66.0")
 
 
+def test_two_copies_of_a_file_are_one_too_many_and_both_are_named(tmp_path: Path):
+    copies = ["one/connectedApps/Acme.connectedApp", "two/connectedApps/Acme.connectedApp-meta.xml"]
+    for copy in copies:
+        file = tmp_path / copy
+        file.parent.mkdir(parents=True)
+        file.write_bytes(slot(connected("<certificate/>")))
+    other = tmp_path / "two/connectedApps/Other.connectedApp"
+    other.write_bytes(b"<x/>")
+    with pytest.raises(Misconfigured) as told:
+        select(CONNECTED, read_directory(tmp_path)[0], "66.0")
+    assert told.value.code == "salesforce.metadata.incomplete"
+    assert all(copy in told.value.message for copy in copies)
+    assert "Other" not in told.value.message
+    (tmp_path / copies[1]).unlink()
+    assert select(CONNECTED, read_directory(tmp_path)[0], "66.0").files == connected("<certificate/>").files
+
+
 def test_the_package_names_every_file_and_its_version(pem):
     package = unzipped(eca("<certificate/>").with_certificate(pem).package())
     assert set(package) == {"package.xml", *eca("").files}
