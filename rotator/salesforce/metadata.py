@@ -116,13 +116,14 @@ def find_deploys(
 ) -> list[str]:
     """Return the ids of a user's deploys that were accepted at or soon after ``since``, newest first.
 
-    ``since`` is told by our ``clock``; the org's may differ and is read from its answer.
+    ``since`` is told by our ``clock``; the org's may differ and is read from its answer. Raises Transient when the
+    org does not give all of them at once: a deploy that is not among some of them may be there all the same.
     """
-    floor = (since - _CLOCKS_DIFFER).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    floor, ceiling = _soql(since - _CLOCKS_DIFFER), _soql(since + _LATE + _CLOCKS_DIFFER)
     who = f" AND CreatedById = '{user_id}'" if user_id.isalnum() else ""
     query = (  # a date of ours and an id of letters and digits: nothing to inject
         "SELECT Id, CreatedDate FROM DeployRequest WHERE CheckOnly = false"  # noqa: S608 - see above
-        f" AND CreatedDate >= {floor}{who} ORDER BY CreatedDate DESC LIMIT 50"
+        f" AND CreatedDate >= {floor} AND CreatedDate <= {ceiling}{who} ORDER BY CreatedDate DESC"
     )
     reply = call(wire, org, "GET", "tooling/query", params={"q": query})
     # Asked after the answer: a slow one makes the search begin too early, and never too late.
@@ -131,12 +132,22 @@ def find_deploys(
     rows = found.get("records") if isinstance(found, dict) else None
     if not isinstance(rows, list):
         raise _unreadable("tooling/query")
+    if found.get("done") is not True:
+        raise Transient(
+            "the org does not give the whole list of its deploys, so that one can't be found in it",
+            code="salesforce.deploy.too_many",
+            hint="Look at Setup, Deployment Status: something deploys very often in the name of the deployer.",
+        )
     begin, end = since + offset - _EARLY, since + offset + _LATE
     return [
         row["Id"]
         for row in rows
         if isinstance(row, dict) and begin <= _created(row) <= end and _word(row, "Id")
     ]
+
+
+def _soql(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _created(row: dict[str, Any]) -> datetime:

@@ -412,6 +412,21 @@ def test_the_deploy_of_another_app_and_an_earlier_one_are_not_taken_for_ours(lab
     assert ours.poll(new_pem, ticket=None, since=since, cancel=False).kind is Kind.ABSENT
 
 
+@pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=20)])
+def test_a_lost_deploy_is_found_among_many_that_came_after_it(lab, old_pem, new_pem, later):
+    lab.knob("lose_deploy_answer", 1)
+    publisher, other = lab.publisher(ACME), lab.publisher(GLOBEX)
+    since = lab.clock()
+    publisher.deploy(new_pem, lab.soon())
+    package = other._package(old_pem, lab.soon())
+    for _ in range(51):
+        ticket = other._send(package, lab.soon(), check_only=False)
+        lab.org.deploys[ticket].created_at += later
+    answer = to_the_end(publisher, new_pem, None, since)
+    assert answer.kind is Kind.OK
+    assert same(lab.certificate(ACME), new_pem)
+
+
 @pytest.mark.parametrize("seconds", [-50.0, 50.0])
 def test_a_lost_deploy_is_found_although_the_clocks_differ(lab, new_pem, seconds):
     lab.knob("clock_offset_seconds", seconds)

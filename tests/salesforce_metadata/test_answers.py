@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -296,16 +297,27 @@ def test_only_deploys_of_the_time_in_question_are_found(fake, wire):
         return {"Id": name, "CreatedDate": at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")}
 
     rows = [row("tooLate", 3600), row("ours", 2), row("atOnce", 0), row("before", -60)]
-    fake.answer = Answer(200, {"records": rows})
+    fake.answer = Answer(200, {"done": True, "records": rows})
     found = metadata.find_deploys(
         wire, org(fake), since=now, user_id="005000000000001", clock=lambda: datetime.now(UTC)
     )
     assert found == ["ours", "atOnce"]
-    assert "CreatedById+%3D+%27005000000000001%27" in fake.requests[0].path
+    asked = parse_qs(urlsplit(fake.requests[0].path).query)["q"][0]
+    assert "CreatedById = '005000000000001'" in asked
+    ceiling = (now + timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert f"CreatedDate <= {ceiling}" in asked, "what came long after must not fill the page"
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], {"records": None}, {"records": [{"Id": "x", "CreatedDate": "yesterday"}]}]
+    "body",
+    [
+        {},
+        [],
+        {"done": True, "records": None},
+        {"done": True, "records": [{"Id": "x", "CreatedDate": "yesterday"}]},
+        {"done": False, "records": []},
+        {"records": []},
+    ],
 )
 def test_a_search_that_can_not_be_read_finds_neither_something_nor_nothing(fake, wire, body):
     fake.answer = Answer(200, body)
