@@ -260,10 +260,50 @@ def test_details_may_be_missing(fake, wire, details):
     assert (deploy.done, deploy.problem) == (False, "")
 
 
-def test_a_404_counts_as_unknown_only_in_the_words_of_the_api(fake, wire):
-    fake.answer = Answer(404, [{"errorCode": "INVALID_CROSS_REFERENCE_KEY", "message": "x"}])
+def forgetful(code: str, status: int, listed: bool):
+    """An org that says it knows no such deploy, and lists it or not among its deploys."""
+    refusal = Answer(status, [{"errorCode": code, "message": "x"}] if code else "<html>not here</html>")
+    rows = [{"Id": "0Af000000000001"}] if listed else []
+
+    def answer(request):
+        if "tooling/query" in request.path:
+            return Answer(200, {"done": True, "totalSize": len(rows), "records": rows})
+        return refusal
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize(
+    "code",
+    ["INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "NOT_FOUND", "MALFORMED_ID", "INVALID_ID_FIELD"],
+)
+def test_a_deploy_that_the_org_neither_tells_of_nor_lists_is_unknown(fake, wire, code, status):
+    fake.answer = forgetful(code, status, listed=False)
     assert metadata.get_deploy(wire, org(fake), "0Af000000000001") is None
-    fake.answer = Answer(404, "<html>not here</html>")
+
+
+@pytest.mark.parametrize("code", ["INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"])
+def test_a_deploy_that_is_listed_is_asked_for_again_later(fake, wire, code):
+    """It is said to happen for a moment when a deploy leaves the queue (Salesforce CLI, PollingClient)."""
+    fake.answer = forgetful(code, 404, listed=True)
+    with pytest.raises(Transient) as told:
+        metadata.get_deploy(wire, org(fake), "0Af000000000001")
+    assert told.value.code == "salesforce.deploy.unsettled"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("", 404),
+        ("API_DISABLED_FOR_ORG", 404),
+        ("UNSUPPORTED_API_VERSION", 404),
+        ("INVALID_CROSS_REFERENCE_KEY", 500),
+        ("INVALID_FIELD", 400),
+    ],
+)
+def test_another_refusal_does_not_make_a_deploy_unknown(fake, wire, code, status):
+    fake.answer = forgetful(code, status, listed=False)
     with pytest.raises(RotatorError):
         metadata.get_deploy(wire, org(fake), "0Af000000000001")
 
