@@ -296,7 +296,11 @@ class MetadataPublisher:
         return question(session)
 
     def _open(self) -> Org:
-        org = self._new_session()
+        try:
+            org = self._new_session()
+        except RotatorError as error:
+            error.maybe_done = False  # a login that may have come about is no deploy that may
+            raise
         version = org.api_version or newest_api_version(self._wire(), org.instance_url)
         if self._app.kind is AppKind.CONNECTED_APP and float(version) > CONNECTED_APP_VERSION:
             version = str(CONNECTED_APP_VERSION)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET  # only to add an element
 import pytest
 
 from rotator.core.effects import Answer, Kind
+from rotator.errors import Transient
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appfiles import App, AppKind
 from rotator.salesforce.packages import zipped
@@ -451,6 +452,24 @@ def test_a_deploy_that_the_org_has_no_time_for_was_surely_not_taken(lab, new_pem
     answer = publisher.deploy(new_pem, lab.soon())
     assert answer.kind is Kind.FAILED
     assert answer.not_before > lab.clock()
+
+
+def test_a_login_that_failed_is_no_deploy_whatever_became_of_it(lab, new_pem, kept):
+    """Only where the deploy itself was sent is it unknown whether it was taken."""
+    sessions = [lab.session]
+
+    def session() -> Org:
+        if sessions:
+            return sessions.pop()()
+        raise Transient("the token endpoint answered with 503", code="salesforce.unavailable", maybe_done=True)
+
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX), session=session)
+    lab.jwt = True  # so that nothing is read by SOAP, and the deploy is what meets the dead session
+    assert publisher.validate(new_pem, None).kind is Kind.PENDING
+    lab.end_sessions()
+    answer = publisher.deploy(new_pem, lab.soon())
+    assert (answer.kind, answer.code) == (Kind.FAILED, "salesforce.unavailable")
+    assert lab.org.counts["deploys"] == 1  # the validation
 
 
 def test_maintenance_while_reading_is_no_deploy(lab, new_pem):
