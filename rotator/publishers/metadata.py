@@ -29,6 +29,7 @@ CONNECTED_APP_VERSION: Final = 66.0
 
 _UNCHANGED = "Nothing was changed. See Deployment Status in Setup."
 _FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.2, 3.0
+_READ_BACK_PATIENCE = timedelta(hours=1)
 _T = TypeVar("_T")
 
 
@@ -96,11 +97,11 @@ class MetadataPublisher:
             if found is None:
                 return Answer(Kind.ABSENT, self._clock(), message="the org knows of no such deploy")
             if found.done:
-                return self._ended(found, certificate_pem)
+                return self._ended(found, certificate_pem, since)
             if cancel and found.status not in metadata.CANCEL_IS_LATE:
                 self._asking(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
         except RotatorError as error:
-            return self._told(error)
+            return failed(error, self._clock())  # says nothing of the slot, so never REFUSED
         return Answer(Kind.PENDING, self._clock(), ticket=found.id, message=f"the deploy is {found.status}")
 
     def verify(self) -> Iterator[Finding]:
@@ -211,18 +212,20 @@ class MetadataPublisher:
             return Answer(Kind.PENDING, self._clock(), message="a deploy that may be ours is under way")
         return None
 
-    def _ended(self, deploy: metadata.Deploy, certificate_pem: str) -> Answer:
+    def _ended(self, deploy: metadata.Deploy, certificate_pem: str, since: datetime) -> Answer:
         """Return what the end of a deploy means. A cancelled one may have been committed all the same.
 
-        What is REFUSED left the slot as it was. After a success that does not show, the proofs tell.
+        REFUSED only if the slot was seen to be as it was, or the deploy was rolled back. What can't be seen, and a
+        success that does not show, is for the proofs to tell; an org that is slow to show it is asked again first.
         """
         if deploy.status == "Failed":
             return self._refused(f"the deploy failed: {deploy.problem or 'no reason was given'}", "failed")
         try:
             shown = self._asking(lambda org: self._retrieve(org, self._until())).certificate_der()
         except RotatorError as error:
-            if deploy.status != "Succeeded":
-                return self._told(error, Kind.FAILED)
+            passing = isinstance(error, Transient | SessionDead)
+            if deploy.status != "Succeeded" and passing and self._clock() < since + _READ_BACK_PATIENCE:
+                return failed(error, self._clock())
             shown = None
         if shown == certificate_der(certificate_pem):
             return Answer(Kind.OK, self._clock(), message=f"the org shows the certificate ({deploy.status})")

@@ -355,14 +355,60 @@ def test_a_certificate_that_can_not_be_read_back_is_left_to_the_proofs(lab, new_
     assert "only the proofs tell" in answer.message
 
 
-def test_a_cancelled_deploy_whose_end_can_not_be_seen_is_not_taken_for_a_refusal(lab, new_pem):
-    lab.knob("deploy_seconds", 60)
+@pytest.fixture
+def cancelled(lab, new_pem):
+    """Give the ticket of a deploy that was cancelled, and committed all the same."""
+
+    def cancel(publisher: MetadataPublisher, name: str) -> str:
+        lab.knob("deploy_seconds", 0.2)
+        sent = publisher.deploy(new_pem, lab.soon())
+        publisher.poll(new_pem, ticket=sent.ticket, since=lab.clock(), cancel=True)
+        while not lab.org.deploys[sent.ticket].final:
+            lab.org.settle()
+        assert lab.org.deploys[sent.ticket].final == "Canceled"
+        with lab.org.lock:
+            app = lab.org.app(name)
+            slot = app.root("ConnectedApp" if name == GLOBEX else "ExtlClntAppGlobalOauthSettings")
+            next(slot.iter("certificate")).text = new_pem
+        return sent.ticket
+
+    return cancel
+
+
+def test_a_cancelled_deploy_of_which_the_org_shows_nothing_safe_is_left_to_the_proofs(
+    lab, new_pem, cancelled
+):
+    """REFUSED would end the change without a proof, while the org holds the new certificate."""
     publisher = lab.publisher(ACME)
-    sent = publisher.deploy(new_pem, lab.soon())
-    publisher.poll(new_pem, ticket=sent.ticket, since=lab.clock(), cancel=True)
-    lab.knob("deny_metadata", True)
-    answer = to_the_end(publisher, new_pem, sent.ticket, lab.clock(), cancel=True)
-    assert answer.kind is not Kind.REFUSED
+    ticket = cancelled(publisher, ACME)
+    with lab.org.lock:
+        ET.SubElement(lab.org.app(ACME).root("ExtlClntAppGlobalOauthSettings"), "certificate").text = new_pem
+    answer = publisher.poll(new_pem, ticket=ticket, since=lab.clock(), cancel=True)
+    assert answer.kind is Kind.OK
+    assert "only the proofs tell" in answer.message
+
+
+def test_a_cancelled_deploy_whose_org_can_not_be_read_is_left_to_the_proofs(lab, new_pem, kept, cancelled):
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX))
+    lab.jwt = True
+    ticket = cancelled(publisher, GLOBEX)
+    answer = publisher.poll(new_pem, ticket=ticket, since=lab.clock(), cancel=True)
+    assert answer.kind is Kind.OK
+    assert "only the proofs tell" in answer.message
+
+
+def test_a_cancelled_deploy_is_looked_at_again_while_the_org_is_slow_but_not_for_ever(
+    lab, new_pem, cancelled
+):
+    publisher, since = lab.publisher(ACME), lab.clock()
+    ticket = cancelled(publisher, ACME)
+    lab.knob("retrieve_seconds", 3600.0)
+    first = publisher.poll(new_pem, ticket=ticket, since=since, cancel=True)
+    assert (first.kind, first.lasting) == (Kind.FAILED, False)
+    lab.clock.offset += timedelta(hours=1)
+    later = publisher.poll(new_pem, ticket=ticket, since=since, cancel=True)
+    assert later.kind is Kind.OK
+    assert "only the proofs tell" in later.message
 
 
 # --- a lost answer ---------------------------------------------------------------------------------
@@ -461,7 +507,9 @@ def test_a_login_that_failed_is_no_deploy_whatever_became_of_it(lab, new_pem, ke
     def session() -> Org:
         if sessions:
             return sessions.pop()()
-        raise Transient("the token endpoint answered with 503", code="salesforce.unavailable", maybe_done=True)
+        raise Transient(
+            "the token endpoint answered with 503", code="salesforce.unavailable", maybe_done=True
+        )
 
     publisher = lab.publisher(GLOBEX, source=kept(GLOBEX), session=session)
     lab.jwt = True  # so that nothing is read by SOAP, and the deploy is what meets the dead session
