@@ -50,7 +50,7 @@ PARTS: Final[Mapping[AppKind, tuple[FileType, ...]]] = {
     AppKind.EXTERNAL_CLIENT_APP: (HEADER, GLOBAL_OAUTH, OAUTH),
     AppKind.CONNECTED_APP: (CONNECTED_APP,),
 }
-_SLOT: Final[Mapping[AppKind, tuple[FileType, tuple[str, ...]]]] = {
+SLOT: Final[Mapping[AppKind, tuple[FileType, tuple[str, ...]]]] = {
     AppKind.EXTERNAL_CLIENT_APP: (GLOBAL_OAUTH, ("certificate",)),
     AppKind.CONNECTED_APP: (CONNECTED_APP, ("oauthConfig", "certificate")),
 }
@@ -70,7 +70,7 @@ class AppFiles:
 
     def certificate_der(self) -> bytes | None:
         """Return the certificate in the slot; None if there is none to be seen. Raises Rejected if it can't be read."""
-        element = appxml.one(appxml.elements(self._slot_file()[1]), _SLOT[self.app.kind][1])
+        element = appxml.one(appxml.elements(self._slot_file()[1]), SLOT[self.app.kind][1])
         if element is None or not element.text.strip():
             return None
         try:
@@ -90,7 +90,7 @@ class AppFiles:
         path, xml = self._slot_file()
         found = appxml.elements(xml)
         _refuse_other_changes(self.app, found)
-        element = appxml.one(found, _SLOT[self.app.kind][1])
+        element = appxml.one(found, SLOT[self.app.kind][1])
         if element is None:
             raise Rejected(
                 f"the metadata of {self.app.name} shows no certificate; deploying it could clear more than it sets",
@@ -114,13 +114,13 @@ class AppFiles:
         return zipped({"package.xml": manifest(members, self.api_version), **self.files})
 
     def _slot_file(self) -> tuple[str, bytes]:
-        folder = _SLOT[self.app.kind][0].folder
+        folder = SLOT[self.app.kind][0].folder
         return next((path, xml) for path, xml in self.files.items() if path.startswith(f"{folder}/"))
 
 
 def _refuse_other_changes(app: App, found: list[appxml.Element]) -> None:
     """Raise Rejected for files whose deploy would change more than the certificate."""
-    inside = _SLOT[app.kind][1][:-1]
+    inside = SLOT[app.kind][1][:-1]
     for name in ("shouldRotateConsumerKey", "shouldRotateConsumerSecret"):
         if appxml.text_of(found, (*inside, name)) in {"true", "1"}:
             raise Rejected(

@@ -76,9 +76,12 @@ def list_metadata(wire: Wire, org: Org, kinds: Iterable[str]) -> list[Component]
     return [Component(_text(row, "type"), _text(row, "fullName")) for row in _all(answer, "result")]
 
 
-def start_retrieve(wire: Wire, org: Org, members: Mapping[str, Iterable[str]]) -> str:
-    """Start a file-based retrieve of components, by type, and return its id."""
-    version = escape(org.api_version or "")
+def start_retrieve(wire: Wire, org: Org, members: Mapping[str, Iterable[str]], version: str) -> str:
+    """Start a file-based retrieve of components, by type, and return its id.
+
+    ``version``: of the API, whose format the files are to have.
+    """
+    version = escape(version)
     types = "".join(
         f"<types>{''.join(f'<members>{escape(name)}</members>' for name in names)}<name>{escape(kind)}</name></types>"
         for kind, names in members.items()

@@ -125,13 +125,13 @@ def test_components_are_listed_and_an_empty_list_is_no_error(fake, wire):
 
 def test_the_session_and_names_are_escaped_and_the_request_is_the_one_of_the_metadata_api(fake, wire):
     fake.answer = envelope("<retrieveResponse><result><id>09S000000000001</id></result></retrieveResponse>")
-    soap.start_retrieve(wire, org(fake, "00D<&>!x"), {"ConnectedApp": ["A&B"]})
+    soap.start_retrieve(wire, org(fake, "00D<&>!x"), {"ConnectedApp": ["A&B"]}, "61.0")
     request = fake.requests[0]
     assert (request.method, request.path) == ("POST", "/services/Soap/m/66.0")
     assert request.headers["SOAPAction"] == '""'
     assert b"<sessionId>00D&lt;&amp;&gt;!x</sessionId>" in request.body
     assert b"<members>A&amp;B</members><name>ConnectedApp</name>" in request.body
-    assert request.body.count(b"66.0") == 2
+    assert request.body.count(b"61.0") == 2
 
 
 def test_a_retrieve_is_awaited_then_fetched(fake, wire):
