@@ -36,7 +36,7 @@ from rotator.finding import Finding
 from rotator.publishers import failed
 from rotator.salesforce.appxml import certificate_der
 from rotator.salesforce.refusals import quote
-from rotator.show.redact import Redactor
+from rotator.show.logs import redactor
 
 MEANINGS: Final = {0: Kind.OK, 75: Kind.FAILED, 1: Kind.REFUSED, 65: Kind.REFUSED}
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -139,7 +139,7 @@ class CommandPublisher:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
             status = process.wait()
-        said = Redactor().text(tail.decode("utf-8", "replace"))
+        said = redactor.text(tail.decode("utf-8", "replace"))
         return _End(status if in_time else None, said.strip().rpartition("\n")[2])
 
     def _started(self, certificate_pem: str, folder: Path) -> subprocess.Popen[bytes]:

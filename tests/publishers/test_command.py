@@ -12,6 +12,7 @@ import pytest
 
 from rotator.core.effects import Kind
 from rotator.publishers.command import CommandPublisher
+from rotator.show.logs import redactor
 
 
 @pytest.fixture
@@ -131,6 +132,13 @@ def test_a_secret_in_the_output_is_not_repeated(program, new_pem, said):
     answer = program(f"echo '{said}' >&2; exit 65").deploy(new_pem, soon())
     assert "hunter2" not in answer.message
     assert "AQoAQGd8" not in answer.message
+
+
+def test_a_secret_that_the_log_hides_is_hidden_in_the_last_words_as_well(program, new_pem):
+    """They go into the record and the history, which operators read."""
+    redactor.remember("wrapped-by-nobody-7d2f")
+    answer = program("echo cannot log in with wrapped-by-nobody-7d2f; exit 65").deploy(new_pem, soon())
+    assert answer.message.endswith("its last words: cannot log in with [redacted]")
 
 
 @pytest.mark.parametrize("mode", [None, 0o644])
