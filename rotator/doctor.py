@@ -20,6 +20,7 @@ from rotator.salesforce.rest import (
     Org,
     api_versions,
     get_account_resource,
+    limits,
     newest_api_version,
     query_accounts,
     userinfo,
@@ -27,6 +28,8 @@ from rotator.salesforce.rest import (
 from rotator.vault.verify import verify
 
 NEEDED_SCOPE = "api"
+FEW_CALLS = 0.05
+"""Share of the org's API requests of a day; with less left, a person should look who makes so many."""
 
 
 def examine(
@@ -80,15 +83,16 @@ def _credential(app: Application, station: Station) -> Iterator[Finding]:
         )
         return
     yield from _certificate(app, station)
-    versions_told = False
+    org_told = False
     for user in station.terms.users:
         grant = yield from _login(app, station, user, serials)
         if grant is None:
             continue
         yield from _identity(app, station, user, grant)
-        if not versions_told:
-            versions_told = True
+        if not org_told:
+            org_told = True
             yield from _clock_and_version(app, station, grant)
+            yield _requests_left(app, station, grant)
         yield from _calls(app, station, user, grant)
         yield from _published(app, station, user)
     yield from station.publisher.verify()
@@ -214,6 +218,24 @@ def _clock_and_version(app: Application, station: Station, grant: Grant) -> Iter
     else:
         hint = f"Write one from {offered[0]} to {offered[-1]} as `api_version`, or leave it out."
         yield Finding(False, subject, f"the org does not offer {wanted}.", hint)
+
+
+def _requests_left(app: Application, station: Station, grant: Grant) -> Finding:
+    """Tell how many calls the org still takes today. Only some users are shown that, which is no fault."""
+    subject = f"{station.name}: API requests"
+    try:
+        left = limits(app.tools.wires(), app.tools.org(station, grant)).get("DailyApiRequests")
+    except RotatorError as error:
+        if error.code != "salesforce.insufficient_access":
+            return _failed(subject, error)
+        left = None
+    if left is None:
+        return Finding(True, subject, "not shown to this user (it takes View Setup and Configuration).")
+    said = f"{left.remaining:,} of {left.most:,} are left today."
+    if left.remaining >= left.most * FEW_CALLS:
+        return Finding(True, subject, said)
+    hint = "See API usage in Setup, System Overview, for who makes so many: with none left every call is refused."
+    return Finding(False, subject, said, hint)
 
 
 def _calls(app: Application, station: Station, user: str, grant: Grant) -> Iterator[Finding]:

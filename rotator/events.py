@@ -156,8 +156,8 @@ VALIDATION_PASSED = _event("validation.passed", "info", "credential target",
     "The org would take the deploy; nothing has changed yet.")
 VALIDATION_REFUSED = _event("validation.refused", "warning", f"credential target {_TROUBLE}",
     "The org would not take the deploy; nothing was sent.")
-DEPLOY_SENT = _event("deploy.sent", "info", "credential target publisher ticket busy_until",
-    "The publisher was asked to bring the certificate in.")
+DEPLOY_SENT = _event("deploy.sent", "info", "credential target publisher ticket busy_until message",
+    "The publisher was asked to bring the certificate in; ``message`` is what it remarks on that.")
 DEPLOY_FINISHED = _event("deploy.finished", "info", "credential target ticket",
     "The publisher says that the certificate is in the org.")
 DEPLOY_REFUSED = _event("deploy.refused", "warning", f"credential target ticket {_TROUBLE}",

@@ -66,8 +66,9 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None
     """Try every part online, and tell for each failure what mends it. Changes nothing.
 
     The configuration, Vault with its policy and clock; then for each credential (NAMEs, or all) the login of every
-    user, identity and scopes, an Account query, the API version, the published token, the certificate's end, and
-    whether a deploy would be taken (checkOnly), with the session settings of the org. Each user logs in once.
+    user, identity and scopes, an Account query, the API version, the calls that the org has left today, the published
+    token, the certificate's end, and whether a deploy would be taken (checkOnly), with the session settings of the
+    org. Each user logs in once.
     """
     from rotator.app import application
     from rotator.cli.output import print_json

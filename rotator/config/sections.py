@@ -221,7 +221,9 @@ class AppFiles(Section):
     """Metadata files of the app that the operator keeps."""
 
     directory: FilePath = Field(
-        description="Folder with the app's metadata files.", examples=["/etc/rotator/acme-app"]
+        description="Folder with the app's metadata files. Where the org shows the app, files that would change "
+        "another setting than the certificate are refused.",
+        examples=["/etc/rotator/acme-app"],
     )
 
 

@@ -43,7 +43,7 @@ def tell_action(station: Station, action: Action, answer: Answer, *, again: bool
             emit(events.TOKEN_VERIFIED, credential=name, user=user)
         case Deploy(serial=target), (Kind.OK | Kind.PENDING):
             emit(events.DEPLOY_SENT, credential=name, target=target, ticket=answer.ticket,
-                 publisher=station.config.deploy.publisher, busy_until=_until(station))  # fmt: skip
+                 publisher=station.config.deploy.publisher, busy_until=_until(station), message=answer.message)  # fmt: skip
         case ((Deploy(serial=target) | Poll(serial=target)), Kind.UNKNOWN):
             emit(events.DEPLOY_UNKNOWN, credential=name, target=target, ticket=answer.ticket, **trouble)
         case Poll(serial=target), Kind.OK:

@@ -10,37 +10,42 @@ anything else, timeout  perhaps done: the proofs find out, and the old certifica
 ======================  =========================================================================================
 
 It must be safe to run again with the same certificate. Processes that it leaves behind are killed when it ends: what
-they did later could undo a later deploy.
+they did later could undo a later deploy. It is killed with all of them when its time is over, and also when the daemon
+is gone: another one takes over then. :mod:`rotator.publishers.supervisor` sees to that.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import json
 import os
 import selectors
 import shutil
-import signal
+import socket
 import subprocess
-import tempfile
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 from rotator.core.effects import Answer, Kind
-from rotator.errors import Misconfigured
+from rotator.errors import Misconfigured, RotatorError, Transient
 from rotator.finding import Finding
-from rotator.publishers import failed
+from rotator.publishers import failed, supervisor
 from rotator.salesforce.appxml import certificate_der
 from rotator.salesforce.refusals import quote
-from rotator.show.redact import Redactor
+from rotator.show.logs import redactor
 
 MEANINGS: Final = {0: Kind.OK, 75: Kind.FAILED, 1: Kind.REFUSED, 65: Kind.REFUSED}
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What the program sees of the daemon's environment, which may hold credentials of Vault."""
+
+_SUPERVISOR = (sys.executable, "-I", "-S", supervisor.__file__)
+_GRACE_SECONDS = supervisor.KILLING_SECONDS + 10
+"""So long after the deadline a supervisor that does not come to its end is waited for."""
 
 _TAIL_BYTES = 4096
 _LOOK_EVERY_SECONDS = 0.05
@@ -48,10 +53,10 @@ _LOOK_EVERY_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a program ended. ``status`` is None after a timeout, negative after a signal."""
+    """How a program ended, and its last words."""
 
-    status: int | None
-    tail: str
+    report: supervisor.Report
+    said: str
 
 
 class CommandPublisher:
@@ -78,14 +83,10 @@ class CommandPublisher:
     def deploy(self, certificate_pem: str, send_before: datetime) -> Answer:
         """Run the program. It is killed at ``send_before`` at the latest."""
         left = min(self._timeout, send_before - self._clock()).total_seconds()
-        if left <= 0:
-            message = "there is no time left to run the program"
-            return Answer(Kind.FAILED, self._clock(), code="publisher.too_late", message=message)
         try:
-            end = self._run(certificate_pem, left)
-        except Misconfigured as problem:
+            return self._meaning(self._run(certificate_pem, left))
+        except RotatorError as problem:
             return failed(problem, self._clock())
-        return self._meaning(end)
 
     def poll(self, certificate_pem: str, *, ticket: str | None, since: datetime, cancel: bool) -> Answer:  # noqa: ARG002 - the protocol's
         """A program that has ended can't be asked; whether the certificate is in, the proofs find out."""
@@ -112,78 +113,90 @@ class CommandPublisher:
         )
 
     def _meaning(self, end: _End) -> Answer:
-        said = f"; its last words: {quote(end.tail)}" if end.tail else ""
-        if end.status is None:
+        said = f"; its last words: {quote(end.said)}" if end.said else ""
+        if "status" not in end.report:
+            return self._answer(Kind.UNKNOWN, f"nobody can say how the program ended{said}")
+        status = end.report["status"]
+        if status is None:
             return self._answer(Kind.UNKNOWN, f"the program did not end in time and was killed{said}")
-        kind = MEANINGS.get(end.status, Kind.UNKNOWN)
-        if end.status < 0:
-            return self._answer(kind, f"the program was killed by signal {-end.status}{said}")
-        return self._answer(kind, f"the program ended with status {end.status}{said if end.status else ''}")
+        if not end.report["all_ended"]:
+            return self._answer(Kind.UNKNOWN, f"what the program left behind can't be killed{said}")
+        kind = MEANINGS.get(status, Kind.UNKNOWN)
+        if status < 0:
+            return self._answer(kind, f"the program was killed by signal {-status}{said}")
+        return self._answer(kind, f"the program ended with status {status}{said if status else ''}")
 
     def _answer(self, kind: Kind, message: str) -> Answer:
         hint = "" if kind is Kind.OK else "See the program's own log."
         return Answer(kind, self._clock(), code=f"publisher.command.{kind}", message=message, hint=hint)
 
     def _run(self, certificate_pem: str, seconds: float) -> _End:
-        """Run the program with the certificate. Raises Misconfigured when it can't be started."""
-        deadline = time.monotonic() + seconds
-        with (
-            tempfile.TemporaryDirectory(prefix="rotator-", ignore_cleanup_errors=True) as folder,
-            self._started(certificate_pem, Path(folder)) as process,
-        ):
-            try:
-                tail = _watch(process, certificate_pem.encode("ascii"), deadline)
-                in_time = _has_ended(process)
-            finally:
-                # Not reaped yet, so the number is still that of this group and of no other.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            status = process.wait()
-        said = Redactor().text(tail.decode("utf-8", "replace"))
-        return _End(status if in_time else None, said.strip().rpartition("\n")[2])
-
-    def _started(self, certificate_pem: str, folder: Path) -> subprocess.Popen[bytes]:
-        file = folder / "certificate.pem"
+        """Run the program with the certificate. Raises Misconfigured when it can't be started, Transient if too late."""
+        job: supervisor.Job = {
+            "command": list(self._command),
+            "environment": self._environment(certificate_pem),
+            "certificate": certificate_pem,
+            "deadline": time.monotonic() + seconds,
+        }
         try:
-            file.touch(mode=0o600)
-            file.write_text(certificate_pem, encoding="ascii")
-            return subprocess.Popen(  # noqa: S603 - the operator's own program, without a shell
-                self._command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=self._environment(file, certificate_pem),
-                start_new_session=True,
-            )
+            report, tail = _supervised(job) if seconds > 0 else (supervisor.Report(late=True), b"")
         except OSError as error:
             raise self._unfit(error.strerror or str(error)) from None
+        if "late" in report:
+            raise Transient("there is no time left to run the program", code="publisher.too_late")
+        if "error" in report:
+            raise self._unfit(report["error"])
+        said = redactor.text(tail.decode("utf-8", "replace"))
+        return _End(report, said.strip().rpartition("\n")[2])
 
-    def _environment(self, file: Path, certificate_pem: str) -> dict[str, str]:
+    def _environment(self, certificate_pem: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         fingerprint = hashlib.sha256(certificate_der(certificate_pem)).hexdigest()
         return {
             **kept,
             "ROTATOR_CREDENTIAL": self._credential,
-            "ROTATOR_CERTIFICATE_FILE": str(file),
             "ROTATOR_CERTIFICATE_SHA256": fingerprint,
         }
 
 
-def _watch(process: subprocess.Popen[bytes], given: bytes, deadline: float) -> bytes:
-    """Feed a program and read what it says until it ends or time is over; return the end of that."""
+def _supervised(job: supervisor.Job) -> tuple[supervisor.Report, bytes]:
+    """Have a job done, and return the report, empty if there is none, and the end of what the program said."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - a module of ours
+                _SUPERVISOR,
+                bufsize=0,
+                stdin=theirs.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=job["environment"],
+                start_new_session=True,
+            )
+        line = b""
+        # Our end is closed before the process is waited for, whatever happens: that ends the program.
+        with process, ours, ours.makefile("rb") as answer:
+            with suppress(OSError):  # a job is shorter than what a socket holds: this does not wait
+                ours.sendall(json.dumps(job).encode() + b"\n")
+            tail = _watch(process, job["deadline"] + _GRACE_SECONDS)
+            process.kill()  # it has ended, or hangs
+            process.wait()
+            with suppress(OSError):
+                line = answer.read()
+    return (json.loads(line) if line.endswith(b"\n") else {}), tail
+
+
+def _watch(process: subprocess.Popen[bytes], until: float) -> bytes:
+    """Read what a supervisor's program says until the supervisor ends; return the end of that."""
     tail = b""
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("a process with pipes is needed")
-    # It may not care, or be gone already. A pipe holds more than a certificate has: this does not wait.
-    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-        pipe.write(given)
+    if process.stdout is None:
+        raise ValueError("a process with a pipe is needed")
     os.set_blocking(process.stdout.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
-            # A process that it left behind may hold the pipe open: its end alone is waited for.
-            ended = _has_ended(process)
+        while (left := until - time.monotonic()) > 0:
+            # What could not be killed may hold the pipe open: the supervisor's end alone is waited for.
+            ended = process.poll() is not None
             ready = selector.select(0 if ended else min(left, _LOOK_EVERY_SECONDS))
             piece = process.stdout.read(_TAIL_BYTES) if ready else None
             if piece:
@@ -193,8 +206,3 @@ def _watch(process: subprocess.Popen[bytes], given: bytes, deadline: float) -> b
             elif ready:  # closed, but still running
                 time.sleep(min(left, _LOOK_EVERY_SECONDS))
     return tail
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether a child has ended, and leave it to be reaped."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

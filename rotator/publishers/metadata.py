@@ -1,7 +1,8 @@
 """The publisher that brings the certificate in through the Metadata API.
 
 The app's files are read anew for every deploy, so that a setting that somebody changed meanwhile stays changed; the
-certificate in them is replaced in place, and they are handed back.
+certificate in them is replaced in place, and they are handed back. Files that the operator keeps are refused where
+they would change another setting of what the org shows.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from rotator.core.effects import Answer, Kind
-from rotator.errors import Misconfigured, Rejected, RotatorError, SessionDead, Transient
+from rotator.errors import KeyRefused, Misconfigured, Rejected, RotatorError, SessionDead, Transient
 from rotator.finding import Finding
 from rotator.publishers import failed
 from rotator.salesforce import metadata, soap
 from rotator.salesforce.appfiles import PARTS, App, AppFiles, AppKind, select
 from rotator.salesforce.appxml import certificate_der, certificate_pem_of
+from rotator.salesforce.differences import difference
 from rotator.salesforce.http import Wire
 from rotator.salesforce.packages import read_directory, unzipped
 from rotator.salesforce.rest import Org, newest_api_version, userinfo
@@ -29,6 +31,7 @@ CONNECTED_APP_VERSION: Final = 66.0
 
 _UNCHANGED = "Nothing was changed. See Deployment Status in Setup."
 _FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.2, 3.0
+_READ_BACK_PATIENCE = timedelta(hours=1)
 _T = TypeVar("_T")
 
 
@@ -78,14 +81,14 @@ class MetadataPublisher:
     def deploy(self, certificate_pem: str, send_before: datetime) -> Answer:
         """Start a deploy; see :class:`rotator.publishers.Publisher`."""
         try:
-            archive = self._package(certificate_pem, send_before)
+            archive, remark = self._package(certificate_pem, send_before)
         except RotatorError as error:
             return self._told(error)  # only reading so far: surely not done
         try:
             ticket = self._send(archive, send_before, check_only=False)
         except RotatorError as error:
             return self._told(error, Kind.UNKNOWN if error.maybe_done else Kind.FAILED)
-        return Answer(Kind.PENDING, self._clock(), ticket=ticket)
+        return Answer(Kind.PENDING, self._clock(), ticket=ticket, message=remark)
 
     def poll(self, certificate_pem: str, *, ticket: str | None, since: datetime, cancel: bool) -> Answer:
         """Find out what became of a deploy; see :class:`rotator.publishers.Publisher`."""
@@ -96,11 +99,11 @@ class MetadataPublisher:
             if found is None:
                 return Answer(Kind.ABSENT, self._clock(), message="the org knows of no such deploy")
             if found.done:
-                return self._ended(found, certificate_pem)
+                return self._ended(found, certificate_pem, since)
             if cancel and found.status not in metadata.CANCEL_IS_LATE:
                 self._asking(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
         except RotatorError as error:
-            return self._told(error)
+            return failed(error, self._clock())  # says nothing of the slot, so never REFUSED
         return Answer(Kind.PENDING, self._clock(), ticket=found.id, message=f"the deploy is {found.status}")
 
     def verify(self) -> Iterator[Finding]:
@@ -111,6 +114,8 @@ class MetadataPublisher:
             yield self._finding("app", error)
             return
         yield Finding(True, f"{self._app.name}: app", "its metadata can be read")
+        if self._source is not None:
+            yield self._kept_files(files)
         try:
             der = files.certificate_der()
             if der is None:
@@ -128,10 +133,13 @@ class MetadataPublisher:
 
     # --- the files of the app -------------------------------------------------------------------
 
-    def _package(self, certificate_pem: str, until: datetime) -> bytes:
-        """Return the package that brings a certificate in. Nothing is sent at or after ``until``."""
+    def _package(self, certificate_pem: str, until: datetime) -> tuple[bytes, str]:
+        """Return the package that brings a certificate in, and a remark on it. Nothing is sent at or after ``until``."""
         self._in_time(until)
-        return self._files(until).with_certificate(certificate_pem).package()
+        files = self._files(until)
+        changed = files.with_certificate(certificate_pem)
+        remark = "" if self._source is None else self._compared(files, until)
+        return changed.package(), remark
 
     def _files(self, until: datetime) -> AppFiles:
         if self._source is None:
@@ -139,12 +147,33 @@ class MetadataPublisher:
         files, version = read_directory(self._source)
         return select(self._app, files, version or self._asking(lambda org: org.api_version or ""))
 
-    def _retrieve(self, org: Org, until: datetime) -> AppFiles:
-        """Read the app's files from the org.
+    def _compared(self, kept: AppFiles, until: datetime) -> str:
+        """Raise Rejected when kept files would change another setting; return why that can't be known, if so.
+
+        What can't be read is what files are kept for; so they are good then. An org that is only slow is no such.
+        """
+        try:
+            where = difference(kept, self._asking(lambda org: self._retrieve(org, until, kept.api_version)))
+        except (KeyRefused, SessionDead):
+            raise
+        except (Misconfigured, Rejected) as error:
+            return f"the kept files could not be compared with the org: {error.message}"
+        if where is not None:
+            raise Rejected(
+                f"the kept files of {self._app.name} would change more than the certificate ({where})",
+                code="salesforce.metadata.other_settings",
+                hint="Retrieve the files anew from the org, or bring the two in line. Where the deployer may read the "
+                "app, `deploy.source: org` needs no files.",
+            )
+        return ""
+
+    def _retrieve(self, org: Org, until: datetime, version: str = "") -> AppFiles:
+        """Read the app's files from the org, in the format of an API version where that is older than the org's.
 
         All components of the child types are fetched, for only their content tells to which app they belong.
         """
         wire, kinds = self._wire(), [kind.name for kind in PARTS[self._app.kind]]
+        version = min(filter(None, (version, org.api_version)), key=float)
         self._in_time(until)
         listed = soap.list_metadata(wire, org, kinds)
         members = {kind: [each.full_name for each in listed if each.kind == kind] for kind in kinds}
@@ -157,10 +186,10 @@ class MetadataPublisher:
             )
         members[kinds[0]] = [self._app.name]
         self._in_time(until)
-        retrieve_id = soap.start_retrieve(wire, org, members)
+        retrieve_id = soap.start_retrieve(wire, org, members, version)
         retrieved = self._await_retrieve(org, retrieve_id, until)
         try:
-            return select(self._app, unzipped(retrieved.archive), org.api_version or "")
+            return select(self._app, unzipped(retrieved.archive), version)
         except Misconfigured as error:
             said = "".join(f"; the org says: {message}" for message in retrieved.messages[:3])
             raise Misconfigured(error.message + said, code=error.code, hint=error.hint) from None
@@ -180,7 +209,8 @@ class MetadataPublisher:
 
     def _start_check(self, certificate_pem: str) -> str:
         until = self._until()
-        return self._send(self._package(certificate_pem, until), until, check_only=True)
+        archive, _ = self._package(certificate_pem, until)
+        return self._send(archive, until, check_only=True)
 
     def _send(self, archive: bytes, until: datetime, *, check_only: bool) -> str:
         def send(org: Org) -> str:
@@ -211,18 +241,20 @@ class MetadataPublisher:
             return Answer(Kind.PENDING, self._clock(), message="a deploy that may be ours is under way")
         return None
 
-    def _ended(self, deploy: metadata.Deploy, certificate_pem: str) -> Answer:
+    def _ended(self, deploy: metadata.Deploy, certificate_pem: str, since: datetime) -> Answer:
         """Return what the end of a deploy means. A cancelled one may have been committed all the same.
 
-        What is REFUSED left the slot as it was. After a success that does not show, the proofs tell.
+        REFUSED only if the slot was seen to be as it was, or the deploy was rolled back. What can't be seen, and a
+        success that does not show, is for the proofs to tell; an org that is slow to show it is asked again first.
         """
         if deploy.status == "Failed":
             return self._refused(f"the deploy failed: {deploy.problem or 'no reason was given'}", "failed")
         try:
             shown = self._asking(lambda org: self._retrieve(org, self._until())).certificate_der()
         except RotatorError as error:
-            if deploy.status != "Succeeded":
-                return self._told(error, Kind.FAILED)
+            passing = isinstance(error, Transient | SessionDead)
+            if deploy.status != "Succeeded" and passing and self._clock() < since + _READ_BACK_PATIENCE:
+                return failed(error, self._clock())
             shown = None
         if shown == certificate_der(certificate_pem):
             return Answer(Kind.OK, self._clock(), message=f"the org shows the certificate ({deploy.status})")
@@ -237,6 +269,14 @@ class MetadataPublisher:
         )
 
     # --- what is looked at for the doctor -------------------------------------------------------
+
+    def _kept_files(self, files: AppFiles) -> Finding:
+        try:
+            remark = self._compared(files, self._until())
+        except RotatorError as error:
+            return self._finding("kept files", error)
+        said = remark or "they are what the org shows, but for the certificate"
+        return Finding(True, f"{self._app.name}: kept files", said)
 
     def _check_to_the_end(self, archive: bytes) -> Finding:
         until = self._until()
@@ -296,7 +336,11 @@ class MetadataPublisher:
         return question(session)
 
     def _open(self) -> Org:
-        org = self._new_session()
+        try:
+            org = self._new_session()
+        except RotatorError as error:
+            error.maybe_done = False  # a login that may have come about is no deploy that may
+            raise
         version = org.api_version or newest_api_version(self._wire(), org.instance_url)
         if self._app.kind is AppKind.CONNECTED_APP and float(version) > CONNECTED_APP_VERSION:
             version = str(CONNECTED_APP_VERSION)

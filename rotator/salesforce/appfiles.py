@@ -50,7 +50,7 @@ PARTS: Final[Mapping[AppKind, tuple[FileType, ...]]] = {
     AppKind.EXTERNAL_CLIENT_APP: (HEADER, GLOBAL_OAUTH, OAUTH),
     AppKind.CONNECTED_APP: (CONNECTED_APP,),
 }
-_SLOT: Final[Mapping[AppKind, tuple[FileType, tuple[str, ...]]]] = {
+SLOT: Final[Mapping[AppKind, tuple[FileType, tuple[str, ...]]]] = {
     AppKind.EXTERNAL_CLIENT_APP: (GLOBAL_OAUTH, ("certificate",)),
     AppKind.CONNECTED_APP: (CONNECTED_APP, ("oauthConfig", "certificate")),
 }
@@ -70,7 +70,7 @@ class AppFiles:
 
     def certificate_der(self) -> bytes | None:
         """Return the certificate in the slot; None if there is none to be seen. Raises Rejected if it can't be read."""
-        element = appxml.one(appxml.elements(self._slot_file()[1]), _SLOT[self.app.kind][1])
+        element = appxml.one(appxml.elements(self._slot_file()[1]), SLOT[self.app.kind][1])
         if element is None or not element.text.strip():
             return None
         try:
@@ -90,7 +90,7 @@ class AppFiles:
         path, xml = self._slot_file()
         found = appxml.elements(xml)
         _refuse_other_changes(self.app, found)
-        element = appxml.one(found, _SLOT[self.app.kind][1])
+        element = appxml.one(found, SLOT[self.app.kind][1])
         if element is None:
             raise Rejected(
                 f"the metadata of {self.app.name} shows no certificate; deploying it could clear more than it sets",
@@ -114,13 +114,13 @@ class AppFiles:
         return zipped({"package.xml": manifest(members, self.api_version), **self.files})
 
     def _slot_file(self) -> tuple[str, bytes]:
-        folder = _SLOT[self.app.kind][0].folder
+        folder = SLOT[self.app.kind][0].folder
         return next((path, xml) for path, xml in self.files.items() if path.startswith(f"{folder}/"))
 
 
 def _refuse_other_changes(app: App, found: list[appxml.Element]) -> None:
     """Raise Rejected for files whose deploy would change more than the certificate."""
-    inside = _SLOT[app.kind][1][:-1]
+    inside = SLOT[app.kind][1][:-1]
     for name in ("shouldRotateConsumerKey", "shouldRotateConsumerSecret"):
         if appxml.text_of(found, (*inside, name)) in {"true", "1"}:
             raise Rejected(
@@ -150,22 +150,23 @@ def select(app: App, files: Mapping[str, bytes], api_version: str) -> AppFiles:
     Components of an External Client App are found by the app that they name: their own names can't be predicted.
     Raises Misconfigured when a part is missing or there twice, Rejected for files that can't be read safely.
     """
-    by_path = {plain(path): content for path, content in files.items()}
     chosen: dict[str, bytes] = {}
     for kind in PARTS[app.kind]:
-        candidates = {path: xml for path, xml in by_path.items() if type_of(path) is kind}
-        ours = {path: xml for path, xml in candidates.items() if _belongs(app, kind, path, xml)}
-        if len(ours) != 1:
-            raise Misconfigured(
-                f"{len(ours) or 'no'} metadata file of type {kind.name} belongs to the app {app.name} "
-                f"(of {len(candidates)} that were found)",
-                code="salesforce.metadata.incomplete",
-                hint=_INCOMPLETE,
+        candidates = {path: xml for path, xml in files.items() if type_of(plain(path)) is kind}
+        ours = [path for path, xml in candidates.items() if _belongs(app, kind, path, xml)]
+        if not ours:
+            said = f"no metadata file of type {kind.name} is of the app {app.name} (of {len(candidates)})"
+            raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_INCOMPLETE)
+        if len(ours) > 1:
+            said = (
+                f"{len(ours)} metadata files of type {kind.name} are of the app {app.name}: {', '.join(ours)}"
             )
-        chosen.update(ours)
+            raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_TWICE)
+        chosen[plain(ours[0])] = candidates[ours[0]]
     return AppFiles(app, api_version, chosen)
 
 
+_TWICE = "Keep the one that is right; where there are two, nobody can tell which would be deployed."
 _INCOMPLETE = (
     "Check `app.name` and `app.type`; a packaged app keeps its global settings in the org that it comes from. The "
     'deployer needs "View External Client Apps Consumer Secrets in Metadata" and "View all External Client Apps", '
@@ -175,5 +176,5 @@ _INCOMPLETE = (
 
 def _belongs(app: App, kind: FileType, path: str, xml: bytes) -> bool:
     if kind in (HEADER, CONNECTED_APP):
-        return member(path) == app.name
+        return member(plain(path)) == app.name
     return appxml.text_of(appxml.elements(xml), ("externalClientApplication",)) == app.name

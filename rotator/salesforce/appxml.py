@@ -22,6 +22,9 @@ from rotator.errors import Rejected
 NAMESPACE: Final = "http://soap.sforce.com/2006/04/metadata"
 MOST_BYTES: Final = 1 << 20
 """The longest metadata file that is looked at; those of an app have a few kilobytes."""
+MOST_DEPTH: Final = 64
+MOST_ELEMENTS: Final = 20_000
+"""Bounds of what a file may hold, so that it takes no more memory than it is worth; an app needs 4 and some dozens."""
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _START_TAG = re.compile(rb"<([^\s/>]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
@@ -29,11 +32,12 @@ _DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([^\"
 _PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Element:
     """Where an element stands: offsets in bytes. ``inner`` is what is between its tags."""
 
-    path: tuple[str, ...]
+    name: str
+    parent: Element | None = field(repr=False)
     start: int
     inner_start: int
     inner_end: int = 0
@@ -43,12 +47,18 @@ class Element:
     text: str = field(default="", repr=False)
     only_text: bool = True
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names from the root down to this element."""
+        return (self.name,) if self.parent is None else (*self.parent.path, self.name)
+
 
 def elements(xml: bytes) -> list[Element]:
     """Return all elements of a metadata file in the order of their start tags; the first is the root.
 
-    Raises Rejected for what is not well-formed UTF-8 in the metadata namespace, or has a document type: entities
-    are a way to smuggle in other text, and metadata files have no use for them.
+    Raises Rejected for what is not well-formed UTF-8 in the metadata namespace, is longer, deeper or fuller than any
+    metadata file, or has a document type: entities are a way to smuggle in other text, and metadata files have no
+    use for them.
     """
     if len(xml) > MOST_BYTES:
         raise _unsafe(f"a metadata file is longer than {MOST_BYTES} bytes")
@@ -85,10 +95,14 @@ class _Spans:
         found = _START_TAG.match(self._xml, at)
         if found is None:
             raise ValueError(tag)
-        parents = self._open[-1].path if self._open else ()
-        if self._open:
-            self._open[-1].only_text = False
-        element = Element((*parents, name), at, found.end(), tag=found[1])
+        if len(self._open) == MOST_DEPTH:
+            raise _unsafe(f"the elements of a metadata file are nested more than {MOST_DEPTH} deep")
+        if len(self.found) == MOST_ELEMENTS:
+            raise _unsafe(f"a metadata file holds more than {MOST_ELEMENTS} elements")
+        parent = self._open[-1] if self._open else None
+        if parent is not None:
+            parent.only_text = False
+        element = Element(name, parent, at, found.end(), tag=found[1])
         element.is_nil = attributes.get(_NIL, "").strip() in {"true", "1"}
         self._open.append(element)
         self.found.append(element)

@@ -14,12 +14,17 @@ from typing import Any, Final
 
 from rotator.errors import RotatorError, Transient
 from rotator.salesforce.http import Reply, Wire
-from rotator.salesforce.refusals import quote, rest_refusal
+from rotator.salesforce.refusals import error_code, quote, rest_refusal
 from rotator.salesforce.rest import Org, call
 
 TERMINAL: Final = frozenset({"Succeeded", "SucceededPartial", "Failed", "Canceled"})
 CANCEL_IS_LATE: Final = frozenset({"Canceling", "FinalizingDeploy"})
 """Where it is asked for already, or can't be done any more (meta_rest_deploy_cancel)."""
+
+_NO_ID = frozenset({"MALFORMED_ID", "INVALID_ID_FIELD"})
+_UNKNOWN_ID = frozenset({"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "NOT_FOUND"})
+"""What may be said of an id that the org does not know. No page of the documentation tells which, or with which
+status, and NOT_FOUND is also what a wrong path gives; so these are believed only if the list of deploys agrees."""
 
 _MOST_BYTES = 8 << 20
 _MOST_FAILURES = 5
@@ -74,13 +79,23 @@ def start_deploy(wire: Wire, org: Org, archive: bytes, *, check_only: bool) -> s
 
 
 def get_deploy(wire: Wire, org: Org, deploy_id: str) -> Deploy | None:
-    """Return what became of a deploy; None if the org knows no such deploy (any more)."""
+    """Return what became of a deploy; None if the org knows no such deploy (any more).
+
+    Raises Transient when the org lists the deploy and does not tell of it: with INVALID_CROSS_REFERENCE_KEY the
+    Metadata API is known to answer for a moment when a deploy leaves the queue (Salesforce CLI, PollingClient).
+    """
     url = f"{org.instance_url}/services/data/v{org.api_version}/metadata/deployRequest/{deploy_id}"
     reply = wire.send(
         "GET", url, params={"includeDetails": "true"}, token=org.access_token, max_bytes=_MOST_BYTES
     )
-    if reply.status == HTTPStatus.NOT_FOUND and _is_answer_of_the_api(reply):
+    code = error_code(reply) if reply.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND) else ""
+    if code in _NO_ID or (code in _UNKNOWN_ID and not _is_listed(wire, org, deploy_id)):
         return None
+    if code in _UNKNOWN_ID:
+        raise Transient(
+            f"the org lists deploy {deploy_id} and does not tell of it ({code})",
+            code="salesforce.deploy.unsettled",
+        )
     if reply.status != HTTPStatus.OK:
         raise rest_refusal(reply, [org.access_token])
     found = reply.json()
@@ -116,27 +131,44 @@ def find_deploys(
 ) -> list[str]:
     """Return the ids of a user's deploys that were accepted at or soon after ``since``, newest first.
 
-    ``since`` is told by our ``clock``; the org's may differ and is read from its answer.
+    ``since`` is told by our ``clock``; the org's may differ and is read from its answer. Raises Transient when the
+    org does not give all of them at once: a deploy that is not among some of them may be there all the same.
     """
-    floor = (since - _CLOCKS_DIFFER).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    floor, ceiling = _soql(since - _CLOCKS_DIFFER), _soql(since + _LATE + _CLOCKS_DIFFER)
     who = f" AND CreatedById = '{user_id}'" if user_id.isalnum() else ""
-    query = (  # a date of ours and an id of letters and digits: nothing to inject
-        "SELECT Id, CreatedDate FROM DeployRequest WHERE CheckOnly = false"  # noqa: S608 - see above
-        f" AND CreatedDate >= {floor}{who} ORDER BY CreatedDate DESC LIMIT 50"
+    reply, rows = _listed(
+        wire, org, f"CheckOnly = false AND CreatedDate >= {floor} AND CreatedDate <= {ceiling}{who}"
     )
-    reply = call(wire, org, "GET", "tooling/query", params={"q": query})
     # Asked after the answer: a slow one makes the search begin too early, and never too late.
     offset = (reply.date - clock()) if reply.date else timedelta()
+    begin, end = since + offset - _EARLY, since + offset + _LATE
+    return [row["Id"] for row in rows if begin <= _created(row) <= end and _word(row, "Id")]
+
+
+def _is_listed(wire: Wire, org: Org, deploy_id: str) -> bool:
+    return deploy_id.isalnum() and bool(_listed(wire, org, f"Id = '{deploy_id}'")[1])
+
+
+def _listed(wire: Wire, org: Org, condition: str) -> tuple[Reply, list[dict[str, Any]]]:
+    """Return the org's list of the deploys that fulfil a condition, newest first, and the answer that held it."""
+    # Conditions hold dates of ours and ids of letters and digits: nothing to inject.
+    query = f"SELECT Id, CreatedDate FROM DeployRequest WHERE {condition} ORDER BY CreatedDate DESC"  # noqa: S608 - see above
+    reply = call(wire, org, "GET", "tooling/query", params={"q": query})
     found = reply.json()
     rows = found.get("records") if isinstance(found, dict) else None
     if not isinstance(rows, list):
         raise _unreadable("tooling/query")
-    begin, end = since + offset - _EARLY, since + offset + _LATE
-    return [
-        row["Id"]
-        for row in rows
-        if isinstance(row, dict) and begin <= _created(row) <= end and _word(row, "Id")
-    ]
+    if found.get("done") is not True:
+        raise Transient(
+            "the org does not give the whole list of its deploys, so that one can't be found in it",
+            code="salesforce.deploy.too_many",
+            hint="Look at Setup, Deployment Status: something deploys very often in the name of the deployer.",
+        )
+    return reply, [row for row in rows if isinstance(row, dict)]
+
+
+def _soql(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _created(row: dict[str, Any]) -> datetime:
@@ -144,15 +176,6 @@ def _created(row: dict[str, Any]) -> datetime:
         return datetime.strptime(_word(row, "CreatedDate"), "%Y-%m-%dT%H:%M:%S.%f%z")
     except ValueError:
         raise _unreadable("tooling/query") from None
-
-
-def _is_answer_of_the_api(reply: Reply) -> bool:
-    """Tell the API's own 404 from that of a proxy or a wrong host."""
-    try:
-        found = reply.json()
-    except Transient:
-        return False
-    return isinstance(found, list) and bool(found)
 
 
 def _messages(result: dict[str, Any]) -> Iterator[dict[str, Any]]:

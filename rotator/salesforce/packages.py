@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from rotator.salesforce import appxml
 MOST_FILES: Final = 2_000
 MOST_BYTES: Final = 16 << 20
 """Bounds of a package when unpacked. One of ours holds some kilobytes; a retrieve of all apps of an org a few more."""
+
+_VERSION = re.compile(r"[1-9][0-9]{1,2}\.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def _bad_archive(what: str) -> Rejected:
 def read_directory(directory: Path) -> tuple[dict[str, bytes], str | None]:
     """Return the metadata files below a folder and the API version that its package.xml names, if there is one.
 
-    Raises Misconfigured when the folder can't be read or holds more than an app's metadata.
+    Raises Misconfigured when the folder can't be read, holds more than an app's metadata, or names no such version.
     """
     files: dict[str, bytes] = {}
     left = MOST_BYTES
@@ -133,4 +136,10 @@ def read_directory(directory: Path) -> tuple[dict[str, bytes], str | None]:
         ) from None
     package = files.pop("package.xml", None)
     version = appxml.text_of(appxml.elements(package), ("version",)) if package else ""
+    if version and not _VERSION.fullmatch(version):
+        raise Misconfigured(
+            f"{directory / 'package.xml'} names the API version {version!r}",
+            code="salesforce.metadata.directory",
+            hint="Write the version as 66.0.",
+        )
     return files, version or None

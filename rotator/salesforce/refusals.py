@@ -46,6 +46,11 @@ def rest_refusal(reply: Reply, hide: Iterable[Secret] = ()) -> RotatorError:
     return _refusal(reply, REST, hide)
 
 
+def error_code(reply: Reply) -> str:
+    """Return the error code of a refusal, such as ``NOT_FOUND``; empty where the answer holds none."""
+    return _words(reply)[0]
+
+
 def quote(text: str, hide: Iterable[Secret] = ()) -> str:
     """Return what a server said, fit for a message: short, printable, without secrets or what looks like one."""
     for secret in hide:

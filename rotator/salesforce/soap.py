@@ -18,6 +18,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from rotator.errors import Misconfigured, RotatorError, SessionDead, Transient
+from rotator.salesforce.appxml import MOST_DEPTH
 from rotator.salesforce.http import Reply, Wire
 from rotator.salesforce.refusals import quote
 from rotator.salesforce.rest import Org
@@ -75,9 +76,12 @@ def list_metadata(wire: Wire, org: Org, kinds: Iterable[str]) -> list[Component]
     return [Component(_text(row, "type"), _text(row, "fullName")) for row in _all(answer, "result")]
 
 
-def start_retrieve(wire: Wire, org: Org, members: Mapping[str, Iterable[str]]) -> str:
-    """Start a file-based retrieve of components, by type, and return its id."""
-    version = escape(org.api_version or "")
+def start_retrieve(wire: Wire, org: Org, members: Mapping[str, Iterable[str]], version: str) -> str:
+    """Start a file-based retrieve of components, by type, and return its id.
+
+    ``version``: of the API, whose format the files are to have.
+    """
+    version = escape(version)
     types = "".join(
         f"<types>{''.join(f'<members>{escape(name)}</members>' for name in names)}<name>{escape(kind)}</name></types>"
         for kind, names in members.items()
@@ -217,10 +221,12 @@ def _all(element: Element, path: str) -> list[Element]:
     return element.findall(path)
 
 
-def _leaves(element: Element, path: str) -> Iterator[tuple[str, str]]:
+def _leaves(element: Element, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    if depth > MOST_DEPTH:
+        raise _unreadable("readMetadata")
     for child in element:
         below = f"{path}/{child.tag}".strip("/")
         if len(child):
-            yield from _leaves(child, below)
+            yield from _leaves(child, below, depth + 1)
         else:
             yield below, (child.text or "").strip()

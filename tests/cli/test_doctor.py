@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import pytest
+
+from rotator.sandbox.org.apps import VIEW_SETUP
+
 
 def subjects(ran):
     return [one["subject"] for one in ran.json["findings"]]
@@ -26,6 +30,7 @@ def test_a_healthy_fleet_has_no_failure_and_the_same_order_each_time(rotator):
         "key",
         "clock",
         "API version",
+        "API requests",
         "login of",
         "calls of",
         "published token",
@@ -62,6 +67,37 @@ def test_clocks_that_differ_are_found(rotator, stage):
         stage.control.clock(offset_seconds=0)
     assert ran.code == 1
     assert any("clock" in subject or "login" in subject for subject in failures(ran))
+
+
+@pytest.fixture
+def globex_user(stage):
+    """The simulated user of globex, whose permissions a test may change."""
+    user = stage.org.org.users["integration@globex.example"]
+    before = set(user.permissions)
+    yield user
+    user.permissions = before
+
+
+def test_an_org_that_has_few_calls_left_is_found(rotator, stage, knobs):
+    with stage.org.org.lock:
+        used = len(stage.org.org.api_calls)
+        stage.org.org.api_calls.extend([stage.org.org.elapsed()] * 2_000)
+    knobs(daily_api_requests=used + 2_100)
+    ran = rotator("doctor", "globex", "--json")
+    with stage.org.org.lock:
+        while len(stage.org.org.api_calls) > used:
+            stage.org.org.api_calls.pop()
+    assert ran.code == 1
+    assert list(failures(ran)) == ["globex: API requests"]
+    assert "API usage" in failures(ran)["globex: API requests"]
+
+
+def test_calls_that_are_left_and_not_shown_to_the_user_are_no_failure(rotator, globex_user):
+    globex_user.permissions = globex_user.permissions - {VIEW_SETUP}
+    ran = rotator("doctor", "globex", "--json")
+    assert (ran.code, failures(ran)) == (0, {})
+    said = next(one for one in ran.json["findings"] if one["subject"] == "globex: API requests")
+    assert "not shown" in said["message"]
 
 
 def test_a_credential_without_a_key_pair_is_found(rotator, tmp_path):

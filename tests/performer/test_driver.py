@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rotator.core.effects import Deploy, Do, Kind, Mint, Poll, Touch, Wait
+from rotator.core.effects import Answer, Deploy, Do, Kind, Mint, Poll, Touch, Wait
 from rotator.core.model import Ask, Change, Phase, Reason, Record
 from rotator.errors import Misconfigured, Transient
 from rotator.performer.driver import RECORD_AGE
+from rotator.performer.tell import tell_action
 from tests.world.lab import FAST, GLOBEX, Hand
 
 USER = GLOBEX[0]
@@ -234,3 +235,10 @@ def test_a_person_is_told_the_certificate_and_no_other_save_reads_it(lab, monkey
     assert "BEGIN CERTIFICATE" in line["certificate"]
     assert line["steps"]
     assert len(read) == 2  # to hand it to the publisher, and to tell the person
+
+
+def test_what_a_publisher_remarks_on_a_deploy_is_in_the_log(lab, globex):
+    remark = "the kept files could not be compared with the org: no permission"
+    answer = Answer(Kind.PENDING, globex.clock(), ticket="0Af000000000001", message=remark)
+    tell_action(globex.station, Deploy(1, by_hand=False), answer, again=False)
+    assert [line["message"] for line in lab.told("deploy.sent", credential="globex")] == [remark]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -90,11 +90,13 @@ class Lab:
     def end_sessions(self) -> None:
         self.org.sessions.end(username=USERS[DEPLOYER][0])
 
-    def publisher(self, name: str, **settings: object) -> MetadataPublisher:
+    def publisher(
+        self, name: str, *, session: Callable[[], Org] | None = None, **settings: object
+    ) -> MetadataPublisher:
         kind = AppKind.CONNECTED_APP if name == GLOBEX else AppKind.EXTERNAL_CLIENT_APP
         return MetadataPublisher(
             lambda: self.wire,
-            self.session,
+            session or self.session,
             App(kind, name, self.org.app(name).consumer_key),
             clock=self.clock,
             sleep=self.clock.sleep,

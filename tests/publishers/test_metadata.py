@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET  # only to add an element
 import pytest
 
 from rotator.core.effects import Answer, Kind
+from rotator.errors import Transient
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appfiles import App, AppKind
-from rotator.salesforce.packages import zipped
+from rotator.salesforce.packages import manifest, zipped
 from rotator.salesforce.rest import Org
 from rotator.sandbox.org.seed import ACME, GLOBEX
 from rotator.secret import Secret
@@ -124,7 +125,8 @@ def test_waiting_for_the_org_to_read_its_metadata_is_bounded(lab, new_pem):
 
 
 def test_the_clock_is_looked_at_right_before_a_deploy_is_sent(lab, new_pem, kept):
-    publisher = lab.publisher(ACME, source=kept(ACME))
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX))
+    lab.jwt = True  # so that nothing is read by SOAP before
     assert publisher.validate(new_pem, None).kind is Kind.PENDING
     lab.end_sessions()
     lab.minting_takes = timedelta(hours=1)
@@ -354,14 +356,60 @@ def test_a_certificate_that_can_not_be_read_back_is_left_to_the_proofs(lab, new_
     assert "only the proofs tell" in answer.message
 
 
-def test_a_cancelled_deploy_whose_end_can_not_be_seen_is_not_taken_for_a_refusal(lab, new_pem):
-    lab.knob("deploy_seconds", 60)
+@pytest.fixture
+def cancelled(lab, new_pem):
+    """Give the ticket of a deploy that was cancelled, and committed all the same."""
+
+    def cancel(publisher: MetadataPublisher, name: str) -> str:
+        lab.knob("deploy_seconds", 0.2)
+        sent = publisher.deploy(new_pem, lab.soon())
+        publisher.poll(new_pem, ticket=sent.ticket, since=lab.clock(), cancel=True)
+        while not lab.org.deploys[sent.ticket].final:
+            lab.org.settle()
+        assert lab.org.deploys[sent.ticket].final == "Canceled"
+        with lab.org.lock:
+            app = lab.org.app(name)
+            slot = app.root("ConnectedApp" if name == GLOBEX else "ExtlClntAppGlobalOauthSettings")
+            next(slot.iter("certificate")).text = new_pem
+        return sent.ticket
+
+    return cancel
+
+
+def test_a_cancelled_deploy_of_which_the_org_shows_nothing_safe_is_left_to_the_proofs(
+    lab, new_pem, cancelled
+):
+    """REFUSED would end the change without a proof, while the org holds the new certificate."""
     publisher = lab.publisher(ACME)
-    sent = publisher.deploy(new_pem, lab.soon())
-    publisher.poll(new_pem, ticket=sent.ticket, since=lab.clock(), cancel=True)
-    lab.knob("deny_metadata", True)
-    answer = to_the_end(publisher, new_pem, sent.ticket, lab.clock(), cancel=True)
-    assert answer.kind is not Kind.REFUSED
+    ticket = cancelled(publisher, ACME)
+    with lab.org.lock:
+        ET.SubElement(lab.org.app(ACME).root("ExtlClntAppGlobalOauthSettings"), "certificate").text = new_pem
+    answer = publisher.poll(new_pem, ticket=ticket, since=lab.clock(), cancel=True)
+    assert answer.kind is Kind.OK
+    assert "only the proofs tell" in answer.message
+
+
+def test_a_cancelled_deploy_whose_org_can_not_be_read_is_left_to_the_proofs(lab, new_pem, kept, cancelled):
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX))
+    lab.jwt = True
+    ticket = cancelled(publisher, GLOBEX)
+    answer = publisher.poll(new_pem, ticket=ticket, since=lab.clock(), cancel=True)
+    assert answer.kind is Kind.OK
+    assert "only the proofs tell" in answer.message
+
+
+def test_a_cancelled_deploy_is_looked_at_again_while_the_org_is_slow_but_not_for_ever(
+    lab, new_pem, cancelled
+):
+    publisher, since = lab.publisher(ACME), lab.clock()
+    ticket = cancelled(publisher, ACME)
+    lab.knob("retrieve_seconds", 3600.0)
+    first = publisher.poll(new_pem, ticket=ticket, since=since, cancel=True)
+    assert (first.kind, first.lasting) == (Kind.FAILED, False)
+    lab.clock.offset += timedelta(hours=1)
+    later = publisher.poll(new_pem, ticket=ticket, since=since, cancel=True)
+    assert later.kind is Kind.OK
+    assert "only the proofs tell" in later.message
 
 
 # --- a lost answer ---------------------------------------------------------------------------------
@@ -412,6 +460,21 @@ def test_the_deploy_of_another_app_and_an_earlier_one_are_not_taken_for_ours(lab
     assert ours.poll(new_pem, ticket=None, since=since, cancel=False).kind is Kind.ABSENT
 
 
+@pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=20)])
+def test_a_lost_deploy_is_found_among_many_that_came_after_it(lab, old_pem, new_pem, later):
+    lab.knob("lose_deploy_answer", 1)
+    publisher, other = lab.publisher(ACME), lab.publisher(GLOBEX)
+    since = lab.clock()
+    publisher.deploy(new_pem, lab.soon())
+    package, _ = other._package(old_pem, lab.soon())
+    for _ in range(51):
+        ticket = other._send(package, lab.soon(), check_only=False)
+        lab.org.deploys[ticket].created_at += later
+    answer = to_the_end(publisher, new_pem, None, since)
+    assert answer.kind is Kind.OK
+    assert same(lab.certificate(ACME), new_pem)
+
+
 @pytest.mark.parametrize("seconds", [-50.0, 50.0])
 def test_a_lost_deploy_is_found_although_the_clocks_differ(lab, new_pem, seconds):
     lab.knob("clock_offset_seconds", seconds)
@@ -423,19 +486,41 @@ def test_a_lost_deploy_is_found_although_the_clocks_differ(lab, new_pem, seconds
 
 
 def test_a_deploy_that_meets_maintenance_may_have_been_taken(lab, new_pem, kept):
-    publisher = lab.publisher(ACME, source=kept(ACME))
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX))
+    lab.jwt = True  # so that nothing is read by SOAP before
     assert publisher.validate(new_pem, None).kind is Kind.PENDING
     lab.knob("maintenance", True)
     assert publisher.deploy(new_pem, lab.soon()).kind is Kind.UNKNOWN
 
 
 def test_a_deploy_that_the_org_has_no_time_for_was_surely_not_taken(lab, new_pem, kept):
-    publisher = lab.publisher(ACME, source=kept(ACME))
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX))
+    lab.jwt = True  # so that nothing is read by SOAP before
     assert publisher.validate(new_pem, None).kind is Kind.PENDING
     lab.knob("throttle", 1)
     answer = publisher.deploy(new_pem, lab.soon())
     assert answer.kind is Kind.FAILED
     assert answer.not_before > lab.clock()
+
+
+def test_a_login_that_failed_is_no_deploy_whatever_became_of_it(lab, new_pem, kept):
+    """Only where the deploy itself was sent is it unknown whether it was taken."""
+    sessions = [lab.session]
+
+    def session() -> Org:
+        if sessions:
+            return sessions.pop()()
+        raise Transient(
+            "the token endpoint answered with 503", code="salesforce.unavailable", maybe_done=True
+        )
+
+    publisher = lab.publisher(GLOBEX, source=kept(GLOBEX), session=session)
+    lab.jwt = True  # so that nothing is read by SOAP, and the deploy is what meets the dead session
+    assert publisher.validate(new_pem, None).kind is Kind.PENDING
+    lab.end_sessions()
+    answer = publisher.deploy(new_pem, lab.soon())
+    assert (answer.kind, answer.code) == (Kind.FAILED, "salesforce.unavailable")
+    assert lab.org.counts["deploys"] == 1  # the validation
 
 
 def test_maintenance_while_reading_is_no_deploy(lab, new_pem):
@@ -472,14 +557,97 @@ def test_files_that_the_operator_keeps_are_deployed(lab, new_pem, kept, name):
     assert same(lab.certificate(name), new_pem)
 
 
-def test_kept_files_serve_where_soap_takes_no_token(lab, new_pem, kept):
+def test_kept_files_serve_where_soap_takes_no_token_and_it_is_said_that_nothing_was_compared(
+    lab, new_pem, kept
+):
     folder = kept(GLOBEX)
     lab.jwt = True
     publisher = lab.publisher(GLOBEX, source=folder)
     sent = publisher.deploy(new_pem, lab.soon())
+    assert sent.message.startswith("the kept files could not be compared with the org: SOAP does not take")
     answer = to_the_end(publisher, new_pem, sent.ticket, lab.clock())
     assert answer.kind is Kind.OK
     assert "only the proofs tell" in answer.message
+
+
+def turn_on_introspection(lab):
+    lab.org.app(ACME).root("ExtlClntAppGlobalOauthSettings").find("isIntrospectAllTokens").text = "true"
+    return ACME, "isIntrospectAllTokens"
+
+
+def add_a_description(lab):
+    ET.SubElement(lab.org.app(ACME).root("ExternalClientApplication"), "description").text = "for reports"
+    return ACME, "description"
+
+
+def end_a_pre_authorisation(lab):
+    root = lab.org.app(GLOBEX).root("ConnectedApp")
+    root.remove(root.find("permissionSetName"))
+    return GLOBEX, "permissionSetName"
+
+
+def add_a_scope(lab):
+    """One that newer API versions leave out of what they retrieve."""
+    ET.SubElement(
+        lab.org.app(GLOBEX).root("ConnectedApp").find("oauthConfig"), "scopes"
+    ).text = "CustomPermissions"
+    return GLOBEX, "oauthConfig/scopes"
+
+
+CHANGES = [turn_on_introspection, add_a_description, end_a_pre_authorisation, add_a_scope]
+
+
+@pytest.mark.parametrize("version", ["61.0", "68.0"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_kept_files_that_would_undo_a_change_in_the_org_are_refused(lab, new_pem, kept, change, version):
+    name = GLOBEX if change in (end_a_pre_authorisation, add_a_scope) else ACME
+    folder = kept(name)
+    (folder / "package.xml").write_bytes(manifest({}, version))
+    _, where = change(lab)
+    before = settings_of(lab, name)
+    publisher = lab.publisher(name, source=folder)
+    for answer in (publisher.validate(new_pem, None), publisher.deploy(new_pem, lab.soon())):
+        assert (answer.kind, answer.code) == (Kind.REFUSED, "salesforce.metadata.other_settings")
+        assert f": {where}" in answer.message
+        assert "anew" in answer.hint
+    assert lab.org.counts["deploys"] == 0
+    assert settings_of(lab, name) == before
+
+
+def test_an_org_that_is_slow_to_show_its_settings_is_asked_again_before_kept_files_are_deployed(
+    lab, new_pem, kept
+):
+    publisher = lab.publisher(ACME, source=kept(ACME))
+    lab.knob("retrieve_seconds", 3600.0)
+    answer = publisher.deploy(new_pem, lab.soon())
+    assert (answer.kind, answer.lasting) == (Kind.FAILED, False)
+    assert lab.org.counts["deploys"] == 0
+
+
+def test_the_doctor_is_told_whether_kept_files_are_what_the_org_shows(lab, kept):
+    folder = kept(ACME)
+    assert kept(GLOBEX) == folder
+
+    def looked_at(name: str) -> tuple[bool, str]:
+        findings = lab.publisher(name, source=folder).verify()
+        return next((one.ok, one.message) for one in findings if one.subject == f"{name}: kept files")
+
+    assert looked_at(ACME) == (True, "they are what the org shows, but for the certificate")
+    turn_on_introspection(lab)
+    ok, message = looked_at(ACME)
+    assert (ok, "isIntrospectAllTokens" in message) == (False, True)
+    lab.jwt = True
+    ok, message = looked_at(GLOBEX)
+    assert (ok, "could not be compared" in message) == (True, True)
+
+
+@pytest.mark.parametrize("version", ["newest", "66"])
+def test_kept_files_of_no_known_version_are_for_a_person_to_mend(lab, new_pem, kept, version):
+    folder = kept(ACME)
+    (folder / "package.xml").write_bytes(manifest({}, version))
+    answer = lab.publisher(ACME, source=folder).validate(new_pem, None)
+    assert (answer.kind, answer.lasting) == (Kind.FAILED, True)
+    assert version in answer.message
 
 
 def test_kept_files_without_a_place_for_the_certificate_are_refused(lab, new_pem, kept):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -124,13 +125,13 @@ def test_components_are_listed_and_an_empty_list_is_no_error(fake, wire):
 
 def test_the_session_and_names_are_escaped_and_the_request_is_the_one_of_the_metadata_api(fake, wire):
     fake.answer = envelope("<retrieveResponse><result><id>09S000000000001</id></result></retrieveResponse>")
-    soap.start_retrieve(wire, org(fake, "00D<&>!x"), {"ConnectedApp": ["A&B"]})
+    soap.start_retrieve(wire, org(fake, "00D<&>!x"), {"ConnectedApp": ["A&B"]}, "61.0")
     request = fake.requests[0]
     assert (request.method, request.path) == ("POST", "/services/Soap/m/66.0")
     assert request.headers["SOAPAction"] == '""'
     assert b"<sessionId>00D&lt;&amp;&gt;!x</sessionId>" in request.body
     assert b"<members>A&amp;B</members><name>ConnectedApp</name>" in request.body
-    assert request.body.count(b"66.0") == 2
+    assert request.body.count(b"61.0") == 2
 
 
 def test_a_retrieve_is_awaited_then_fetched(fake, wire):
@@ -174,6 +175,16 @@ def test_settings_are_read_by_their_paths(fake, wire):
     assert found == {"fullName": "Security", "sessionSettings/lockSessionsToIp": "true"}
     fake.answer = envelope("<readMetadataResponse><result><records/></result></readMetadataResponse>")
     assert soap.read_metadata(wire, org(fake), "SecuritySettings", "Security") is None
+
+
+def test_settings_that_are_nested_without_end_are_not_followed(fake, wire):
+    deep = "<a>" * 20_000 + "x" + "</a>" * 20_000
+    fake.answer = envelope(
+        f"<readMetadataResponse><result><records>{deep}</records></result></readMetadataResponse>"
+    )
+    with pytest.raises(Transient) as told:
+        soap.read_metadata(wire, org(fake), "SecuritySettings", "Security")
+    assert told.value.code == "salesforce.soap.unreadable"
 
 
 def test_no_message_holds_the_token(fake, wire):
@@ -249,10 +260,50 @@ def test_details_may_be_missing(fake, wire, details):
     assert (deploy.done, deploy.problem) == (False, "")
 
 
-def test_a_404_counts_as_unknown_only_in_the_words_of_the_api(fake, wire):
-    fake.answer = Answer(404, [{"errorCode": "INVALID_CROSS_REFERENCE_KEY", "message": "x"}])
+def forgetful(code: str, status: int, listed: bool):
+    """An org that says it knows no such deploy, and lists it or not among its deploys."""
+    refusal = Answer(status, [{"errorCode": code, "message": "x"}] if code else "<html>not here</html>")
+    rows = [{"Id": "0Af000000000001"}] if listed else []
+
+    def answer(request):
+        if "tooling/query" in request.path:
+            return Answer(200, {"done": True, "totalSize": len(rows), "records": rows})
+        return refusal
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize(
+    "code",
+    ["INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "NOT_FOUND", "MALFORMED_ID", "INVALID_ID_FIELD"],
+)
+def test_a_deploy_that_the_org_neither_tells_of_nor_lists_is_unknown(fake, wire, code, status):
+    fake.answer = forgetful(code, status, listed=False)
     assert metadata.get_deploy(wire, org(fake), "0Af000000000001") is None
-    fake.answer = Answer(404, "<html>not here</html>")
+
+
+@pytest.mark.parametrize("code", ["INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"])
+def test_a_deploy_that_is_listed_is_asked_for_again_later(fake, wire, code):
+    """It is said to happen for a moment when a deploy leaves the queue (Salesforce CLI, PollingClient)."""
+    fake.answer = forgetful(code, 404, listed=True)
+    with pytest.raises(Transient) as told:
+        metadata.get_deploy(wire, org(fake), "0Af000000000001")
+    assert told.value.code == "salesforce.deploy.unsettled"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("", 404),
+        ("API_DISABLED_FOR_ORG", 404),
+        ("UNSUPPORTED_API_VERSION", 404),
+        ("INVALID_CROSS_REFERENCE_KEY", 500),
+        ("INVALID_FIELD", 400),
+    ],
+)
+def test_another_refusal_does_not_make_a_deploy_unknown(fake, wire, code, status):
+    fake.answer = forgetful(code, status, listed=False)
     with pytest.raises(RotatorError):
         metadata.get_deploy(wire, org(fake), "0Af000000000001")
 
@@ -286,16 +337,27 @@ def test_only_deploys_of_the_time_in_question_are_found(fake, wire):
         return {"Id": name, "CreatedDate": at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")}
 
     rows = [row("tooLate", 3600), row("ours", 2), row("atOnce", 0), row("before", -60)]
-    fake.answer = Answer(200, {"records": rows})
+    fake.answer = Answer(200, {"done": True, "records": rows})
     found = metadata.find_deploys(
         wire, org(fake), since=now, user_id="005000000000001", clock=lambda: datetime.now(UTC)
     )
     assert found == ["ours", "atOnce"]
-    assert "CreatedById+%3D+%27005000000000001%27" in fake.requests[0].path
+    asked = parse_qs(urlsplit(fake.requests[0].path).query)["q"][0]
+    assert "CreatedById = '005000000000001'" in asked
+    ceiling = (now + timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert f"CreatedDate <= {ceiling}" in asked, "what came long after must not fill the page"
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], {"records": None}, {"records": [{"Id": "x", "CreatedDate": "yesterday"}]}]
+    "body",
+    [
+        {},
+        [],
+        {"done": True, "records": None},
+        {"done": True, "records": [{"Id": "x", "CreatedDate": "yesterday"}]},
+        {"done": False, "records": []},
+        {"records": []},
+    ],
 )
 def test_a_search_that_can_not_be_read_finds_neither_something_nor_nothing(fake, wire, body):
     fake.answer = Answer(200, body)

@@ -230,6 +230,33 @@ def test_xml_that_can_not_be_read_safely_is_refused(xml):
         appxml.elements(xml)
 
 
+def nested(depth: int) -> bytes:
+    """A file with so many elements, each in the one before."""
+    root = f"<ConnectedApp {NAMESPACE}>" + "<a>" * (depth - 1)
+    return (root + "</a>" * (depth - 1) + "</ConnectedApp>").encode()
+
+
+def test_elements_are_nested_as_deeply_as_no_metadata_file_does_and_no_deeper():
+    deepest = appxml.elements(nested(appxml.MOST_DEPTH))[-1]
+    assert deepest.path == ("ConnectedApp", *["a"] * (appxml.MOST_DEPTH - 1))
+    with pytest.raises(Rejected, match="64 deep") as refused:
+        appxml.elements(nested(appxml.MOST_DEPTH + 1))
+    assert refused.value.code == "salesforce.metadata.unsafe"
+
+
+@pytest.mark.parametrize(
+    "xml", [nested(4_000), connected("<x/>" * 250_000).files["connectedApps/Acme.connectedApp"]]
+)
+def test_a_file_takes_no_more_memory_than_it_is_worth(xml):
+    tracemalloc.start()
+    try:
+        with pytest.raises(Rejected):
+            appxml.elements(xml)
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+
+
 # --- the files of one app out of many --------------------------------------------------------------
 
 
@@ -263,6 +290,23 @@ def test_two_settings_that_name_the_app_are_one_too_many():
     files = {**eca("").files, "extlClntAppGlobalOauthSets/other.ecaGlblOauth": global_oauth("")}
     with pytest.raises(Misconfigured, match="2 metadata file"):
         select(ECA, files, "66.0")
+
+
+def test_two_copies_of_a_file_are_one_too_many_and_both_are_named(tmp_path: Path):
+    copies = ["one/connectedApps/Acme.connectedApp", "two/connectedApps/Acme.connectedApp-meta.xml"]
+    for copy in copies:
+        file = tmp_path / copy
+        file.parent.mkdir(parents=True)
+        file.write_bytes(slot(connected("<certificate/>")))
+    other = tmp_path / "two/connectedApps/Other.connectedApp"
+    other.write_bytes(b"<x/>")
+    with pytest.raises(Misconfigured) as told:
+        select(CONNECTED, read_directory(tmp_path)[0], "66.0")
+    assert told.value.code == "salesforce.metadata.incomplete"
+    assert all(copy in told.value.message for copy in copies)
+    assert "Other" not in told.value.message
+    (tmp_path / copies[1]).unlink()
+    assert select(CONNECTED, read_directory(tmp_path)[0], "66.0").files == connected("<certificate/>").files
 
 
 def test_the_package_names_every_file_and_its_version(pem):

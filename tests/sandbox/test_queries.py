@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rotator.sandbox.org.apps import API_ENABLED, MANAGE_USERS, READ_ACCOUNTS
+from rotator.sandbox.org.apps import API_ENABLED, MANAGE_USERS, READ_ACCOUNTS, VIEW_SETUP
 from rotator.sandbox.org.identifiers import normal_id, with_checksum
 from rotator.sandbox.org.seed import ACME, add_accounts
 
@@ -182,6 +182,9 @@ def test_rights_decide_what_a_user_sees(sandbox):
     user.permissions |= {MANAGE_USERS}
     rows = sandbox.query("SELECT LastModifiedDate, NumSecondsValid FROM AuthSession", token).json["records"]
     assert [row["NumSecondsValid"] for row in rows] == [7200]
+    user.permissions -= {VIEW_SETUP}
+    reply = sandbox.call("GET", "/services/data/v68.0/limits", token=token)
+    assert (reply.status_code, reply.json[0]["errorCode"]) == (403, "INSUFFICIENT_ACCESS")
     user.permissions -= {API_ENABLED}
     assert sandbox.query("SELECT Id FROM User", token).json[0]["errorCode"] == "API_DISABLED_FOR_ORG"
 

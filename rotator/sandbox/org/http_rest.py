@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, g, request
 
 from rotator.sandbox.org.answers import ApiError, answer, caller, date_text, error_answer, may_call_api
+from rotator.sandbox.org.apps import VIEW_SETUP
 from rotator.sandbox.org.data import table_finder
 from rotator.sandbox.org.identifiers import SHORT, normal_id
 from rotator.sandbox.org.packages import NEWEST_VERSION, OLDEST_VERSION
@@ -74,6 +75,8 @@ def rest_routes(org: Org) -> Blueprint:
 
     @routes.get("/<version>/limits", strict_slashes=False)
     def limits() -> Response:
+        if VIEW_SETUP not in g.user.permissions:  # api_rest resources_limits
+            raise ApiError(403, "INSUFFICIENT_ACCESS", "View Setup and Configuration is required")
         most = org.knobs.daily_api_requests
         return answer({
             "DailyApiRequests": {"Max": most, "Remaining": max(0, most - len(org.api_calls))},

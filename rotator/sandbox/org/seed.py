@@ -14,6 +14,7 @@ from rotator.sandbox.org.apps import (
     MODIFY_METADATA,
     READ_ACCOUNTS,
     VIEW_APP_SECRETS,
+    VIEW_SETUP,
     App,
     Document,
 )
@@ -85,14 +86,16 @@ def seed_org(
 
 def _add_users(org: Org) -> None:
     for username in (*USERS[ACME], *USERS[GLOBEX]):
-        org.add_user(username, permission_sets={PERMISSION_SET}, permissions={API_ENABLED, READ_ACCOUNTS})
+        org.add_user(
+            username, permission_sets={PERMISSION_SET}, permissions={API_ENABLED, READ_ACCOUNTS, VIEW_SETUP}
+        )
     for username in USERS[DEPLOYER]:
         org.add_user(
             username,
             permission_sets={DEPLOYER_PERMISSION_SET},
             permissions={
                 API_ENABLED, READ_ACCOUNTS, MODIFY_METADATA, CUSTOMIZE_APPLICATION, MANAGE_CONNECTED_APPS,
-                MANAGE_EXTERNAL_CLIENT_APPS, VIEW_APP_SECRETS, MANAGE_USERS,
+                MANAGE_EXTERNAL_CLIENT_APPS, VIEW_APP_SECRETS, MANAGE_USERS, VIEW_SETUP,
             },
         )  # fmt: skip
 
