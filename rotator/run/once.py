@@ -18,6 +18,7 @@ from rotator.run.weather import is_of_one_credential
 Told = Callable[[str, Do | Wait], None]
 
 TOKENS = ("mint:", "touch:")
+PROOFS = "prove:"
 LONGEST_WAIT_SECONDS = 1.0
 MOST_FAILURES = 5
 """What failed so often in a row, with growing pauses, is left to a later run."""
@@ -118,7 +119,11 @@ def in_vain(station: Station, now: datetime) -> bool:
     change = station.record.change
     if change is not None and not change.asked and now > change.began + station.terms.deploy_deadline:
         return True
-    return any(held.failures >= MOST_FAILURES for action, held in station.held.items() if action != "prove")
+    return any(
+        held.failures >= MOST_FAILURES
+        for action, held in station.held.items()
+        if not action.startswith(PROOFS)
+    )
 
 
 def _wait(decision: Wait, stop: threading.Event) -> None:

@@ -342,7 +342,7 @@ def test_a_user_who_is_not_configured_any_more_is_refused_in_words(globex):
 
 def test_a_request_answered_lets_everything_be_tried_at_once(lab, globex):
     globex.until_wait()
-    globex.station.held["prove"] = globex.station.held[f"mint:{USER}"]
+    globex.station.held[f"prove:{USER}"] = globex.station.held[f"mint:{USER}"]
     lab.ask("globex", Ask.PAUSE)
     globex.app.driver.look_for_request(globex.station)
     globex.step()
