@@ -31,6 +31,7 @@ def control_app(org: Org) -> Flask:
     app.register_error_handler(ApiError, error_answer)
     _observing(org, app)
     _acting(org, app)
+    _adding(org, app)
     return app
 
 
@@ -89,20 +90,6 @@ def _acting(org: Org, app: Flask) -> None:
         """{"app"}: the field was cleared by hand."""
         return answer(_put_certificate(org, _body(), ""))
 
-    @app.post("/users")
-    def put_user() -> Response:
-        """{"username", and fields of User}: adds the user, or changes the fields given."""
-        return answer(_put_user(org, _body()))
-
-    @app.post("/accounts")
-    def add() -> Response:
-        """{"add": so many} Accounts more: a query gives 2,000 rows at a time."""
-        count = _body().get("add")
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_ACCOUNTS:
-            raise ApiError(400, "BAD_COUNT", f"add: a whole number up to {MOST_ACCOUNTS} is needed")
-        add_accounts(org, count)
-        return answer({"accounts": len(org.accounts)})
-
     @app.post("/clock")
     def clock() -> Response:
         """{"offset_seconds"} sets the wall clock wrong; {"advance_seconds"} lets time pass at once."""
@@ -120,6 +107,22 @@ def _acting(org: Org, app: Flask) -> None:
     def reset() -> Response:
         org.reset()
         return answer(state(org))
+
+
+def _adding(org: Org, app: Flask) -> None:
+    @app.post("/users")
+    def put_user() -> Response:
+        """{"username", and fields of User}: adds the user, or changes the fields given."""
+        return answer(_put_user(org, _body()))
+
+    @app.post("/accounts")
+    def add() -> Response:
+        """{"add": so many} Accounts more: a query gives 2,000 rows at a time."""
+        count = _body().get("add")
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_ACCOUNTS:
+            raise ApiError(400, "BAD_COUNT", f"add: a whole number up to {MOST_ACCOUNTS} is needed")
+        add_accounts(org, count)
+        return answer({"accounts": len(org.accounts)})
 
 
 def _put_certificate(org: Org, body: dict[str, Any], pem: str) -> dict[str, Any]:
