@@ -46,6 +46,10 @@ class Control:
         """Add a user, or change the fields given."""
         return self._call("POST", "/users", {"username": username, **fields})
 
+    def add_accounts(self, count: int) -> int:
+        """Add so many Accounts, and return how many there are. A query gives 2,000 rows at a time."""
+        return int(self._call("POST", "/accounts", {"add": count})["accounts"])
+
     def clock(self, **change: float) -> dict[str, Any]:
         """Set the org's clock wrong (``offset_seconds``), or let time pass at once (``advance_seconds``)."""
         return self._call("POST", "/clock", change)

@@ -31,10 +31,9 @@ def newco(rotator, tmp_path):
 
 
 @pytest.fixture
-def pair(rotator, stage):
+def pair(rotator):
     """The key pair that signs for globex, as files."""
-    serial = rotator.status("globex")["current"]["serial"]
-    data = stage.vault.request("GET", f"secret/data/salesforce/globex/keys/{serial}")["data"]["data"]
+    data = rotator.stored_key_pair("globex")
     return data["private_key_pem"], data["certificate_pem"]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
+from tests.judges.salesforce_cli import SALESFORCES_OWN, SalesforceCli
 from tests.judges.tools import VERSIONS, NodeTools
 from tests.world.commands import Rotator, ready_stage
 
@@ -31,6 +33,30 @@ def rotator(stage):
 def node():
     """Node, and the programs that run on it."""
     return NodeTools()
+
+
+@pytest.fixture(scope="module")
+def sf(node, stage, tmp_path_factory):
+    """The Salesforce CLI, with one home for the tests of a module."""
+    sf = SalesforceCli(node, tmp_path_factory.mktemp("sf"), stage.org.url)
+    yield sf
+    assert sf.beyond_this_machine() <= SALESFORCES_OWN
+
+
+@pytest.fixture
+def sf_of_its_own(node, stage, tmp_path_factory):
+    """The Salesforce CLI with a new home, for what spoils logins: a refused one takes the user's last one away."""
+    sf = SalesforceCli(node, tmp_path_factory.mktemp("sf"), stage.org.url)
+    yield sf
+    assert sf.beyond_this_machine() <= SALESFORCES_OWN
+
+
+@pytest.fixture(scope="module")
+def deployer(sf, rotator):
+    """Runs commands of the CLI in the name of the deployer."""
+    done = sf.login(rotator, "deployer")
+    assert done.code == 0, done.err
+    return partial(sf, SF_TARGET_ORG="deployer@acme.example")
 
 
 @pytest.fixture(autouse=True)

@@ -96,8 +96,7 @@ def test_the_request_is_signed_by_its_key_and_names_the_same_subject(pair):
 def adopter(rotator, stage, tmp_path):
     """A configuration that knows the app of globex under another name, without a record; and its certificate, kept."""
     globex = rotator.settings()["credentials"]["globex"]
-    serial = rotator.status("globex")["current"]["serial"]
-    kept = stage.vault.request("GET", f"secret/data/salesforce/globex/keys/{serial}")["data"]["data"]
+    kept = rotator.stored_key_pair("globex")
     yield rotator.variant(tmp_path, credentials={"taken-over": {**globex, "deploy": {"publisher": "manual"}}})
     stage.control.put_certificate(globex["app"]["name"], kept["certificate_pem"])
     for path in ("taken-over/record", "taken-over/keys/1", "-/requests/taken-over"):

@@ -126,6 +126,47 @@ def test_the_sobject_resource_describes_and_shows_recent_items(sandbox):
     assert len(body["recentItems"]) == 5
 
 
+def test_an_object_is_described_with_its_fields_their_types_and_what_may_be_done_with_them(sandbox):
+    described = sandbox.call(
+        "GET", "/services/data/v68.0/sobjects/Account/describe", token=sandbox.token()
+    ).json
+    fields = {field["name"]: field for field in described["fields"]}
+    assert {
+        name: fields[name]["type"] for name in ("Id", "OwnerId", "Name", "NumberOfEmployees", "CreatedDate")
+    } == {
+        "Id": "id",
+        "OwnerId": "reference",
+        "Name": "string",
+        "NumberOfEmployees": "int",
+        "CreatedDate": "datetime",
+    }
+    assert fields["OwnerId"]["referenceTo"] == ["User"]
+    assert [name for name, field in fields.items() if field["nameField"]] == ["Name"]
+    assert (described["queryable"], described["createable"], described["updateable"]) == (True, False, False)
+    assert {name: described[name] for name in ("keyPrefix", "urls")} == {
+        "keyPrefix": "001",
+        "urls": {
+            "sobject": "/services/data/v68.0/sobjects/Account",
+            "describe": "/services/data/v68.0/sobjects/Account/describe",
+            "rowTemplate": "/services/data/v68.0/sobjects/Account/{ID}",
+        },
+    }
+
+
+def test_what_the_list_of_objects_says_of_one_its_description_says_too(sandbox):
+    listed = sandbox.call("GET", "/services/data/v68.0/sobjects", token=sandbox.token()).json["sobjects"]
+    assert [each["name"] for each in listed] == ["Account", "Organization", "User"]
+    for brief in listed:
+        full = sandbox.call("GET", brief["urls"]["describe"], token=sandbox.token()).json
+        assert brief.items() <= full.items()
+
+
+def test_the_resources_of_a_version_tell_who_is_calling(sandbox):
+    resources = sandbox.call("GET", "/services/data/v68.0", token=sandbox.token()).json
+    assert resources["identity"] == sandbox.mint().json["id"]
+    assert resources["query"] == "/services/data/v68.0/query"
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

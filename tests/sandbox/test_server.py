@@ -60,6 +60,25 @@ def test_login_and_query_over_one_kept_connection(box, http_session):
     connection.close()
 
 
+@pytest.mark.parametrize("slashes", ["/", "//", "///"])
+def test_slashes_too_many_before_a_path_do_no_harm(box, http_session, slashes):
+    """Whoever takes the instance URL with a slash at its end asks so; the Salesforce CLI does."""
+    token = login(box, http_session).json()["access_token"]
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(box.server.url).port, timeout=5)
+    query = f"{slashes}services/data/v68.0/query?q=SELECT+Id+FROM+Account&next=//"
+    connection.request("GET", query, headers={"Authorization": f"Bearer {token}"})
+    reply = connection.getresponse()
+    assert (reply.status, json.loads(reply.read())["totalSize"]) == (200, 5)
+    connection.close()
+
+
+def test_an_absolute_address_is_refused_all_the_same(box):
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(box.server.url).port, timeout=5)
+    connection.request("GET", f"{box.server.url}/services/data")
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
 def test_a_form_in_chunks_is_read_whole(box, http_session):
     """The Salesforce CLI posts the token request with chunked transfer encoding."""
     form = urlencode({"grant_type": JWT_BEARER, "assertion": box.assertion()}).encode()
@@ -281,6 +300,16 @@ def test_users_can_be_added_and_changed(box, http_session):
         {},
     ):
         assert control(box, http_session, "POST", "/users", bad).status_code == 400
+
+
+def test_accounts_can_be_added_and_their_numbers_go_on(box, http_session):
+    assert control(box, http_session, "POST", "/accounts", {"add": 2000}).json() == {"accounts": 2005}
+    assert control(box, http_session, "POST", "/accounts", {"add": 1}).json() == {"accounts": 2006}
+    names = [account["Name"] for account in box.org.accounts]
+    assert (len(set(names)), names[-1]) == (2006, "Account 2006")
+    for bad in ({"add": -1}, {"add": 1.5}, {"add": True}, {"add": 10**9}, {}):
+        refused = control(box, http_session, "POST", "/accounts", bad)
+        assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "BAD_COUNT")
 
 
 def test_time_can_be_advanced_and_the_clock_set_wrong(box, http_session):

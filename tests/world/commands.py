@@ -103,6 +103,12 @@ class Rotator:
         """Return how a credential stands."""
         return self("status", name, "--json").json["credentials"][0]
 
+    def stored_key_pair(self, name: str, serial: int | None = None) -> Any:
+        """Return what Vault holds of a credential's key pair, of the one that signs unless another is named."""
+        wanted = self.status(name)["current"]["serial"] if serial is None else serial
+        answer = self.stage.vault.request("GET", f"secret/data/salesforce/{name}/keys/{wanted}")
+        return answer["data"]["data"]
+
     def variant(self, folder: Path, **sections: Any) -> Path:
         """Write the sandbox's configuration with other sections, and return where it is."""
         path = folder / "rotator.yaml"

@@ -43,6 +43,11 @@ def date_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"
 
 
+def xsd_date_text(moment: datetime) -> str:
+    """A date as SOAP writes it (xsd:dateTime, which knows no +0000)."""
+    return date_text(moment).replace("+0000", "Z")
+
+
 SESSION_DEAD = ("INVALID_SESSION_ID", "Session expired or invalid")
 
 

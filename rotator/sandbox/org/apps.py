@@ -45,6 +45,17 @@ class Document:
     full_name: str
     record_id: str
     root: Element
+    created: Stamp
+    modified: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When something was done (elapsed seconds of the org's clock), and by whom."""
+
+    at: float
+    user_id: str
+    user_name: str
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from rotator.sandbox.org.apps import (
     SCOPES,
     App,
     Document,
+    Stamp,
     User,
     may_change,
 )
@@ -165,7 +166,10 @@ class _Judge:
             self._policies(root)
         result.created = old is None
         result.record_id = old.record_id if old else self._org.ids.next(file.kind.id_prefix)
-        draft.documents[kind] = Document(file.full_name, result.record_id, root)
+        stamp = Stamp(self._org.elapsed(), self._user.user_id, self._user.name)
+        draft.documents[kind] = Document(
+            file.full_name, result.record_id, root, old.created if old else stamp, stamp
+        )
 
     # --- the rules of each type -----------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -12,6 +13,7 @@ from rotator.sandbox.org.apps import PERMISSIONS, App
 from rotator.sandbox.org.certificates import read_certificate
 from rotator.sandbox.org.components import CONNECTED_APP, GLOBAL_OAUTH
 from rotator.sandbox.org.knobs import meanings
+from rotator.sandbox.org.seed import add_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from rotator.sandbox.org.model import Org
 
+MOST_ACCOUNTS = 100_000
 _LISTS: dict[str, type] = {"permission_sets": set, "permissions": set, "login_ip_ranges": tuple}
 
 
@@ -28,6 +31,7 @@ def control_app(org: Org) -> Flask:
     app.register_error_handler(ApiError, error_answer)
     _observing(org, app)
     _acting(org, app)
+    _adding(org, app)
     return app
 
 
@@ -86,11 +90,6 @@ def _acting(org: Org, app: Flask) -> None:
         """{"app"}: the field was cleared by hand."""
         return answer(_put_certificate(org, _body(), ""))
 
-    @app.post("/users")
-    def put_user() -> Response:
-        """{"username", and fields of User}: adds the user, or changes the fields given."""
-        return answer(_put_user(org, _body()))
-
     @app.post("/clock")
     def clock() -> Response:
         """{"offset_seconds"} sets the wall clock wrong; {"advance_seconds"} lets time pass at once."""
@@ -110,16 +109,33 @@ def _acting(org: Org, app: Flask) -> None:
         return answer(state(org))
 
 
+def _adding(org: Org, app: Flask) -> None:
+    @app.post("/users")
+    def put_user() -> Response:
+        """{"username", and fields of User}: adds the user, or changes the fields given."""
+        return answer(_put_user(org, _body()))
+
+    @app.post("/accounts")
+    def add() -> Response:
+        """{"add": so many} Accounts more: a query gives 2,000 rows at a time."""
+        count = _body().get("add")
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_ACCOUNTS:
+            raise ApiError(400, "BAD_COUNT", f"add: a whole number up to {MOST_ACCOUNTS} is needed")
+        add_accounts(org, count)
+        return answer({"accounts": len(org.accounts)})
+
+
 def _put_certificate(org: Org, body: dict[str, Any], pem: str) -> dict[str, Any]:
     app = _app(org, body)
-    set_certificate(app, pem)
-    org.install(app, org.elapsed())
+    now = org.elapsed()
+    set_certificate(app, pem, now)
+    org.install(app, now)
     shown: dict[str, Any] = state(org)["apps"][app.name]
     return shown
 
 
-def set_certificate(app: App, text: str) -> None:
-    """Put `text` into the app's metadata as the UI would. Raises KeyError when the app has no OAuth settings."""
+def set_certificate(app: App, text: str, moment: float) -> None:
+    """Put `text` into the app's metadata as the UI would, at `moment` (elapsed seconds). Raises KeyError when the app has no OAuth settings."""
     kind, path = (CONNECTED_APP, "oauthConfig") if app.is_connected_app else (GLOBAL_OAUTH, ".")
     root = app.documents[kind].root.find(path)
     if root is None:
@@ -129,6 +145,8 @@ def set_certificate(app: App, text: str) -> None:
         element = root.makeelement("certificate", {})
         root.append(element)
     element.text = text
+    # Whoever made the app is the one with the keys to Setup.
+    app.documents[kind].modified = replace(app.documents[kind].created, at=moment)
 
 
 def state(org: Org) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from rotator.sandbox.org.deploys import (
 from rotator.sandbox.org.identifiers import normal_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from rotator.sandbox.org.changes import FileResult
     from rotator.sandbox.org.model import Org
 
@@ -103,12 +106,19 @@ def _json(text: str) -> dict[str, Any]:
     return value
 
 
-def deploy_result(org: Org, deploy: Deploy, *, details: bool) -> dict[str, Any]:
-    """A `deployResult`, as REST and SOAP both tell it."""
+def deploy_result(
+    org: Org, deploy: Deploy, *, details: bool, date_text: Callable[[datetime], str] = date_text
+) -> dict[str, Any]:
+    """A `deployResult`, as REST and SOAP both tell it; they write dates differently."""
+
+    def date(moment: float) -> str:
+        return date_text(org.clock.wall_at(moment))
+
     now = org.elapsed()
     status = deploy.status(now)
     done = status in TERMINAL
     failures = len(deploy.failures) + len(deploy.problems) if done else 0
+    last = date(deploy.created if deploy.ended is None else deploy.ended)
     user = deploy.user
     result: dict[str, Any] = {
         "id": deploy.id, "status": status, "done": done, "success": status == "Succeeded",
@@ -118,22 +128,21 @@ def deploy_result(org: Org, deploy: Deploy, *, details: bool) -> dict[str, Any]:
         "numberComponentsDeployed": len(deploy.successes) if done else 0,
         "numberComponentErrors": failures, "numberTestsTotal": 0, "numberTestsCompleted": 0, "numberTestErrors": 0,
         "runTestsEnabled": False, "createdBy": user.user_id[:15], "createdByName": user.name,
-        "createdDate": date_text(org.clock.wall_at(deploy.created)),
-        "lastModifiedDate": date_text(org.clock.wall_at(deploy.created if deploy.ended is None else deploy.ended)),
+        "createdDate": date(deploy.created),
+        "lastModifiedDate": last,
     }  # fmt: skip
     if now >= deploy.starts:
-        result["startDate"] = date_text(org.clock.wall_at(deploy.starts))
+        result["startDate"] = date(deploy.starts)
     if deploy.ended is not None:
-        result["completedDate"] = date_text(org.clock.wall_at(deploy.ended))
+        result["completedDate"] = last
     if deploy.cancelled_by:
         result["canceledBy"] = deploy.cancelled_by[:15]
     if details:
-        result["details"] = _details(org, deploy, done=done)
+        result["details"] = _details(deploy, last, done=done)
     return result
 
 
-def _details(org: Org, deploy: Deploy, *, done: bool) -> dict[str, Any]:
-    date = date_text(org.clock.wall_at(deploy.created if deploy.ended is None else deploy.ended))
+def _details(deploy: Deploy, date: str, *, done: bool) -> dict[str, Any]:
     failures = [_message(each, date) for each in deploy.failures]
     failures += [_manifest_message(path, date, problem) for path, problem in deploy.problems]
     successes = [_message(each, date) for each in deploy.successes]

@@ -11,7 +11,9 @@ from flask import Blueprint, Response, g, request
 from rotator.sandbox.org.answers import ApiError, answer, caller, date_text, error_answer, may_call_api
 from rotator.sandbox.org.apps import VIEW_SETUP
 from rotator.sandbox.org.data import table_finder
+from rotator.sandbox.org.describe import in_brief, in_full
 from rotator.sandbox.org.identifiers import SHORT, normal_id
+from rotator.sandbox.org.login import identity_url
 from rotator.sandbox.org.packages import NEWEST_VERSION, OLDEST_VERSION
 from rotator.sandbox.org.soql import Column, Result, Row, SoqlError, Table, run
 
@@ -59,7 +61,8 @@ def rest_routes(org: Org) -> Blueprint:
     def resources() -> Response:
         base = f"/services/data/v{g.version}.0"
         names = ("limits", "metadata", "query", "sobjects", "tooling")
-        return answer({name: f"{base}/{name}" for name in names})
+        own = {name: f"{base}/{name}" for name in names}
+        return answer({**own, "identity": identity_url(org, g.user)})
 
     @routes.get("/<version>/query", strict_slashes=False)
     def query() -> Response:
@@ -204,15 +207,6 @@ def _column_metadata(result: Result) -> dict[str, object]:
 # --- sobjects -----------------------------------------------------------------------------------
 
 
-def _description(found: Table) -> dict[str, object]:
-    base = f"/services/data/v{g.version}.0/sobjects/{found.name}"
-    return {
-        "name": found.name, "label": found.name, "labelPlural": f"{found.name}s", "keyPrefix": found.key_prefix,
-        "queryable": True, "retrieveable": True, "custom": False,
-        "urls": {"sobject": base, "describe": f"{base}/describe", "rowTemplate": f"{base}/{{ID}}"},
-    }  # fmt: skip
-
-
 def _sobject_routes(org: Org, routes: Blueprint) -> None:
     def table(name: str) -> Table:
         found = table_finder(org, g.user, tooling=False)(name)
@@ -227,7 +221,11 @@ def _sobject_routes(org: Org, routes: Blueprint) -> None:
             each for name in ("Account", "AuthSession", "Organization", "User") if (each := found(name))
         ]
         return answer(
-            {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [_description(each) for each in tables]}
+            {
+                "encoding": "UTF-8",
+                "maxBatchSize": 200,
+                "sobjects": [in_brief(each, g.version) for each in tables],
+            }
         )
 
     @routes.get("/<version>/sobjects/<name>", strict_slashes=False)
@@ -237,15 +235,11 @@ def _sobject_routes(org: Org, routes: Blueprint) -> None:
             _record(f"/services/data/v{g.version}.0", found, found.columns[:2], row)
             for row in found.rows()[:5]
         ]
-        return answer({"objectDescribe": _description(found), "recentItems": recent})
+        return answer({"objectDescribe": in_brief(found, g.version), "recentItems": recent})
 
     @routes.get("/<version>/sobjects/<name>/describe")
     def describe(name: str) -> Response:
-        found = table(name)
-        fields = [
-            {"name": column.name, "label": column.name, "type": column.kind} for column in found.columns
-        ]
-        return answer(_description(found) | {"fields": fields})
+        return answer(in_full(table(name), g.version))
 
     @routes.get("/<version>/sobjects/<name>/<record_id>")
     def record(name: str, record_id: str) -> Response:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from defusedxml import ElementTree, common
 from flask import Blueprint, Response, g, request
 
-from rotator.sandbox.org.answers import date_text, living_session, may_call_api
+from rotator.sandbox.org.answers import living_session, may_call_api, xsd_date_text
+from rotator.sandbox.org.apps import Document, Stamp
 from rotator.sandbox.org.changes import commit, weigh
 from rotator.sandbox.org.components import (
     CONNECTED_APP,
@@ -158,19 +159,31 @@ def _list_metadata(org: Org, operation: Element) -> str:
             raise Fault("INVALID_TYPE", f"Unknown type: {type_name}")
         kind = TYPES[type_name]
         results += [
-            _properties(org, f"{kind.folder}/{document.full_name}.{kind.suffix}", type_name, document.full_name, document.record_id)
+            _of_document(org, f"{kind.folder}/{document.full_name}.{kind.suffix}", type_name, document)
             for _, document in documents(org, type_name)
-        ]  # fmt: skip
+        ]
     return xml_of({"result": results})
 
 
-def _properties(org: Org, path: str, type_name: str, full_name: str, record_id: str) -> dict[str, object]:
-    date = date_text(org.clock.wall())
+def _properties(  # noqa: PLR0917 - the columns of FileProperties
+    org: Org, path: str, type_name: str, full_name: str, record_id: str, made: Stamp, changed: Stamp
+) -> dict[str, object]:
     return {
-        "createdById": g.user.user_id, "createdByName": g.user.name, "createdDate": date, "fileName": path,
-        "fullName": full_name, "id": record_id, "lastModifiedById": g.user.user_id, "lastModifiedByName": g.user.name,
-        "lastModifiedDate": date, "manageableState": "unmanaged", "type": type_name,
+        "createdById": made.user_id, "createdByName": made.user_name, "createdDate": _date(org, made.at),
+        "fileName": path, "fullName": full_name, "id": record_id,
+        "lastModifiedById": changed.user_id, "lastModifiedByName": changed.user_name,
+        "lastModifiedDate": _date(org, changed.at), "manageableState": "unmanaged", "type": type_name,
     }  # fmt: skip
+
+
+def _of_document(org: Org, path: str, type_name: str, document: Document) -> dict[str, object]:
+    return _properties(
+        org, path, type_name, document.full_name, document.record_id, document.created, document.modified
+    )
+
+
+def _date(org: Org, moment: float) -> str:
+    return xsd_date_text(org.clock.wall_at(moment))
 
 
 def _read_metadata(org: Org, operation: Element) -> str:
@@ -257,12 +270,12 @@ def _check_retrieve_status(org: Org, operation: Element) -> str:
         return xml_of(
             {"result": {"done": False, "id": retrieve.id, "status": "InProgress", "success": False}}
         )
+    files = [_of_document(org, path, kind.name, document) for path, kind, document in retrieve.files]
+    # The manifest is told like the components, without an id.
+    manifest, now = retrieve.manifest_path, Stamp(org.elapsed(), g.user.user_id, g.user.name)
     result = {
         "done": True,
-        "fileProperties": [
-            _properties(org, path, kind.name, document.full_name, document.record_id)
-            for path, kind, document in retrieve.files
-        ],
+        "fileProperties": [*files, _properties(org, manifest, "Package", manifest, "", now, now)],
         "id": retrieve.id,
         "messages": [{"fileName": path, "problem": problem} for path, problem in retrieve.messages],
         "status": "Succeeded",
@@ -280,6 +293,8 @@ def _deploy(org: Org, operation: Element) -> str:
     for element in operation.findall("DeployOptions/*"):
         text = (element.text or "").strip()
         options[element.tag] = {"true": True, "false": False}.get(text, text)
+    if tests := [text_of(element, ".") for element in operation.findall("DeployOptions/runTests")]:
+        options["runTests"] = tests
     archive = decode_archive(text_of(operation, "ZipFile"))
     deploy = submit(org, g.user, archive, checked_options(options), g.version)
     if org.knobs.take("lose_deploy_answer"):
@@ -292,7 +307,15 @@ def _check_deploy_status(org: Org, operation: Element) -> str:
     if deploy is None:
         raise Fault("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
     details = text_of(operation, "includeDetails") == "true"
-    return xml_of({"result": deploy_result(org, deploy, details=details)})
+    result = deploy_result(org, deploy, details=details, date_text=xsd_date_text)
+    return xml_of({"result": _in_order(result)})
+
+
+def _in_order(value: Any) -> Any:
+    """Elements in the order of the WSDL, which is alphabetical."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value)}
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
 
 
 def _cancel_deploy(org: Org, operation: Element) -> str:

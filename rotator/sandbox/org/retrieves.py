@@ -38,6 +38,7 @@ class Retrieve:
     archive: bytes = field(repr=False)
     files: list[tuple[str, ComponentType, Document]]
     messages: list[tuple[str, str]]
+    manifest_path: str
 
 
 def documents(org: Org, type_name: str) -> Iterator[tuple[App, Document]]:
@@ -111,6 +112,7 @@ def begin(
         archive,
         files,
         messages,
+        f"{folder}package.xml",
     )
     org.retrieves[retrieve.id] = retrieve
     return retrieve

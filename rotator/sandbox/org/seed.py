@@ -17,6 +17,7 @@ from rotator.sandbox.org.apps import (
     VIEW_SETUP,
     App,
     Document,
+    Stamp,
 )
 from rotator.sandbox.org.clock import utc_now
 from rotator.sandbox.org.components import (
@@ -164,12 +165,17 @@ def add_external_client_app(org: Org, name: str, pem: str) -> App:
 
 
 def _add(org: Org, kind: str, name: str, contents: Mapping[str, tuple[str, Mapping[str, object]]]) -> App:
-    app = org.new_app(kind, name)
+    app, maker = org.new_app(kind, name), next(iter(org.users.values()))
+    stamp = Stamp(org.elapsed(), maker.user_id, maker.name)
     for type_name, (full_name, elements) in contents.items():
         component = TYPES[type_name]
         text = f'<{type_name} xmlns="{METADATA_NAMESPACE}">{xml_of(elements)}</{type_name}>'
         app.documents[type_name] = Document(
-            full_name, org.ids.next(component.id_prefix), parse_component(component, text.encode())
+            full_name,
+            org.ids.next(component.id_prefix),
+            parse_component(component, text.encode()),
+            stamp,
+            stamp,
         )
     org.apps[kind, name] = app
     org.install(app, org.elapsed(), at_once=True)
@@ -177,10 +183,12 @@ def _add(org: Org, kind: str, name: str, contents: Mapping[str, tuple[str, Mappi
 
 
 def add_accounts(org: Org, count: int) -> None:
+    """So many Accounts more, with numbers that go on from those that are there."""
+    first, last = len(org.accounts) + 1, len(org.accounts) + count
     now = org.clock.wall()
     owner = next(iter(org.users.values())).user_id
-    for number in range(1, count + 1):
-        made = now - timedelta(days=count - number)
+    for number in range(first, last + 1):
+        made = now - timedelta(days=last - number)
         org.accounts.append({
             "Id": org.ids.next("001"), "Name": f"Account {number}", "Type": "Customer", "Industry": "Energy",
             "Phone": None, "Website": None, "NumberOfEmployees": 10 * number, "IsDeleted": False, "OwnerId": owner,

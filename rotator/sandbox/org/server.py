@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from cheroot.server import HTTPConnection
+from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Gateway_10, Server
 from flask import Flask, Response
@@ -130,8 +131,35 @@ def start_servers(orgs: Iterable[Org], **settings: Any) -> list[OrgServer]:
     return servers
 
 
+class _OneSlash:
+    """Reads the first line of a request, with one slash where its path begins with several."""
+
+    def __init__(self, whole: Any) -> None:
+        self._whole = whole
+
+    def readline(self) -> bytes:
+        return re.sub(rb"\A(\S+ )/{2,}", rb"\1/", self._whole.readline())
+
+
+class _Request(HTTPRequest):
+    """Takes //services/data for /services/data, as Salesforce does.
+
+    Clients that are told an instance URL with a slash at its end ask so, the Salesforce CLI among them; cheroot
+    would take what follows for a host.
+    """
+
+    def read_request_line(self) -> bool:
+        whole, self.rfile = self.rfile, _OneSlash(self.rfile)
+        try:
+            return bool(super().read_request_line())  # type: ignore[no-untyped-call]  # cheroot's stub
+        finally:
+            self.rfile = whole
+
+
 class _Connection(HTTPConnection):
     """Remembers which server of the org its client was led to."""
+
+    RequestHandlerClass = _Request
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
