@@ -62,6 +62,7 @@ def _first_number(*command: str) -> str:
 
 
 VERSIONS: dict[str, Callable[[], str]] = {
+    "newman": cache(lambda: _node_package("newman")),
     "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }
 """Judge -> how its version is found out. Asked only where it is put to work."""
