@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from rotator import __version__
-from rotator.cli import ask, begin, examine, look, papers, serve, trial
+from rotator.cli import ask, begin, examine, export, look, papers, serve, trial
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
 from rotator.errors import RotatorError
@@ -21,6 +21,7 @@ FAMILIES = {
     "Look": (*look.COMMANDS, *examine.COMMANDS),
     "Ask the daemon": (*ask.COMMANDS, *begin.COMMANDS),
     "Do the work": serve.COMMANDS,
+    "Hand to other programs": export.COMMANDS,
     "Print what is built in": papers.COMMANDS,
     "Try it out": trial.COMMANDS,
 }

@@ -16,6 +16,8 @@ from rotator.cli.settings import (
     on_vault,
     pass_settings,
     see_to_names,
+    user_of,
+    user_option,
 )
 from rotator.cli.teaching import ALONE, AS_DAEMON, command
 
@@ -119,7 +121,7 @@ def _print_summary(count: int, failed: int) -> None:
     exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
 )
 @name_argument
-@click.option("--user", metavar="USERNAME", help="As whom to log in. [default: the first user]")
+@user_option
 @click.option("--show-secrets", is_flag=True, help="Print the access token, which is masked otherwise.")
 @on_vault
 @json_option
@@ -133,10 +135,8 @@ def token(settings: Settings, name: str, *, user: str | None, show_secrets: bool
     from rotator.cli.minting import mint_and_tell
 
     with settings.application([name]) as (app, _problems):
-        known = app.configuration.credentials[name].usernames
-        if user is not None and user not in known:
-            raise click.UsageError(f"{name} has no user {user!r}. There are: {', '.join(known)}.")
-        mint_and_tell(app, name, user or known[0], show_secrets=show_secrets, as_json=as_json)
+        user = user_of(app.configuration.credentials[name], user)
+        mint_and_tell(app, name, user, show_secrets=show_secrets, as_json=as_json)
 
 
 COMMANDS = (check, doctor, token)

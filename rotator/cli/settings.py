@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from rotator.app import Application
-    from rotator.config import Configuration, Problem
+    from rotator.config import Configuration, CredentialConfig, Problem
 
 CONFIG: Final = "ROTATOR_CONFIG"
 TOKEN_FILE: Final = "ROTATOR_VAULT_TOKEN_FILE"  # noqa: S105 - a name of a variable
@@ -66,6 +66,14 @@ def see_to_names(configuration: Configuration, problems: Sequence[Problem], name
         )
 
 
+def user_of(credential: CredentialConfig, user: str | None) -> str:
+    """Return a user of a credential: the one named, else the first. Raises click.UsageError for a stranger."""
+    known = credential.usernames
+    if user is not None and user not in known:
+        raise click.UsageError(f"{credential.name} has no user {user!r}. There are: {', '.join(known)}.")
+    return user or known[0]
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
     if value is not None and parameter.name is not None:
         setattr(context.ensure_object(Settings), parameter.name, value)
@@ -107,4 +115,5 @@ def on_vault(function: F) -> F:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 name_argument = click.argument("name", metavar="NAME")
 names_argument = click.argument("names", nargs=-1, metavar="[NAME]...")
+user_option = click.option("--user", metavar="USERNAME", help="As whom to log in. [default: the first user]")
 pass_settings = click.make_pass_decorator(Settings, ensure=True)

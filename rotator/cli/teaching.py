@@ -43,12 +43,30 @@ def command(
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         told = inspect.cleandoc(text or function.__doc__ or short)
-        shown = "\n".join(f"  {example}" for example in examples)
-        title = "Example" if len(examples) == 1 else "Examples"
-        help_text = f"{told}\n\n{who}\n\n{_VERBATIM}{title}:\n{shown}"
-        return click.command(name, help=help_text, short_help=short, epilog=_explained(exits))(function)
+        return click.command(
+            name, help=_help(told, who, examples), short_help=short, epilog=_explained(exits)
+        )(function)
 
     return decorate
+
+
+def family(
+    name: str, short: str, text: str, who: str, *examples: str, commands: Sequence[click.Command]
+) -> click.Group:
+    """Make a command that is followed by the name of another; ``text`` tells what they have in common."""
+    return click.Group(
+        name,
+        commands=commands,
+        help=_help(text, who, examples),
+        short_help=short,
+        epilog=_explained(()),
+    )
+
+
+def _help(told: str, who: str, examples: Sequence[str]) -> str:
+    shown = "\n".join(f"  {example}" for example in examples)
+    title = "Example" if len(examples) == 1 else "Examples"
+    return f"{told}\n\n{who}\n\n{_VERBATIM}{title}:\n{shown}"
 
 
 def _explained(codes: Sequence[Exit]) -> str:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rotator.config import CredentialConfig, LoginTarget
+from rotator.config import CredentialConfig
 from rotator.core.model import Record, Terms, TokenFacts
 from rotator.errors import Misconfigured
 from rotator.publishers import Publisher
@@ -76,27 +76,9 @@ class Station:
         if self.config.publish:
             self.stale.update(self.tokens)
 
-    def target(self, user: str) -> LoginTarget:
-        """Return where and as whom a user logs in. Raises Misconfigured when it is not configured (any more)."""
-        for target in self.config.logins:
-            if target.username == user:
-                return target
-        raise Misconfigured(
-            f"{user} is no user of {self.name}",
-            code="config.user",
-            hint=f"Put it among credentials.{self.name}.users, or let the change under way end without it.",
-        )
-
     def login(self, user: str) -> Login:
-        """Return what an assertion for this user says. Raises Misconfigured before the app has a consumer key."""
-        if self.config.consumer_key is None:
-            raise Misconfigured(
-                f"{self.name} has no consumer key yet",
-                code="config.consumer_key",
-                hint=f"Copy it from the app in Setup into credentials.{self.name}.consumer_key.",
-            )
-        target = self.target(user)
-        return Login(target.login_url, target.audience, self.config.consumer_key, user)
+        """Return what an assertion for this user says. Raises Misconfigured as :func:`login_of` does."""
+        return login_of(self.config, user)
 
     def facts(self) -> tuple[TokenFacts, ...]:
         """Return what decisions need to know of the published tokens."""
@@ -109,6 +91,27 @@ class Station:
     def held_back(self) -> dict[str, datetime]:
         """Return before when actions are not to be repeated."""
         return {key: held.until for key, held in self.held.items() if held.until is not None}
+
+
+def login_of(config: CredentialConfig, user: str) -> Login:
+    """Return what an assertion for a user of a credential says.
+
+    Raises Misconfigured when the user is not configured (any more), and before the app has a consumer key.
+    """
+    if config.consumer_key is None:
+        raise Misconfigured(
+            f"{config.name} has no consumer key yet",
+            code="config.consumer_key",
+            hint=f"Copy it from the app in Setup into credentials.{config.name}.consumer_key.",
+        )
+    for target in config.logins:
+        if target.username == user:
+            return Login(target.login_url, target.audience, config.consumer_key, user)
+    raise Misconfigured(
+        f"{user} is no user of {config.name}",
+        code="config.user",
+        hint=f"Put it among credentials.{config.name}.users, or let the change under way end without it.",
+    )
 
 
 def facts_of(user: str, document: TokenDocument) -> TokenFacts:

@@ -116,11 +116,7 @@ class Toolbox:
                 return self.mint(station, user, serial, fresh=fresh), serial
             except KeyRefused as error:
                 refusal = error
-        raise refusal or Misconfigured(
-            f"{station.name} has no key pair that signs (it is {station.record.phase.value.replace('_', ' ')})",
-            code="key.none",
-            hint=f"Give it one: rotator init {station.name}, or rotator adopt {station.name}.",
-        )
+        raise refusal or no_signer(station)
 
     def org(self, station: Station, grant: Grant) -> Org:
         """Return the org behind a grant, with the API version to speak."""
@@ -128,6 +124,15 @@ class Toolbox:
             configured = station.config.api_version
             station.api_version = configured or newest_api_version(self.wires(), grant.instance_url)
         return Org(grant.instance_url, grant.access_token, station.api_version)
+
+
+def no_signer(station: Station) -> Misconfigured:
+    """Return the error that a credential has no key pair that signs."""
+    return Misconfigured(
+        f"{station.name} has no key pair that signs (it is {station.record.phase.value.replace('_', ' ')})",
+        code="key.none",
+        hint=f"Give it one: rotator init {station.name}, or rotator adopt {station.name}.",
+    )
 
 
 def is_about_document(error: RotatorError) -> bool:

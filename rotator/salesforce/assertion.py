@@ -12,6 +12,8 @@ from rotator.secret import Secret
 SHORTEST_SECONDS = 120
 LONGEST_SECONDS = 180
 """Salesforce takes an ``exp`` "within 3 minutes" (help, remoteaccess_oauth_jwt_flow)."""
+LIFETIME_SECONDS = 150
+"""Leaves half a minute for clocks that differ, on either side."""
 
 
 def sign_assertion(
@@ -21,13 +23,13 @@ def sign_assertion(
     audience: str,
     private_key: RSAPrivateKey,
     now: datetime,
-    lifetime_seconds: int = 150,
+    lifetime_seconds: int = LIFETIME_SECONDS,
 ) -> Secret:
     """Return an assertion that is good for one user of one app.
 
     Args:
         private_key: any that can sign with RSA, also one that asks a server to do it.
-        lifetime_seconds: 120 to 180. The default leaves half a minute for clocks that differ, on either side.
+        lifetime_seconds: 120 to 180.
     """
     if not SHORTEST_SECONDS <= lifetime_seconds <= LONGEST_SECONDS:
         raise ValueError(f"lifetime_seconds must be {SHORTEST_SECONDS} to {LONGEST_SECONDS}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from rotator.errors import Misconfigured
+from rotator.files import write_files
 from rotator.salesforce.appfiles import App, AppKind
 from rotator.salesforce.appxml import NAMESPACE, certificate_der, certificate_pem_of
 from rotator.salesforce.packages import (
@@ -92,23 +92,7 @@ def write_app_files(new: NewApp, directory: Path) -> list[Path]:
     Raises Misconfigured when a file is there already with other content: it may have been edited.
     """
     files = {directory / path: content for path, content in app_files(new).items()}
-    try:
-        kept = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
-        if kept:
-            raise Misconfigured(
-                f"{kept[0]} is there already and is not what would be written",
-                code="salesforce.metadata.directory",
-                hint="Name another folder, or remove the file.",
-            )
-        for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    except OSError as error:
-        raise Misconfigured(
-            f"the app's files can't be written to {directory}: {error.strerror or error}",
-            code="salesforce.metadata.directory",
-            hint="Name a folder that rotator may write to.",
-        ) from None
+    write_files(files, code="salesforce.metadata.directory")
     return list(files)
 
 

@@ -17,6 +17,12 @@ HEAVY = (
     "flask", "cheroot", "prometheus_client",
 )  # fmt: skip
 COMMANDS = sorted(main.commands)
+PATHS = sorted(
+    path
+    for name, one in main.commands.items()
+    for path in [(name,), *((name, below) for below in getattr(one, "commands", ()))]
+)
+each_command = pytest.mark.parametrize("path", PATHS, ids=" ".join)
 
 
 def help_of(*command: str) -> str:
@@ -25,17 +31,17 @@ def help_of(*command: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_says_who_acts_gives_an_example_and_lists_the_exit_codes(command):
-    text = help_of(command)
+@each_command
+def test_help_says_who_acts_gives_an_example_and_lists_the_exit_codes(path):
+    text = help_of(*path)
     assert "Asks the daemon:" in text or "Acts by itself" in text
-    assert f"  rotator {command}" in text
+    assert f"  rotator {' '.join(path)}" in text
     assert "Exit codes:\n    0    all is well" in text
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_what_speaks_to_vault_says_as_whom(command):
-    text = " ".join(help_of(command).split())
+@each_command
+def test_what_speaks_to_vault_says_as_whom(path):
+    text = " ".join(help_of(*path).split())
     if "--vault-token-file" in text:
         assert "rotator vault-policy" in text
 
@@ -53,7 +59,7 @@ def test_no_help_imports_what_only_work_needs():
 import sys
 from click.testing import CliRunner
 from rotator.cli import main
-for command in [[], *([name] for name in main.commands)]:
+for command in [[], *{PATHS!r}]:
     assert CliRunner().invoke(main, [*command, "--help"]).exit_code == 0
 print(sorted(name for name in {HEAVY!r} if name in sys.modules))
 """

@@ -64,6 +64,7 @@ def _first_number(*command: str) -> str:
 VERSIONS: dict[str, Callable[[], str]] = {
     "Salesforce CLI": cache(lambda: _node_package("@salesforce/cli")),
     "jsforce": cache(lambda: _node_package("jsforce")),
+    "newman": cache(lambda: _node_package("newman")),
     "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }
 """Judge -> how its version is found out. Asked only where it is put to work."""
