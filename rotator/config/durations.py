@@ -24,7 +24,10 @@ def parse_duration(text: str) -> timedelta:
     amounts = {
         unit: int(part.rstrip("dhms")) for unit, part in zip(_UNITS, match.groups(), strict=True) if part
     }
-    duration = timedelta(**amounts)
+    try:
+        duration = timedelta(**amounts)
+    except OverflowError:  # of what a timedelta can hold
+        duration = timedelta.max
     if duration > LONGEST:
         raise ValueError(f"is longer than {LONGEST.days}d")
     return duration

@@ -49,6 +49,10 @@ SHAPE = {
         acme("proof: {deadline: 30 minutes}"),
         "9: credentials.acme.proof.deadline: '30 minutes' is no duration",
     ),
+    "a duration beyond measure": (
+        acme("session: {timeout: 999999999d999999999h}"),
+        "9: credentials.acme.session.timeout: '999999999d999999999h' is longer than 36500d",
+    ),
     "a duration of nothing": (
         acme("proof: {retry: 0s}"),
         "9: credentials.acme.proof.retry: must be longer than nothing",
