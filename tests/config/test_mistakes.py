@@ -263,6 +263,10 @@ ARITHMETIC = {
         acme("deploy: {poll_every: 15m}"),
         "9: credentials.acme.deploy.poll_every: deploy.poll_every (15m) must be less than deploy.deadline (15m)",
     ),
+    "a window of one month": (
+        acme('rotation: {window: {cron: "*/5 * * 1 *", duration: 1h}}'),
+        "9: credentials.acme.rotation.window.cron: the window may stay closed for 334d23h5m, but only 23d lie",
+    ),
     "a window too seldom": (
         acme("rotation: {window: {cron: 0 2 1 * *, duration: 4h}}"),
         "9: credentials.acme.rotation.window.cron: the window may stay closed for 30d20h, but only 23d lie between",
