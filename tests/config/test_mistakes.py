@@ -135,6 +135,28 @@ SHAPE = {
         "9: credentials.acme: merge keys (`<<`) are not known here",
     ),
     "no YAML": (GOOD + "  acme: [", "10: is not YAML"),
+    "a character that no text has": (GOOD + "# \x01\n", "9: is not YAML: it holds the character U+0001"),
+    "a mark of byte order in the middle": (
+        GOOD + "# \ufeff\n",
+        "9: is not YAML: it holds the character U+FEFF",
+    ),
+    "an empty key": (acme("? \n: 3"), "9: credentials.acme: has an empty key"),
+    "a key that is no word": (
+        acme("? [{a: *b}, b]\n: [*c]"),
+        "9: credentials.acme: has a key that is no word",
+    ),
+    "a key with a line break": (
+        GOOD.replace("  acme:", '  "ac\\nme":'),
+        r"5: credentials.ac\nme: cannot name a credential",
+    ),
+    "a control character in a list": (
+        acme('deploy: {publisher: command, command: [/bin/x, "a\\0b"]}'),
+        "9: credentials.acme.deploy.command[1]: holds a control character",
+    ),
+    "a number as long as a page": (
+        acme("session: {timeout: " + "9" * 5000 + "}"),
+        "9: credentials.acme.session.timeout: '" + "9" * 40 + "' is no duration",
+    ),
     "a tab": (GOOD + "\tx: 1\n", "9: is not YAML"),
     "a second document": (GOOD + "---\na: 1\n", "9: holds a second document"),
     "a list as file": ("- vault\n", "1: should be a section with keys of its own"),
