@@ -72,10 +72,13 @@ CRASHED = _alert("daemon.crashed", "critical", "thread error",
     "unforeseen-error")
 
 # --- the configuration
-CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed",
-    "The configuration was read again and holds.")
+CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept",
+    "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not.")
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
     "The configuration has mistakes; the daemon goes on with the one it has.",
+    "configuration")
+CREDENTIAL_KEPT = _alert("credential.kept", "error", "credential message hint",
+    "The new settings of one credential are wrong; until a restart it is served with those that it had.",
     "configuration")
 CREDENTIAL_SET_ASIDE = _alert("credential.set_aside", "error", "credential message hint",
     "The settings of one credential are wrong; it is left alone and the others are served.",

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from rotator import __version__, events
 from rotator.app import Application, application
-from rotator.config import Configuration, ConfigurationError, Problem, load_lenient
+from rotator.config import Configuration, ConfigurationError, Problem, reload
 from rotator.core.effects import Do
 from rotator.core.timing import due_at, retry_pause
 from rotator.errors import RotatorError
@@ -28,6 +28,7 @@ from rotator.run.ready import Ready
 from rotator.run.rounds import Rounds
 from rotator.run.timer import Timer
 from rotator.run.weather import VaultWeather, is_of_one_credential
+from rotator.show import logs
 from rotator.show.logs import emit
 
 BEAT = timedelta(seconds=1)
@@ -61,12 +62,15 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
     while True:
+        logs.configure(format=configuration.log.format, level=configuration.log.level)
         with application(configuration, token_file) as app:
             daemon = Daemon(app, notifier)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
                 mend = "; ".join(dict.fromkeys(one.mend for one in found))
-                emit(events.CREDENTIAL_SET_ASIDE, credential=name, message=said, hint=mend)
+                kept = name in configuration.credentials
+                event = events.CREDENTIAL_KEPT if kept else events.CREDENTIAL_SET_ASIDE
+                emit(event, credential=name, message=said, hint=mend)
             daemon.start()
             renewed = None
             while renewed is None:
@@ -89,11 +93,15 @@ def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, 
     """Return the configuration as its file has it now; None, and told, when it does not hold."""
     file = str(old.file)
     try:
-        new, problems = load_lenient(old.file)
+        new, problems = reload(old)
         with application(new, token_file):
             pass  # its secrets can be read, too
     except (ConfigurationError, RotatorError, OSError) as error:
         emit(events.CONFIGURATION_REFUSED, config=file, mistakes=str(error))
+        return None
+    except Exception as error:  # noqa: BLE001 - no file may end the daemon
+        said = f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator"
+        emit(events.CONFIGURATION_REFUSED, config=file, mistakes=said, exc_info=error)
         return None
     before, after = old.credentials, new.credentials
     emit(
@@ -102,6 +110,7 @@ def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, 
         added=sorted(after.keys() - before.keys()),
         removed=sorted(before.keys() - after.keys()),
         changed=sorted(name for name in after.keys() & before.keys() if after[name] != before[name]),
+        kept=sorted(after.keys() & _by_credential(problems).keys()),
     )
     return new, problems
 
