@@ -53,8 +53,8 @@ DAEMON_STOPPING = _event("daemon.stopping", "info", "signal steps",
     "The daemon was told to stop and finishes the steps under way.")
 DAEMON_STOPPED = _event("daemon.stopped", "info", "seconds steps",
     "The daemon has stopped; the records say what is half-way.")
-HEARTBEAT_LATE = _alert("heartbeat.late", "error", "seconds part",
-    "The timer or the queue has stopped moving; the watchdog is not fed until they move again.",
+HEARTBEAT_LATE = _alert("heartbeat.late", "error", "part credential seconds limit_seconds",
+    "A step, a round or the queue does not get on although its time is over; the watchdog is not fed meanwhile.",
     "daemon-does-not-move")
 CLOCK_JUMPED = _event("clock.jumped", "warning", "seconds",
     "The clock of this machine was set; everything is scheduled anew.")

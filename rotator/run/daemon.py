@@ -24,6 +24,7 @@ from rotator.performer import Station
 from rotator.performer.fleet import is_rotating
 from rotator.performer.tell import iso
 from rotator.run.notify import Notifier
+from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
 from rotator.run.rounds import Rounds
 from rotator.run.timer import Timer
@@ -32,7 +33,6 @@ from rotator.show import logs
 from rotator.show.logs import emit
 
 BEAT = timedelta(seconds=1)
-GRACE_SECONDS = 10.0
 STOP_SECONDS = 15.0
 """How long a stop waits for steps under way. What they leave half-way the record knows."""
 
@@ -135,12 +135,13 @@ class Daemon:
         self.timer = Timer(self.offer)
         self.weather = VaultWeather()
         self.rounds = Rounds(self)
+        self.pulse = Pulse(self)
         self.due: dict[str, datetime] = {}
         self.asked: set[str] = set()
         self.steps = 0
         self._failures: Counter[str] = Counter()
         self._told: dict[tuple[str, str], str] = {}  # credential and document -> what is wrong with it
-        self._threads: list[threading.Thread] = []
+        self.threads: list[threading.Thread] = []
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Daemon:
         for number in range(self.workers):
             thread = threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True)
             thread.start()
-            self._threads.append(thread)
+            self.threads.append(thread)
         self.timer.every(BEAT, self.beat, executor="beat")
         self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
         self.timer.start()
@@ -171,28 +172,18 @@ class Daemon:
         emit(events.DAEMON_STOPPING, signal=cause, steps=self.ready.sizes()[1])
         self.ready.close()
         self.timer.stop()
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(max(0.0, began + STOP_SECONDS - time.monotonic()))
-        working = any(thread.is_alive() for thread in self._threads)
+        working = any(thread.is_alive() for thread in self.threads)
         finished = self.rounds.wait(max(0.0, began + STOP_SECONDS - time.monotonic())) and not working
         took = round(time.monotonic() - began, 3)
         emit(events.DAEMON_STOPPED, seconds=took, steps=self.steps)
         return finished
 
     def beat(self) -> None:
-        """Feed the watchdog, if the queue moves. Called by the timer, so a timer that died feeds nobody.
-
-        All workers may be held for a while by calls that take their time: nine times the longest pause within an
-        answer is more than any step may take.
-        """
-        queued, running = self.ready.sizes()
-        stuck = time.monotonic() - self.ready.moved_at
-        longest = 9 * self.app.configuration.salesforce.read_timeout.total_seconds() + GRACE_SECONDS
-        held = queued and running >= self.workers and stuck > longest
-        if held or not all(thread.is_alive() for thread in self._threads):
-            emit(events.HEARTBEAT_LATE, seconds=round(stuck, 1), part="queue" if held else "workers")
-            return
-        self.notifier.alive()
+        """Feed the watchdog, if all moves. Called by the timer, so a timer that died feeds nobody."""
+        if self.pulse.beat():
+            self.notifier.alive()
 
     # -- steps --------------------------------------------------------------------------------------------------
 
