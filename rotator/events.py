@@ -56,6 +56,8 @@ DAEMON_STOPPED = _event("daemon.stopped", "info", "seconds steps",
 HEARTBEAT_LATE = _alert("heartbeat.late", "error", "part credential seconds limit_seconds",
     "A step, a round or the queue does not get on although its time is over; the watchdog is not fed meanwhile.",
     "daemon-does-not-move")
+LIFE_SIGN_FAILED = _event("life_sign.failed", "warning", "file error",
+    "The file that shows that the daemon is alive cannot be written; `rotator alive` says meanwhile that it is not.")
 CLOCK_JUMPED = _event("clock.jumped", "warning", "seconds",
     "The clock of this machine was set; everything is scheduled anew.")
 CLOCK_SKEWED = _alert("clock.skewed", "error", "peer seconds",

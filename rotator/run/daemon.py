@@ -23,6 +23,7 @@ from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.performer.fleet import is_rotating
 from rotator.performer.tell import iso
+from rotator.run import lifesign
 from rotator.run.notify import Notifier
 from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
@@ -54,6 +55,7 @@ def serve(
     Signals only leave a note: ``SimpleQueue.put`` may be called within a signal handler.
     """
     notifier = notifier or Notifier.from_environment()
+    sign = lifesign.place(configuration.file)
     caught: SimpleQueue[int] = SimpleQueue()
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -64,7 +66,7 @@ def serve(
     while True:
         logs.configure(format=configuration.log.format, level=configuration.log.level)
         with application(configuration, token_file) as app:
-            daemon = Daemon(app, notifier)
+            daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
                 mend = "; ".join(dict.fromkeys(one.mend for one in found))
@@ -84,6 +86,7 @@ def serve(
         if renewed is None:
             break
         configuration, problems = renewed
+    lifesign.withdraw(sign)
     if not finished:
         os._exit(0)  # a call that hangs would hold the interpreter; the record knows what is half-way
     return 0
@@ -125,8 +128,9 @@ def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
 class Daemon:
     """Serves the credentials of an application."""
 
-    def __init__(self, app: Application, notifier: Notifier) -> None:
-        self.app, self.notifier = app, notifier
+    def __init__(self, app: Application, notifier: Notifier, sign: Path | None = None) -> None:
+        """``sign``: the file that shows that we are alive."""
+        self.app, self.notifier, self.sign = app, notifier, sign
         self.driver, self.stations = app.driver, app.driver.stations
         settings = app.configuration.fleet
         self.workers = settings.workers
@@ -141,6 +145,7 @@ class Daemon:
         self.steps = 0
         self._failures: Counter[str] = Counter()
         self._told: dict[tuple[str, str], str] = {}  # credential and document -> what is wrong with it
+        self._unsigned = False
         self.threads: list[threading.Thread] = []
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -181,9 +186,22 @@ class Daemon:
         return finished
 
     def beat(self) -> None:
-        """Feed the watchdog, if all moves. Called by the timer, so a timer that died feeds nobody."""
+        """Feed the watchdog and give a sign of life, if all moves. Called by the timer, so a timer that died feeds nobody."""
         if self.pulse.beat():
             self.notifier.alive()
+            self._give_sign()
+
+    def _give_sign(self) -> None:
+        if self.sign is None:
+            return
+        try:
+            lifesign.give(self.sign)
+        except OSError as error:
+            if not self._unsigned:
+                emit(events.LIFE_SIGN_FAILED, file=str(self.sign), error=error.strerror or str(error))
+            self._unsigned = True
+        else:
+            self._unsigned = False
 
     # -- steps --------------------------------------------------------------------------------------------------
 

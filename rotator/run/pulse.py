@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator import events
 from rotator.run.limits import longest_round, longest_step
@@ -45,13 +45,9 @@ class Pulse:
         late = list(self._late())
         for one in late:
             if (one.part, one.credential) not in self._told:
-                emit(
-                    events.HEARTBEAT_LATE,
-                    part=one.part,
-                    credential=one.credential,
-                    seconds=round(one.seconds, 1),
-                    limit_seconds=round(one.limit_seconds, 1),
-                )
+                said: dict[str, Any] = {} if one.credential is None else {"credential": one.credential}
+                said |= {"seconds": round(one.seconds, 1), "limit_seconds": round(one.limit_seconds, 1)}
+                emit(events.HEARTBEAT_LATE, part=one.part, **said)
         self._told = {(one.part, one.credential) for one in late}
         return not late
 

@@ -318,6 +318,29 @@ def test_the_watchdog_is_not_fed_while_no_worker_takes_what_is_queued(ready):
     assert ready.told("heartbeat.late", part="queue")
 
 
+def test_a_sign_of_life_that_cannot_be_given_is_told_once(ready, tmp_path):
+    with ready.application() as app:
+        daemon = Daemon(app, Manager(), tmp_path / "gone" / "sign")
+        daemon.beat()
+        daemon.beat()
+        assert len(ready.told("life_sign.failed")) == 1
+        assert daemon.notifier.heard == ["WATCHDOG=1"] * 2
+        (tmp_path / "gone").mkdir()
+        daemon.beat()
+        (tmp_path / "gone" / "sign").unlink()
+        (tmp_path / "gone").rmdir()
+        daemon.beat()
+    assert len(ready.told("life_sign.failed")) == 2
+
+
+def test_a_daemon_that_hangs_gives_no_sign_of_life(ready, tmp_path):
+    with ready.application() as app:
+        daemon = Daemon(app, Manager(), tmp_path / "sign")
+        daemon.rounds._began = -1e9
+        daemon.beat()
+        assert not (tmp_path / "sign").exists()
+
+
 def test_it_stops_within_seconds_in_the_middle_of_a_change_and_the_next_one_ends_it(ready):
     with serving(ready) as daemon:
         until(

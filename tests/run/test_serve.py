@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from rotator.run import daemon as module
+from rotator.run import lifesign
 from tests.world.daemon import Daemon, Journal
 
 
@@ -49,6 +51,38 @@ def test_sighup_reads_the_configuration_again_and_sigterm_ends_it(process):
     code, _seconds = daemon.stop()
     assert code == 0
     assert journal.find("daemon.stopped", since=mark)
+
+
+def test_it_gives_a_sign_of_life_until_it_is_told_to_stop(process):
+    daemon, _journal, file = process
+    sign = lifesign.place(file, {"RUNTIME_DIRECTORY": str(file.parent)})
+    _until_given_again(sign)
+    send(daemon, signal.SIGHUP)
+    _until_given_again(sign)
+    daemon.stop()
+    assert not sign.exists()
+
+
+def test_a_daemon_that_was_killed_gives_no_sign_any_more(process):
+    daemon, _journal, file = process
+    sign = lifesign.place(file, {"RUNTIME_DIRECTORY": str(file.parent)})
+    _until_given_again(sign)
+    daemon.kill()
+    given = sign.stat().st_mtime
+    daemon.start()
+    _until_given_again(sign)
+    assert sign.stat().st_mtime > given
+
+
+def _until_given_again(sign: Path) -> None:
+    seen, end = None, time.monotonic() + 30
+    while time.monotonic() < end:
+        given = sign.stat().st_mtime if sign.exists() else None
+        if None not in (seen, given) and given != seen:
+            return
+        seen = given
+        time.sleep(0.05)
+    raise AssertionError("no sign of life")
 
 
 def test_a_configuration_that_does_not_hold_changes_nothing(process):
