@@ -29,7 +29,8 @@ ENV PATH=/opt/rotator/bin:$PATH \
 USER 10001:10001
 WORKDIR /tmp
 STOPSIGNAL SIGTERM
-# Reads the records in Vault, so it is asked seldom.
-HEALTHCHECK --interval=5m --timeout=30s --start-period=1m CMD ["rotator", "status"]
+# Asks the daemon alone, for no restart would mend Vault or Salesforce. Both take the configuration's path from
+# ROTATOR_CONFIG. In Kubernetes: livenessProbe: {exec: {command: [rotator, alive]}}.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=1m CMD ["rotator", "alive"]
 ENTRYPOINT ["rotator"]
 CMD ["run"]

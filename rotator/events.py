@@ -53,9 +53,11 @@ DAEMON_STOPPING = _event("daemon.stopping", "info", "signal steps",
     "The daemon was told to stop and finishes the steps under way.")
 DAEMON_STOPPED = _event("daemon.stopped", "info", "seconds steps",
     "The daemon has stopped; the records say what is half-way.")
-HEARTBEAT_LATE = _alert("heartbeat.late", "error", "seconds part",
-    "The timer or the queue has stopped moving; the watchdog is not fed until they move again.",
+HEARTBEAT_LATE = _alert("heartbeat.late", "error", "part credential seconds limit_seconds",
+    "A step, a round or the queue does not get on although its time is over; the watchdog is not fed meanwhile.",
     "daemon-does-not-move")
+LIFE_SIGN_FAILED = _event("life_sign.failed", "warning", "file error",
+    "The file that shows that the daemon is alive cannot be written; `rotator alive` says meanwhile that it is not.")
 CLOCK_JUMPED = _event("clock.jumped", "warning", "seconds",
     "The clock of this machine was set; everything is scheduled anew.")
 CLOCK_SKEWED = _alert("clock.skewed", "error", "peer seconds",
@@ -72,10 +74,13 @@ CRASHED = _alert("daemon.crashed", "critical", "thread error",
     "unforeseen-error")
 
 # --- the configuration
-CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed",
-    "The configuration was read again and holds.")
+CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept",
+    "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not.")
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
     "The configuration has mistakes; the daemon goes on with the one it has.",
+    "configuration")
+CREDENTIAL_KEPT = _alert("credential.kept", "error", "credential message hint",
+    "The new settings of one credential are wrong; until a restart it is served with those that it had.",
     "configuration")
 CREDENTIAL_SET_ASIDE = _alert("credential.set_aside", "error", "credential message hint",
     "The settings of one credential are wrong; it is left alone and the others are served.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import subprocess
 import sys
@@ -99,7 +100,12 @@ def test_the_image_is_made_from_the_locks_and_does_not_run_as_root():
     installs = [line for line in re.sub(r"\\\n", " ", lines).splitlines() if "-r .ci/" in line]
     assert all(line.count("--require-hashes") == line.count("-r .ci/") for line in installs)
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", lines, re.MULTILINE)
-    assert "HEALTHCHECK" in lines
+
+
+def test_the_health_of_the_image_is_that_of_the_daemon_and_not_of_vault_or_an_org():
+    health = re.search(r"^HEALTHCHECK .*CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert health is not None
+    assert json.loads(health[1]) == ["rotator", "alive"]
 
 
 def unit() -> dict[str, str]:
@@ -116,6 +122,14 @@ def test_the_unit_restarts_for_ever_at_a_fixed_pause_that_old_systemd_knows():
     assert "RestartSteps" not in settings
     assert settings["Type"] == "notify"
     assert int(settings["WatchdogSec"]) > 0
+
+
+def test_a_stop_of_the_unit_does_not_end_a_program_that_brings_a_certificate_in():
+    assert unit()["KillMode"] == "mixed"
+
+
+def test_the_unit_has_a_folder_of_its_own_for_the_sign_of_life():
+    assert (unit()["RuntimeDirectory"], unit()["RuntimeDirectoryMode"]) == ("rotator", "0700")
 
 
 def test_the_unit_gives_no_privilege_and_leaves_no_trace_of_keys():

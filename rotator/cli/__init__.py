@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from rotator import __version__
-from rotator.cli import ask, begin, examine, export, look, papers, serve, trial
+from rotator.cli import alive, ask, begin, examine, export, look, papers, serve, trial
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
 from rotator.errors import RotatorError
 
 FAMILIES = {
-    "Look": (*look.COMMANDS, *examine.COMMANDS),
+    "Look": (*look.COMMANDS, *examine.COMMANDS, *alive.COMMANDS),
     "Ask the daemon": (*ask.COMMANDS, *begin.COMMANDS),
     "Do the work": serve.COMMANDS,
     "Hand to other programs": export.COMMANDS,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
-    from rotator.config import Configuration, Problem
+    from rotator.config import Problem
     from rotator.performer import Station
 
 
@@ -35,7 +35,6 @@ def run(settings: Settings) -> None:
     records say.
     """
     configuration, problems = settings.load()
-    log_as(configuration)
     from rotator.run.daemon import serve
 
     click.get_current_context().exit(serve(configuration, problems, token_file=settings.token_file))
@@ -61,9 +60,11 @@ def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     """
     from rotator.run.ask import acquaint
     from rotator.run.once import run_to_rest
+    from rotator.show import logs
 
     with settings.application(names) as (app, problems), _stop_on_signals() as stop:
-        log_as(app.configuration)
+        wanted = app.configuration.log
+        logs.configure(format=wanted.format, level=wanted.level)
         acquaint(app, names)
         chosen = names or tuple(app.driver.stations)
         troubled = run_to_rest(app, chosen, stop=stop)
@@ -97,13 +98,6 @@ def _tell(
             say(f"  {trouble.message}", BAD)
     for problem in problems:
         say(f"set aside: {problem}", BAD, error=True)
-
-
-def log_as(configuration: Configuration) -> None:
-    """Write the log as the configuration wants it."""
-    from rotator.show import logs
-
-    logs.configure(format=configuration.log.format, level=configuration.log.level)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from rotator.config.credential import CredentialConfig, LoginTarget
 from rotator.config.loading import load, load_lenient
 from rotator.config.model import Configuration
 from rotator.config.problems import ConfigurationError, Problem
+from rotator.config.reloading import reload
 from rotator.config.schema import schema, schema_text
 from rotator.config.secrets import SecretReference
 from rotator.config.windows import MaintenanceWindow, next_window
@@ -22,6 +23,7 @@ __all__ = [
     "load",
     "load_lenient",
     "next_window",
+    "reload",
     "schema",
     "schema_text",
 ]

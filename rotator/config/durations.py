@@ -13,6 +13,7 @@ from rotator.config.shape import mistake
 PATTERN = r"^(?=\d)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m(?!s))?(\d{1,9}s)?(\d{1,9}ms)?$"
 LONGEST = timedelta(days=36500)  # a certificate has to end before the year 9999
 
+_SHOWN = 40  # characters of a value that is wrong
 _UNITS = ("days", "hours", "minutes", "seconds", "milliseconds")
 
 
@@ -24,7 +25,10 @@ def parse_duration(text: str) -> timedelta:
     amounts = {
         unit: int(part.rstrip("dhms")) for unit, part in zip(_UNITS, match.groups(), strict=True) if part
     }
-    duration = timedelta(**amounts)
+    try:
+        duration = timedelta(**amounts)
+    except OverflowError:  # of what a timedelta can hold
+        duration = timedelta.max
     if duration > LONGEST:
         raise ValueError(f"is longer than {LONGEST.days}d")
     return duration
@@ -50,7 +54,7 @@ def _validate(value: object) -> timedelta:
     try:
         return parse_duration(value)
     except ValueError as error:
-        raise mistake(f"{value!r} {error}", "Write it as 30d, 12h, 10m, 15s or 1h30m.") from None
+        raise mistake(f"{value[:_SHOWN]!r} {error}", "Write it as 30d, 12h, 10m, 15s or 1h30m.") from None
 
 
 def _positive(value: object) -> timedelta:

@@ -55,5 +55,9 @@ def problem_at(file: Path, line: int | None, path: Loc, message: str, mend: str)
 
 def dotted(path: Loc) -> str:
     """Return a key path as text, such as ``credentials.acme.users[1]``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in path)
     return text.removeprefix(".")
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() else key.encode("unicode_escape").decode()

@@ -116,6 +116,11 @@ FilePath = Annotated[
 Text = Annotated[
     str,
     matching(
+        r"[^\x00-\x08\x0e-\x1f\x7f]*",
+        "holds a control character",
+        "Take it out: text in double quotes may hide one.",
+    ),
+    matching(
         r"\S(.*\S)?", "should be a line of text that is not empty", "Write something, or delete the key."
     ),
 ]

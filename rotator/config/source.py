@@ -25,6 +25,8 @@ DEEPEST = 24
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})", re.ASCII)
+# YAML 1.2 section 5.1, c-printable; libyaml takes no byte order mark but the first.
+_NOT_PRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 Scalar = str | int | bool | None
 
@@ -104,6 +106,10 @@ def read_tree(file: Path) -> tuple[Tree | None, list[Problem]]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return None, [Problem(file, line, "", "is not UTF-8 text", "Save the file as UTF-8.")]
+    if stray := _NOT_PRINTABLE.search(text):
+        line = text.count("\n", 0, stray.start()) + 1
+        what = f"is not YAML: it holds the character U+{ord(stray[0]):04X}"
+        return None, [Problem(file, line, "", what, "Delete it, or save the file as plain text.")]
     reader = _Reader(file, text)
     return reader.read(), reader.problems
 
@@ -137,10 +143,6 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             line, why = mark.line + 1 if mark else None, error.problem or error.context
             self._problem(line, (), f"is not YAML: {why}", "Check quotes, colons and indentation there.")
-        except yaml.YAMLError:  # a character that YAML does not allow
-            self._problem(
-                None, (), "is not YAML: it holds control characters", "Save the file as plain text."
-            )
         except _UnreadableError as error:
             self._problem(*error.args)
         else:
@@ -174,10 +176,10 @@ class _Reader:
         found: dict[str, Tree] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             line = _line(event)
-            if not isinstance(event, yaml.ScalarEvent):
-                self._problem(line, path, "a key must be a word", "Write `key: value`.")
-                self._tree(event, (*path, "?"), line)
-            key = str(getattr(event, "value", "?"))
+            if not isinstance(event, yaml.ScalarEvent) or not event.value:
+                self._pass_over(event, path, line)
+                continue
+            key = str(event.value)
             tree = self._tree(next(self._events), (*path, key), line)
             if key == "<<":
                 self._problem(line, path, "merge keys (`<<`) are not known here", "Use `defaults`.")
@@ -185,6 +187,15 @@ class _Reader:
                 what = f"is written twice, first in line {first.line}"
                 self._problem(line, tree.path, what, "Keep one of them.")
         return found
+
+    def _pass_over(self, event: Any, path: Loc, line: int) -> None:
+        """Tell of a key that is none, and leave out what stands in it and behind it."""
+        what = "has an empty key" if isinstance(event, yaml.ScalarEvent) else "has a key that is no word"
+        self._problem(line, path, what, "Write `key: value`.")
+        known = len(self.problems)
+        self._tree(event, (*path, "?"), line)
+        self._tree(next(self._events), (*path, "?"), line)
+        del self.problems[known:]
 
     def _sequence(self, path: Loc) -> tuple[Tree, ...]:
         found: list[Tree] = []

@@ -75,9 +75,14 @@ def by_hand(change: Change, terms: Terms) -> bool:
 
 
 def is_stuck(record: Record, terms: Terms, now: datetime) -> bool:
-    """Tell whether a first key is refused for longer than servers are slow: a person has to do something."""
+    """Tell whether a first key is refused for longer than servers are slow: a person has to do something.
+
+    Unless one said a moment ago that it is done, or proofs have begun.
+    """
     change = record.change
-    return change is not None and record.current is None and now > change.began + terms.slow_servers
+    if change is None or record.current is not None or change.proofs:
+        return False
+    return now > (change.nudged_at or change.began) + terms.slow_servers
 
 
 def proof_retry(record: Record, terms: Terms, now: datetime) -> timedelta:

@@ -16,22 +16,24 @@ from urllib.parse import urlsplit
 
 from rotator import __version__, events
 from rotator.app import Application, application
-from rotator.config import Configuration, ConfigurationError, Problem, load_lenient
+from rotator.config import Configuration, ConfigurationError, Problem, reload
 from rotator.core.effects import Do
 from rotator.core.timing import due_at, retry_pause
 from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.performer.fleet import is_rotating
 from rotator.performer.tell import iso
+from rotator.run import lifesign
 from rotator.run.notify import Notifier
+from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
 from rotator.run.rounds import Rounds
 from rotator.run.timer import Timer
 from rotator.run.weather import VaultWeather, is_of_one_credential
+from rotator.show import logs
 from rotator.show.logs import emit
 
 BEAT = timedelta(seconds=1)
-GRACE_SECONDS = 10.0
 STOP_SECONDS = 15.0
 """How long a stop waits for steps under way. What they leave half-way the record knows."""
 
@@ -53,6 +55,7 @@ def serve(
     Signals only leave a note: ``SimpleQueue.put`` may be called within a signal handler.
     """
     notifier = notifier or Notifier.from_environment()
+    sign = lifesign.place(configuration.file)
     caught: SimpleQueue[int] = SimpleQueue()
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -61,12 +64,15 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
     while True:
+        logs.configure(format=configuration.log.format, level=configuration.log.level)
         with application(configuration, token_file) as app:
-            daemon = Daemon(app, notifier)
+            daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
                 mend = "; ".join(dict.fromkeys(one.mend for one in found))
-                emit(events.CREDENTIAL_SET_ASIDE, credential=name, message=said, hint=mend)
+                kept = name in configuration.credentials
+                event = events.CREDENTIAL_KEPT if kept else events.CREDENTIAL_SET_ASIDE
+                emit(event, credential=name, message=said, hint=mend)
             daemon.start()
             renewed = None
             while renewed is None:
@@ -80,6 +86,7 @@ def serve(
         if renewed is None:
             break
         configuration, problems = renewed
+    lifesign.withdraw(sign)
     if not finished:
         os._exit(0)  # a call that hangs would hold the interpreter; the record knows what is half-way
     return 0
@@ -89,11 +96,15 @@ def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, 
     """Return the configuration as its file has it now; None, and told, when it does not hold."""
     file = str(old.file)
     try:
-        new, problems = load_lenient(old.file)
+        new, problems = reload(old)
         with application(new, token_file):
             pass  # its secrets can be read, too
     except (ConfigurationError, RotatorError, OSError) as error:
         emit(events.CONFIGURATION_REFUSED, config=file, mistakes=str(error))
+        return None
+    except Exception as error:  # noqa: BLE001 - no file may end the daemon
+        said = f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator"
+        emit(events.CONFIGURATION_REFUSED, config=file, mistakes=said, exc_info=error)
         return None
     before, after = old.credentials, new.credentials
     emit(
@@ -102,6 +113,7 @@ def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, 
         added=sorted(after.keys() - before.keys()),
         removed=sorted(before.keys() - after.keys()),
         changed=sorted(name for name in after.keys() & before.keys() if after[name] != before[name]),
+        kept=sorted(after.keys() & _by_credential(problems).keys()),
     )
     return new, problems
 
@@ -116,8 +128,9 @@ def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
 class Daemon:
     """Serves the credentials of an application."""
 
-    def __init__(self, app: Application, notifier: Notifier) -> None:
-        self.app, self.notifier = app, notifier
+    def __init__(self, app: Application, notifier: Notifier, sign: Path | None = None) -> None:
+        """``sign``: the file that shows that we are alive."""
+        self.app, self.notifier, self.sign = app, notifier, sign
         self.driver, self.stations = app.driver, app.driver.stations
         settings = app.configuration.fleet
         self.workers = settings.workers
@@ -126,12 +139,14 @@ class Daemon:
         self.timer = Timer(self.offer)
         self.weather = VaultWeather()
         self.rounds = Rounds(self)
+        self.pulse = Pulse(self)
         self.due: dict[str, datetime] = {}
         self.asked: set[str] = set()
         self.steps = 0
         self._failures: Counter[str] = Counter()
         self._told: dict[tuple[str, str], str] = {}  # credential and document -> what is wrong with it
-        self._threads: list[threading.Thread] = []
+        self._unsigned = False
+        self.threads: list[threading.Thread] = []
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -147,7 +162,7 @@ class Daemon:
         for number in range(self.workers):
             thread = threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True)
             thread.start()
-            self._threads.append(thread)
+            self.threads.append(thread)
         self.timer.every(BEAT, self.beat, executor="beat")
         self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
         self.timer.start()
@@ -162,28 +177,31 @@ class Daemon:
         emit(events.DAEMON_STOPPING, signal=cause, steps=self.ready.sizes()[1])
         self.ready.close()
         self.timer.stop()
-        for thread in self._threads:
+        for thread in self.threads:
             thread.join(max(0.0, began + STOP_SECONDS - time.monotonic()))
-        working = any(thread.is_alive() for thread in self._threads)
+        working = any(thread.is_alive() for thread in self.threads)
         finished = self.rounds.wait(max(0.0, began + STOP_SECONDS - time.monotonic())) and not working
         took = round(time.monotonic() - began, 3)
         emit(events.DAEMON_STOPPED, seconds=took, steps=self.steps)
         return finished
 
     def beat(self) -> None:
-        """Feed the watchdog, if the queue moves. Called by the timer, so a timer that died feeds nobody.
+        """Feed the watchdog and give a sign of life, if all moves. Called by the timer, so a timer that died feeds nobody."""
+        if self.pulse.beat():
+            self.notifier.alive()
+            self._give_sign()
 
-        All workers may be held for a while by calls that take their time: nine times the longest pause within an
-        answer is more than any step may take.
-        """
-        queued, running = self.ready.sizes()
-        stuck = time.monotonic() - self.ready.moved_at
-        longest = 9 * self.app.configuration.salesforce.read_timeout.total_seconds() + GRACE_SECONDS
-        held = queued and running >= self.workers and stuck > longest
-        if held or not all(thread.is_alive() for thread in self._threads):
-            emit(events.HEARTBEAT_LATE, seconds=round(stuck, 1), part="queue" if held else "workers")
+    def _give_sign(self) -> None:
+        if self.sign is None:
             return
-        self.notifier.alive()
+        try:
+            lifesign.give(self.sign)
+        except OSError as error:
+            if not self._unsigned:
+                emit(events.LIFE_SIGN_FAILED, file=str(self.sign), error=error.strerror or str(error))
+            self._unsigned = True
+        else:
+            self._unsigned = False
 
     # -- steps --------------------------------------------------------------------------------------------------
 

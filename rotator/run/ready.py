@@ -21,6 +21,9 @@ class Ready:
 
     Args:
         host_of: the org that a credential calls.
+
+    Attributes:
+        moved_at: when one was last taken or given back, or came into an empty queue (monotonic).
     """
 
     def __init__(self, host_of: Callable[[str], str], most_per_host: int) -> None:
@@ -29,6 +32,7 @@ class Ready:
         self._parked: dict[str, list[Entry]] = {}
         self._queued: dict[str, datetime] = {}
         self._running: dict[str, datetime | None] = {}  # name -> when it wants to go again
+        self._began: dict[str, float] = {}  # when those that are running were taken
         self._busy: Counter[str] = Counter()
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -48,6 +52,8 @@ class Ready:
         known = self._queued.get(name)
         if known is not None and known <= urgency:
             return
+        if not self._queued:
+            self.moved_at = time.monotonic()
         self._queued[name] = urgency  # an older entry of the heap is passed over
         heapq.heappush(self._heap, (urgency, next(self._order), name))
         self._changed.notify()
@@ -75,6 +81,7 @@ class Ready:
                 continue
             del self._queued[name]
             self._running[name] = None
+            self._began[name] = time.monotonic()
             self._busy[host] += 1
             return name
         return None
@@ -88,6 +95,7 @@ class Ready:
                 del self._busy[host]
             for entry in self._parked.pop(host, ()):
                 heapq.heappush(self._heap, entry)
+            del self._began[name]
             again = self._running.pop(name)
             if again is not None:
                 self._put(name, again)
@@ -103,6 +111,12 @@ class Ready:
         """Return how many credentials are queued, and how many are with workers."""
         with self._changed:
             return len(self._queued), len(self._running)
+
+    def running(self) -> dict[str, float]:
+        """Return the credentials that workers have, and for how many seconds."""
+        with self._changed:
+            now = time.monotonic()
+            return {name: now - began for name, began in self._began.items()}
 
     def close(self) -> None:
         """Hand nothing out any more."""

@@ -31,6 +31,7 @@ class Rounds:
         self._daemon = daemon
         self._lease = LeaseKeeper(daemon.app.client)
         self._under_way = threading.Lock()
+        self._began: float | None = None
         self._clocks = (time.time(), time.monotonic())
         self._brake: list[str] = []
         self._strangers: set[str] = set()
@@ -39,6 +40,7 @@ class Rounds:
     def go(self) -> None:
         """Do a round. Each part is done whatever becomes of those before it."""
         with self._under_way:
+            self._began = time.monotonic()
             for part in (
                 self.look_at_clock,
                 self.look_at_vault,
@@ -48,6 +50,12 @@ class Rounds:
                 self.tell_status,
             ):
                 self._guarded(part)
+            self._began = None
+
+    def seconds(self) -> float:
+        """Return for how long the round that is under way has been; 0 between two."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def wait(self, seconds: float) -> bool:
         """Wait for the round that is under way, and return whether it came to its end."""

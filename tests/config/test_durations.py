@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.config.durations import LONGEST, format_duration, parse_duration
+from rotator.config.durations import LONGEST, PATTERN, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,7 @@ def test_a_duration_is_the_sum_of_its_parts(text: str, duration: timedelta):
         "99999999999d",
         "36501d",
         "999999999d",
+        "999999999d999999999h",  # more than a timedelta can hold
     ],
 )
 def test_what_is_no_duration_is_refused(text: str):
@@ -61,7 +62,7 @@ def test_a_duration_that_is_written_is_read_again(duration: timedelta):
     assert parse_duration(format_duration(duration)) == whole
 
 
-@given(st.text(alphabet="0123456789dhms -.", max_size=15))
+@given(st.text(alphabet="0123456789dhms -.", max_size=15) | st.from_regex(PATTERN, alphabet="0123456789dhms"))
 def test_any_text_is_a_duration_that_can_be_written_or_is_refused(text: str):
     with contextlib.suppress(ValueError):
         assert parse_duration(format_duration(parse_duration(text))) == parse_duration(text)

@@ -49,6 +49,10 @@ SHAPE = {
         acme("proof: {deadline: 30 minutes}"),
         "9: credentials.acme.proof.deadline: '30 minutes' is no duration",
     ),
+    "a duration beyond measure": (
+        acme("session: {timeout: 999999999d999999999h}"),
+        "9: credentials.acme.session.timeout: '999999999d999999999h' is longer than 36500d",
+    ),
     "a duration of nothing": (
         acme("proof: {retry: 0s}"),
         "9: credentials.acme.proof.retry: must be longer than nothing",
@@ -131,6 +135,28 @@ SHAPE = {
         "9: credentials.acme: merge keys (`<<`) are not known here",
     ),
     "no YAML": (GOOD + "  acme: [", "10: is not YAML"),
+    "a character that no text has": (GOOD + "# \x01\n", "9: is not YAML: it holds the character U+0001"),
+    "a mark of byte order in the middle": (
+        GOOD + "# \ufeff\n",
+        "9: is not YAML: it holds the character U+FEFF",
+    ),
+    "an empty key": (acme("? \n: 3"), "9: credentials.acme: has an empty key"),
+    "a key that is no word": (
+        acme("? [{a: *b}, b]\n: [*c]"),
+        "9: credentials.acme: has a key that is no word",
+    ),
+    "a key with a line break": (
+        GOOD.replace("  acme:", '  "ac\\nme":'),
+        r"5: credentials.ac\nme: cannot name a credential",
+    ),
+    "a control character in a list": (
+        acme('deploy: {publisher: command, command: [/bin/x, "a\\0b"]}'),
+        "9: credentials.acme.deploy.command[1]: holds a control character",
+    ),
+    "a number as long as a page": (
+        acme("session: {timeout: " + "9" * 5000 + "}"),
+        "9: credentials.acme.session.timeout: '" + "9" * 40 + "' is no duration",
+    ),
     "a tab": (GOOD + "\tx: 1\n", "9: is not YAML"),
     "a second document": (GOOD + "---\na: 1\n", "9: holds a second document"),
     "a list as file": ("- vault\n", "1: should be a section with keys of its own"),
@@ -258,6 +284,10 @@ ARITHMETIC = {
     "a poll after the deadline": (
         acme("deploy: {poll_every: 15m}"),
         "9: credentials.acme.deploy.poll_every: deploy.poll_every (15m) must be less than deploy.deadline (15m)",
+    ),
+    "a window of one month": (
+        acme('rotation: {window: {cron: "*/5 * * 1 *", duration: 1h}}'),
+        "9: credentials.acme.rotation.window.cron: the window may stay closed for 334d23h5m, but only 23d lie",
     ),
     "a window too seldom": (
         acme("rotation: {window: {cron: 0 2 1 * *, duration: 4h}}"),

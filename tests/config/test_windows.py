@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -103,7 +106,46 @@ def test_a_time_zone_that_is_none_is_refused(zone: str):
         ("0 2 * * *", timedelta(hours=21)),
         ("0 2 * * 6", timedelta(days=6, hours=21)),
         ("* * * * *", timedelta()),
+        ("*/5 * * * *", timedelta()),
+        ("0 */6 * * *", timedelta(hours=3)),
+        ("30 2 * * 0", timedelta(days=6, hours=21)),
+        (
+            "*/20 2 * * *",
+            timedelta(days=1, hours=18, minutes=20),
+        ),  # there is no such hour when summer time begins
     ],
 )
 def test_the_longest_time_without_a_window_counts_the_change_of_the_clock(cron: str, longest: timedelta):
     assert longest_closed(cron, timedelta(hours=4), "Europe/Berlin") == longest
+
+
+@pytest.mark.parametrize(
+    ("cron", "longest"),
+    [
+        ("*/5 * * 1 *", timedelta(days=335, minutes=5)),  # every five minutes, but in January alone
+        ("* * 1 1 *", timedelta(days=365, minutes=1)),
+        ("* * 29 2 *", timedelta(days=4 * 365, minutes=1)),
+        ("0 0 * * 6#5", timedelta(days=119)),
+        ("*/10 * * * * *", timedelta(seconds=10)),
+        ("0,50 * * * * *", timedelta(seconds=50)),
+        ("0,50 30 * * * *", timedelta(minutes=59, seconds=10)),
+    ],
+)
+def test_the_longest_time_without_a_window_is_found_however_often_it_opens_at_other_times(
+    cron: str, longest: timedelta
+):
+    assert longest_closed(cron, timedelta(minutes=1), "UTC") == max(
+        longest - timedelta(minutes=1), timedelta()
+    )
+
+
+@given(
+    st.sampled_from(["* * * * *", "*/7 3-5 * * 1,4", "0 2 L * *", "15,45 1,2 * 3,10 *", "0 0,12 */9 * *"]),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
+    st.dates(date(2027, 1, 1), date(2036, 12, 1)),
+)
+def test_no_time_without_a_window_is_longer_than_the_longest(cron: str, time_zone: str, since: date):
+    opens = CronSim(cron, datetime.combine(since, time(), ZoneInfo(time_zone)))
+    seen = [local.astimezone(UTC) for local in islice(opens, 50)]
+    gaps = [later - earlier for earlier, later in pairwise(seen) if later.year < 2037]
+    assert max(gaps, default=timedelta()) <= longest_closed(cron, timedelta(), time_zone)

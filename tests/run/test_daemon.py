@@ -161,7 +161,7 @@ def test_a_worker_survives_whatever_happens_outside_of_a_step(ready):
 
     with serving(ready, before=arrange) as daemon:
         until(lambda: len(ready.told("token.published")) == 3, "all are served")
-        assert all(thread.is_alive() for thread in daemon._threads)
+        assert all(thread.is_alive() for thread in daemon.threads)
         until(lambda: "globex" in daemon.due, "the next step is planned")
 
 
@@ -246,23 +246,99 @@ def test_the_watchdog_is_not_fed_when_a_worker_is_gone(ready):
         gone = threading.Thread(target=lambda: None)
         gone.start()
         gone.join()
-        daemon._threads.append(gone)
+        daemon.threads.append(gone)
         until(lambda: ready.told("heartbeat.late", part="workers"), "told")
-        daemon._threads.remove(gone)
+        daemon.threads.remove(gone)
 
 
-def test_the_watchdog_is_not_fed_while_all_workers_hang(ready):
+def test_the_watchdog_is_not_fed_while_one_step_of_many_hangs(ready):
+    """Fewer credentials than workers, and only one of them hangs."""
+    free = threading.Event()
+
+    def arrange(daemon):
+        step = daemon.driver.step
+        daemon.driver.step = lambda name: step(name) if name != "globex" else hang()
+
+    def hang():
+        free.wait(PATIENCE_SECONDS)
+        return Wait(None, "")
+
+    with serving(ready, before=arrange) as daemon:
+        until(lambda: "globex" in daemon.ready.running(), "it hangs")
+        until(lambda: "WATCHDOG=1" in daemon.notifier.heard, "fed as long as it may take")
+        daemon.ready._began["globex"] -= 24 * 3600
+        until(lambda: ready.told("heartbeat.late", part="step"), "told")
+        fed = daemon.notifier.heard.count("WATCHDOG=1")
+        daemon.beat()
+        assert daemon.notifier.heard.count("WATCHDOG=1") == fed
+        free.set()
+        until(lambda: daemon.notifier.heard.count("WATCHDOG=1") > fed, "fed again")
+    (line,) = ready.told("heartbeat.late")
+    assert (line["credential"], line["runbook"]) == ("globex", "daemon-does-not-move")
+    assert line["seconds"] > line["limit_seconds"] > 0
+
+
+def test_the_watchdog_is_not_fed_while_a_round_hangs(ready):
+    free = threading.Event()
+
+    def hang():
+        free.wait(PATIENCE_SECONDS)
+        return []
+
+    def arrange(daemon):
+        daemon.driver.braked = hang
+
+    with serving(ready, before=arrange) as daemon:
+        until(daemon.rounds.seconds, "it hangs")
+        daemon.beat()
+        assert "WATCHDOG=1" in daemon.notifier.heard
+        daemon.rounds._began -= 3600
+        until(lambda: ready.told("heartbeat.late", part="round"), "told")
+        fed = daemon.notifier.heard.count("WATCHDOG=1")
+        daemon.beat()
+        assert daemon.notifier.heard.count("WATCHDOG=1") == fed
+        free.set()
+        until(lambda: daemon.notifier.heard.count("WATCHDOG=1") > fed, "fed again")
+    assert len(ready.told("heartbeat.late")) == 1
+
+
+def test_the_watchdog_is_not_fed_while_no_worker_takes_what_is_queued(ready):
     with ready.application() as app:
         daemon = Daemon(app, Manager())
-        daemon.workers = 1
+        daemon.ready.moved_at -= 3600  # nothing was to be done for an hour
         daemon.offer_all()
+        daemon.beat()
+        assert daemon.notifier.heard == ["WATCHDOG=1"]
+        daemon.ready.moved_at -= 60
+        daemon.beat()
+        assert daemon.notifier.heard == ["WATCHDOG=1"]
         daemon.ready.take()
         daemon.beat()
-        assert daemon.notifier.heard == ["WATCHDOG=1"]
-        daemon.ready.moved_at -= 3600
-        daemon.beat()
-        assert daemon.notifier.heard == ["WATCHDOG=1"]
+        assert daemon.notifier.heard == ["WATCHDOG=1"] * 2
     assert ready.told("heartbeat.late", part="queue")
+
+
+def test_a_sign_of_life_that_cannot_be_given_is_told_once(ready, tmp_path):
+    with ready.application() as app:
+        daemon = Daemon(app, Manager(), tmp_path / "gone" / "sign")
+        daemon.beat()
+        daemon.beat()
+        assert len(ready.told("life_sign.failed")) == 1
+        assert daemon.notifier.heard == ["WATCHDOG=1"] * 2
+        (tmp_path / "gone").mkdir()
+        daemon.beat()
+        (tmp_path / "gone" / "sign").unlink()
+        (tmp_path / "gone").rmdir()
+        daemon.beat()
+    assert len(ready.told("life_sign.failed")) == 2
+
+
+def test_a_daemon_that_hangs_gives_no_sign_of_life(ready, tmp_path):
+    with ready.application() as app:
+        daemon = Daemon(app, Manager(), tmp_path / "sign")
+        daemon.rounds._began = -1e9
+        daemon.beat()
+        assert not (tmp_path / "sign").exists()
 
 
 def test_it_stops_within_seconds_in_the_middle_of_a_change_and_the_next_one_ends_it(ready):

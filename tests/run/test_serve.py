@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from rotator.run import daemon as module
+from rotator.run import lifesign
 from tests.world.daemon import Daemon, Journal
 
 
@@ -24,15 +30,19 @@ def process(lab):
         yield daemon, journal, configuration.file
 
 
+def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    said = yaml.safe_load(file.read_text())
+    change(said)
+    file.write_text(yaml.safe_dump(said))
+
+
 def send(daemon: Daemon, number: int) -> None:
     os.kill(daemon.pid, number)
 
 
 def test_sighup_reads_the_configuration_again_and_sigterm_ends_it(process):
     daemon, journal, file = process
-    said = yaml.safe_load(file.read_text())
-    del said["credentials"]["globex"]
-    file.write_text(yaml.safe_dump(said))
+    edit(file, lambda said: said["credentials"].pop("globex"))
     mark = journal.mark()
     send(daemon, signal.SIGHUP)
     line = journal.wait_for("configuration.reloaded")
@@ -41,6 +51,38 @@ def test_sighup_reads_the_configuration_again_and_sigterm_ends_it(process):
     code, _seconds = daemon.stop()
     assert code == 0
     assert journal.find("daemon.stopped", since=mark)
+
+
+def test_it_gives_a_sign_of_life_until_it_is_told_to_stop(process):
+    daemon, _journal, file = process
+    sign = lifesign.place(file, {"RUNTIME_DIRECTORY": str(file.parent)})
+    _until_given_again(sign)
+    send(daemon, signal.SIGHUP)
+    _until_given_again(sign)
+    daemon.stop()
+    assert not sign.exists()
+
+
+def test_a_daemon_that_was_killed_gives_no_sign_any_more(process):
+    daemon, _journal, file = process
+    sign = lifesign.place(file, {"RUNTIME_DIRECTORY": str(file.parent)})
+    _until_given_again(sign)
+    daemon.kill()
+    given = sign.stat().st_mtime
+    daemon.start()
+    _until_given_again(sign)
+    assert sign.stat().st_mtime > given
+
+
+def _until_given_again(sign: Path) -> None:
+    seen, end = None, time.monotonic() + 30
+    while time.monotonic() < end:
+        given = sign.stat().st_mtime if sign.exists() else None
+        if None not in (seen, given) and given != seen:
+            return
+        seen = given
+        time.sleep(0.05)
+    raise AssertionError("no sign of life")
 
 
 def test_a_configuration_that_does_not_hold_changes_nothing(process):
@@ -52,3 +94,45 @@ def test_a_configuration_that_does_not_hold_changes_nothing(process):
     send(daemon, signal.SIGINT)
     assert daemon._process.wait(20) == 0
     assert not journal.find("daemon.started", since=mark)
+
+
+def test_a_slip_in_one_credential_takes_it_not_out_of_service_and_alerts(process):
+    daemon, journal, file = process
+    edit(file, lambda said: said["credentials"]["globex"].update(session={"verify_every": "5 min"}))
+    mark = journal.mark()
+    send(daemon, signal.SIGHUP)
+    line = journal.wait_for("configuration.reloaded", since=mark)
+    assert (line["kept"], line["removed"], line["changed"]) == (["globex"], [], [])
+    line = journal.wait_for("credential.kept", since=mark, credential="globex")
+    assert "5 min" in line["message"]
+    assert (line["alert"], line["runbook"], bool(line["hint"])) == (True, "configuration", True)
+    assert journal.wait_for("daemon.started", since=mark)["credentials"] == 3
+    journal.wait_for("token.published", since=mark, credential="globex")
+    assert not journal.find("credential.set_aside")
+
+
+def test_the_log_is_written_as_the_configuration_wants_it_now(process):
+    daemon, journal, file = process
+    assert not [line for line in journal.lines if line["level"] == "debug"]
+    edit(file, lambda said: said.update(log={"level": "debug", "format": "json"}))
+    mark = journal.mark()
+    send(daemon, signal.SIGHUP)
+    journal.wait_for("token.verified", since=mark)
+    edit(file, lambda said: said.update(log={"level": "error", "format": "json"}))
+    mark = journal.mark()
+    send(daemon, signal.SIGHUP)
+    journal.wait_for("configuration.reloaded", since=mark)
+    code, _seconds = daemon.stop()
+    assert (code, journal.find("daemon.started", since=mark)) == (0, [])
+
+
+def test_an_error_that_nobody_foresaw_leaves_the_configuration_in_force(lab, monkeypatch):
+    def surprising(_old):
+        raise ZeroDivisionError
+
+    configuration = lab.configuration()
+    monkeypatch.setattr(module, "reload", surprising)
+    assert module.reread(configuration, None) is None
+    (line,) = lab.told("configuration.refused")
+    assert line["mistakes"].startswith("ZeroDivisionError")
+    assert "Traceback" in line["exception"]

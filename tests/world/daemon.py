@@ -104,6 +104,7 @@ class Daemon:
         assert self._process is None, "the daemon runs already"
         self._process = subprocess.Popen(
             [*COMMAND, str(self._config)],
+            env={**os.environ, "RUNTIME_DIRECTORY": str(self._config.parent)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

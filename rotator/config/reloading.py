@@ -1,0 +1,25 @@
+"""The file read again while its credentials are served: a mistake must not take one out of service."""
+
+from __future__ import annotations
+
+from rotator.config.loading import load_lenient
+from rotator.config.model import Configuration
+from rotator.config.problems import Problem
+
+
+def reload(old: Configuration) -> tuple[Configuration, tuple[Problem, ...]]:
+    """Return the configuration as its file has it now, and what is wrong with single credentials.
+
+    A credential that has to be set aside, and that ``old`` serves, keeps the settings that it has there: its tokens
+    would run out otherwise. Not so when another credential has its consumer key now, for an app has one certificate.
+    Raises ConfigurationError as :func:`rotator.config.load_lenient` does.
+    """
+    new, problems = load_lenient(old.file)
+    taken = {credential.consumer_key for credential in new.credentials.values()} - {None}
+    aside = {problem.credential for problem in problems}
+    kept = {
+        name: credential
+        for name, credential in old.credentials.items()
+        if name in aside and credential.consumer_key not in taken
+    }
+    return new.model_copy(update={"credentials": {**new.credentials, **kept}}), problems
