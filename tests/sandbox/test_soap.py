@@ -43,7 +43,6 @@ def test_listing_names_components_with_their_files(sandbox):
             "<readMetadata><type>ExternalClientApplication</type><fullNames>A</fullNames></readMetadata>",
             "INVALID_TYPE",
         ),
-        ("<dance/>", "INVALID_OPERATION"),
         (
             "<checkRetrieveStatus><asyncProcessId>09S</asyncProcessId></checkRetrieveStatus>",
             "INVALID_CROSS_REFERENCE_KEY",

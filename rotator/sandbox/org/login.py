@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from rotator.sandbox.org import refusals
-from rotator.sandbox.org.apps import REFRESH_SCOPES, App, User
+from rotator.sandbox.org.apps import App, User
 from rotator.sandbox.org.assertion import Assertion, BadAssertion, read_assertion
 from rotator.sandbox.org.identifiers import SHORT, random_text
 from rotator.sandbox.org.refusals import Refused
+from rotator.sandbox.org.scopes import REFRESH_SCOPES
 from rotator.sandbox.org.sessions import Session
 
 if TYPE_CHECKING:
