@@ -359,20 +359,8 @@ def test_rotating_the_consumer_key_needs_warnings_ignored_and_then_happens(sandb
 # --- new apps -----------------------------------------------------------------------------------
 
 
-def new_app_files(sandbox):
-    """Five files of an app Fresh: no rotation, no org-specific elements, policies included."""
-    kinds = ["ExternalClientApplication", "ExtlClntAppGlobalOauthSettings", "ExtlClntAppOauthSettings",
-             "ExtlClntAppOauthConfigurablePolicies", "ExtlClntAppConfigurablePolicies"]  # fmt: skip
-    files = sandbox.retrieve([(kind, "*") for kind in kinds], sandbox.deployer)
-    clean = r"\s*<(consumerKey|consumerSecret|orgScopedExternalApp|oauthLink)>.*?</\1>"
-    return {
-        path.replace(ACME, "Fresh"): re.sub(clean, "", text).replace(ACME, "Fresh")
-        for path, text in files.items()
-    }
-
-
 def test_an_external_client_app_is_created_by_its_five_files_and_gets_a_consumer_key(sandbox):
-    result = sandbox.deploy(new_app_files(sandbox))
+    result = sandbox.deploy(sandbox.fresh_app_files())
     assert all(success["created"] for success in result["details"]["componentSuccesses"][:-1])
     key = sandbox.org.app("Fresh").consumer_key
     assert key.startswith("3MVG9")
@@ -386,7 +374,7 @@ def test_an_external_client_app_is_created_by_its_five_files_and_gets_a_consumer
 
 
 def test_an_external_client_app_without_policies_is_not_pre_authorised(sandbox):
-    files = {path: text for path, text in new_app_files(sandbox).items() if "lcy" not in path}
+    files = {path: text for path, text in sandbox.fresh_app_files().items() if "lcy" not in path}
     named = r"<types>(?:(?!</types>).)*ConfigurablePolicies</name>\s*</types>"
     sandbox.deploy(files | {"package.xml": re.sub(named, "", files["package.xml"], flags=re.DOTALL)})
     key = sandbox.org.app("Fresh").consumer_key
@@ -394,7 +382,7 @@ def test_an_external_client_app_without_policies_is_not_pre_authorised(sandbox):
 
 
 def test_a_permission_set_that_is_not_there_is_refused(sandbox):
-    files = new_app_files(sandbox)
+    files = sandbox.fresh_app_files()
     path = "extlClntAppOauthPolicies/Fresh_oauthPlcy.ecaOauthPlcy"
     problems = sandbox.problems(changed(files, path, "Rotator_Integration", "Nobody"))
     assert problems == ["In field: permissionSetName - no PermissionSet named Nobody found"]

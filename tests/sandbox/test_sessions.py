@@ -101,23 +101,6 @@ def test_a_token_of_one_org_is_nothing_in_another(sandbox, clock, old, new):
     assert dead(other.query("SELECT Id FROM Account", sandbox.token()))
 
 
-@pytest.mark.parametrize(
-    ("header", "code"),
-    [
-        ("", "INVALID_SESSION_ID"),
-        ("Bearer 00Dxx!AQnothing", "INVALID_SESSION_ID"),
-        ("Basic abc", "INVALID_AUTH_HEADER"),
-        ("Bearer", "INVALID_AUTH_HEADER"),
-        ("Bearer eyJhbGciOi", "INVALID_JWT_FORMAT"),
-    ],
-)
-def test_what_is_no_session_is_401_with_its_code(sandbox, header, code):
-    reply = sandbox.call(
-        "GET", "/services/data/v68.0/limits", headers={"Authorization": header} if header else {}
-    )
-    assert (reply.status_code, reply.json[0]["errorCode"]) == (401, code)
-
-
 # --- JWT-format tokens --------------------------------------------------------------------------
 
 

@@ -88,8 +88,11 @@ def _check_audience_and_time(org: Org, app: App, assertion: Assertion, own_url: 
     ):
         raise Refused(refusals.APP_NOT_FOUND)
     # An upper bound of exp seems not to be enforced: the Salesforce CLI sends milliseconds.
-    if org.clock.wall().timestamp() > assertion.expires + org.knobs.skew_tolerance_seconds:
+    now, tolerance = org.clock.wall().timestamp(), org.knobs.skew_tolerance_seconds
+    if now > assertion.expires + tolerance:
         raise Refused(refusals.EXPIRED)
+    if assertion.not_before is not None and now < assertion.not_before - tolerance:
+        raise Refused(refusals.INVALID_ASSERTION)
 
 
 def _user_of(org: Org, app: App, username: str, address: str) -> User:
