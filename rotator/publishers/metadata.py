@@ -98,7 +98,7 @@ class MetadataPublisher:
             if found.done:
                 return self._ended(found, certificate_pem)
             if cancel and found.status not in metadata.CANCEL_IS_LATE:
-                self._asking(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
+                self.ask(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
         except RotatorError as error:
             return self._told(error)
         return Answer(Kind.PENDING, self._clock(), ticket=found.id, message=f"the deploy is {found.status}")
@@ -126,6 +126,20 @@ class MetadataPublisher:
         yield self._check_to_the_end(archive)
         yield from self._session_settings()
 
+    def certificate_shown(self) -> bytes | None:
+        """Return the certificate (DER) that the org shows the deployer; None where it shows none. Raises RotatorError."""
+        return self.ask(lambda org: self._retrieve(org, self._until())).certificate_der()
+
+    def ask(self, question: Callable[[Org], _T]) -> _T:
+        """Ask with the deployer's session; if the org refuses it, once more with a new one. Raises RotatorError."""
+        if self._session is not None:
+            try:
+                return question(self._session)
+            except SessionDead:
+                self._session = None
+        self._session = session = self._open()
+        return question(session)
+
     # --- the files of the app -------------------------------------------------------------------
 
     def _package(self, certificate_pem: str, until: datetime) -> bytes:
@@ -135,9 +149,9 @@ class MetadataPublisher:
 
     def _files(self, until: datetime) -> AppFiles:
         if self._source is None:
-            return self._asking(lambda org: self._retrieve(org, until))
+            return self.ask(lambda org: self._retrieve(org, until))
         files, version = read_directory(self._source)
-        return select(self._app, files, version or self._asking(lambda org: org.api_version or ""))
+        return select(self._app, files, version or self.ask(lambda org: org.api_version or ""))
 
     def _retrieve(self, org: Org, until: datetime) -> AppFiles:
         """Read the app's files from the org.
@@ -187,15 +201,15 @@ class MetadataPublisher:
             self._in_time(until)
             return metadata.start_deploy(self._wire(), org, archive, check_only=check_only)
 
-        return self._asking(send)
+        return self.ask(send)
 
     def _get(self, deploy_id: str) -> metadata.Deploy | None:
-        return self._asking(lambda org: metadata.get_deploy(self._wire(), org, deploy_id))
+        return self.ask(lambda org: metadata.get_deploy(self._wire(), org, deploy_id))
 
     def _search(self, since: datetime) -> metadata.Deploy | Answer | None:
         """Return the newest deploy of our app since then; PENDING while one is under way that may be it."""
-        user_id = self._asking(lambda org: userinfo(self._wire(), org)).user_id
-        ids = self._asking(
+        user_id = self.ask(lambda org: userinfo(self._wire(), org)).user_id
+        ids = self.ask(
             lambda org: metadata.find_deploys(
                 self._wire(), org, since=since, user_id=user_id, clock=self._clock
             )
@@ -219,7 +233,7 @@ class MetadataPublisher:
         if deploy.status == "Failed":
             return self._refused(f"the deploy failed: {deploy.problem or 'no reason was given'}", "failed")
         try:
-            shown = self._asking(lambda org: self._retrieve(org, self._until())).certificate_der()
+            shown = self.ask(lambda org: self._retrieve(org, self._until())).certificate_der()
         except RotatorError as error:
             if deploy.status != "Succeeded":
                 return self._told(error, Kind.FAILED)
@@ -263,7 +277,7 @@ class MetadataPublisher:
     def _session_settings(self) -> Iterator[Finding]:
         """Look for settings that make a published token useless to consumers at another address."""
         try:
-            found = self._asking(
+            found = self.ask(
                 lambda org: soap.read_metadata(self._wire(), org, "SecuritySettings", "Security")
             )
         except RotatorError as error:
@@ -284,16 +298,6 @@ class MetadataPublisher:
                 )
 
     # --- session, time and troubles -------------------------------------------------------------
-
-    def _asking(self, question: Callable[[Org], _T]) -> _T:
-        """Ask with the deployer's session; if the org refuses it, once more with a new one."""
-        if self._session is not None:
-            try:
-                return question(self._session)
-            except SessionDead:
-                self._session = None
-        self._session = session = self._open()
-        return question(session)
 
     def _open(self) -> Org:
         org = self._new_session()

@@ -127,6 +127,15 @@ def test_an_app_that_issues_jwt_tokens_says_so_in_its_metadata(sandbox):
     assert sandbox.token(GLOBEX).startswith("00D")
 
 
+def test_jwt_tokens_leave_no_session_among_those_that_can_be_queried(sandbox):
+    rows = "SELECT Id FROM AuthSession"
+    opaque = sandbox.deployer
+    before = sandbox.query(rows, opaque).json["totalSize"]
+    sandbox.org.set_knobs(jwt_tokens=True)
+    assert sandbox.works(sandbox.token())
+    assert sandbox.query(rows, opaque).json["totalSize"] == before
+
+
 @pytest.mark.parametrize(("version", "status"), [("67.0", 500), ("68.0", 200)])
 def test_soap_takes_jwt_tokens_from_version_68_on(sandbox, version, status):
     sandbox.org.set_knobs(jwt_tokens=True)

@@ -49,6 +49,11 @@ _HEAD = (
 JWT_ACCEPTED_FROM = 68
 """SOAP takes JWT-format access tokens from this version on."""
 MOST_QUERIES, MOST_NAMES = 3, 10
+_TIMEOUTS = {
+    900: "FifteenMinutes", 1800: "ThirtyMinutes", 3600: "SixtyMinutes", 5400: "NinetyMinutes", 7200: "TwoHours",
+    14_400: "FourHours", 28_800: "EightHours", 43_200: "TwelveHours", 86_400: "TwentyFourHours",
+}  # fmt: skip
+"""What an org's session timeout can be (seconds), and its name in SecuritySettings."""
 
 
 class Fault(Exception):
@@ -235,9 +240,11 @@ def _read_metadata(org: Org, operation: Element) -> str:
 
 
 def _security_settings(org: Org) -> str:
+    # A knob may be set to a time that no org can have; the nearest that one can is told.
+    nearest = min(_TIMEOUTS, key=lambda seconds: abs(seconds - org.knobs.session_timeout_seconds))
     settings = {
         "enforceIpRangesEveryRequest": False, "lockSessionsToDomain": True,
-        "lockSessionsToIp": org.knobs.lock_sessions_to_ip, "sessionTimeout": "TwoHours",
+        "lockSessionsToIp": org.knobs.lock_sessions_to_ip, "sessionTimeout": _TIMEOUTS[nearest],
     }  # fmt: skip
     return f'<records xsi:type="SecuritySettings"><fullName>Security</fullName>{xml_of({"sessionSettings": settings})}</records>'
 

@@ -87,8 +87,11 @@ def _check_audience_and_time(org: Org, app: App, assertion: Assertion, own_url: 
         and org.random("routing").choice((True, False))
     ):
         raise Refused(refusals.APP_NOT_FOUND)
-    # An upper bound of exp seems not to be enforced: the Salesforce CLI sends milliseconds.
     now, tolerance = org.clock.wall().timestamp(), org.knobs.skew_tolerance_seconds
+    # An upper bound of exp seems not to be enforced: the Salesforce CLI sends milliseconds.
+    ceiling = org.knobs.exp_ceiling_seconds
+    if ceiling and assertion.expires > now + ceiling + tolerance:
+        raise Refused(refusals.INVALID_ASSERTION)
     if now > assertion.expires + tolerance:
         raise Refused(refusals.EXPIRED)
     if assertion.not_before is not None and now < assertion.not_before - tolerance:

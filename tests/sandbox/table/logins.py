@@ -93,6 +93,13 @@ LOGINS = {
     "exp negative": Row(
         mint(exp=-1), 400, "invalid_grant", "expired authorization code", "as any exp that is past", "I"
     ),
+    "exp in ten minutes, where there is a ceiling": Row(
+        after(
+            knobs(exp_ceiling_seconds=300),
+            lambda box: box.mint(exp=int(box.clock.now.timestamp()) + 600),
+        ),
+        400, "invalid_grant", "invalid assertion", "knowledgelib.io, unmeasured; off unless the knob is set", "D",
+    ),
     "nbf in a minute": Row(
         lambda box: box.mint(nbf=int(box.clock.now.timestamp()) + 60),
         400, "invalid_grant", "invalid assertion", "RFC 7519 section 4.1.5; Salesforce asks for no nbf", "I",
