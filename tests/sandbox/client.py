@@ -220,6 +220,12 @@ class Sandbox:
         return [failure["problem"] for failure in self.deploy(files, **more)["details"]["componentFailures"]]
 
 
+def changed(files, path, old, new):
+    """Metadata files of which one has something else in the place of what was there."""
+    assert re.search(old, files[path], re.DOTALL), files[path]
+    return files | {path: re.sub(old, new, files[path], flags=re.DOTALL)}
+
+
 def zip_of(files):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
