@@ -58,20 +58,41 @@ def check(settings: Settings, *, as_json: bool) -> None:
     AS_DAEMON,
     "rotator doctor",
     "rotator doctor acme --json",
-    exits=[Exit.PROBLEM, Exit.USAGE],
+    "rotator doctor --survey acme",
+    exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
 )
 @names_argument
+@click.option(
+    "--survey",
+    "as_survey",
+    is_flag=True,
+    help="Tell how the org of one NAME behaves, and look at nothing else.",
+)
 @on_vault
 @json_option
 @pass_settings
-def doctor(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
+def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_json: bool) -> None:
     """Try every part online, and tell for each failure what mends it. Changes nothing.
 
     The configuration, Vault with its policy and clock; then for each credential (NAMEs, or all) the login of every
     user, identity and scopes, an Account query, the API version, the calls that the org has left today, the published
     token, the certificate's end, and whether a deploy would be taken (checkOnly), with the session settings of the
     org. Each user logs in once.
+
+    With --survey it answers questions about the org of one NAME that Salesforce's documentation leaves open. It only
+    logs in and reads; nothing is deployed, not even checkOnly. As the first user it sends at most 9 logins, each
+    signed with the key that signs now and none with a wrong one: one as configured, exp after 180, 300 and 600
+    seconds and in milliseconds, and the audiences login.salesforce.com, test.salesforce.com, login_url and instance
+    URL. Some are refused; all stand in the user's Login History. With the first token it reads services/data, limits
+    and introspection (if there is a session.client_secret), and sends SOAP describeMetadata. As the deployer it logs in
+    once, and reads SecuritySettings (readMetadata), the user's newest AuthSession, and the app (listMetadata, retrieve);
+    where no deployer uses the Metadata API, the user asks itself, and leaves the app out.
     """
+    if as_survey:
+        if len(names) != 1:
+            raise click.UsageError("--survey needs one NAME: each survey logs in several times.")
+        _survey(settings, names[0], as_json=as_json)
+        return
     from rotator.app import application
     from rotator.cli.output import print_json
     from rotator.doctor import examine
@@ -90,6 +111,22 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None
     else:
         _print_summary(len(found), len(failed))
     click.get_current_context().exit(Exit.PROBLEM if failed else Exit.OK)
+
+
+def _survey(settings: Settings, name: str, *, as_json: bool) -> None:
+    from rotator.cli.output import FAINT, print_json, say
+    from rotator.survey import Observation, survey
+
+    with settings.application([name]) as (app, _problems):
+        seen: list[Observation] = []
+        for observation in survey(app, app.driver.stations[name]):
+            seen.append(observation)
+            if not as_json:
+                say(observation.question, "bold")
+                say(f"    {observation.answer}")
+                say(f"    ({observation.how})", FAINT)
+    if as_json:
+        print_json({"credential": name, "observations": seen})
 
 
 def _print_finding(finding: Finding) -> None:

@@ -101,7 +101,7 @@ class MetadataPublisher:
             if found.done:
                 return self._ended(found, certificate_pem, since)
             if cancel and found.status not in metadata.CANCEL_IS_LATE:
-                self._asking(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
+                self.ask(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
         except RotatorError as error:
             return failed(error, self._clock())  # says nothing of the slot, so never REFUSED
         return Answer(Kind.PENDING, self._clock(), ticket=found.id, message=f"the deploy is {found.status}")
@@ -131,6 +131,20 @@ class MetadataPublisher:
         yield self._check_to_the_end(archive)
         yield from self._session_settings()
 
+    def certificate_shown(self) -> bytes | None:
+        """Return the certificate (DER) that the org shows the deployer; None where it shows none. Raises RotatorError."""
+        return self.ask(lambda org: self._retrieve(org, self._until())).certificate_der()
+
+    def ask(self, question: Callable[[Org], _T]) -> _T:
+        """Ask with the deployer's session; if the org refuses it, once more with a new one. Raises RotatorError."""
+        if self._session is not None:
+            try:
+                return question(self._session)
+            except SessionDead:
+                self._session = None
+        self._session = session = self._open()
+        return question(session)
+
     # --- the files of the app -------------------------------------------------------------------
 
     def _package(self, certificate_pem: str, until: datetime) -> tuple[bytes, str]:
@@ -143,9 +157,9 @@ class MetadataPublisher:
 
     def _files(self, until: datetime) -> AppFiles:
         if self._source is None:
-            return self._asking(lambda org: self._retrieve(org, until))
+            return self.ask(lambda org: self._retrieve(org, until))
         files, version = read_directory(self._source)
-        return select(self._app, files, version or self._asking(lambda org: org.api_version or ""))
+        return select(self._app, files, version or self.ask(lambda org: org.api_version or ""))
 
     def _compared(self, kept: AppFiles, until: datetime) -> str:
         """Raise Rejected when kept files would change another setting; return why that can't be known, if so.
@@ -153,7 +167,7 @@ class MetadataPublisher:
         What can't be read is what files are kept for; so they are good then. An org that is only slow is no such.
         """
         try:
-            where = difference(kept, self._asking(lambda org: self._retrieve(org, until, kept.api_version)))
+            where = difference(kept, self.ask(lambda org: self._retrieve(org, until, kept.api_version)))
         except (KeyRefused, SessionDead):
             raise
         except (Misconfigured, Rejected) as error:
@@ -217,15 +231,15 @@ class MetadataPublisher:
             self._in_time(until)
             return metadata.start_deploy(self._wire(), org, archive, check_only=check_only)
 
-        return self._asking(send)
+        return self.ask(send)
 
     def _get(self, deploy_id: str) -> metadata.Deploy | None:
-        return self._asking(lambda org: metadata.get_deploy(self._wire(), org, deploy_id))
+        return self.ask(lambda org: metadata.get_deploy(self._wire(), org, deploy_id))
 
     def _search(self, since: datetime) -> metadata.Deploy | Answer | None:
         """Return the newest deploy of our app since then; PENDING while one is under way that may be it."""
-        user_id = self._asking(lambda org: userinfo(self._wire(), org)).user_id
-        ids = self._asking(
+        user_id = self.ask(lambda org: userinfo(self._wire(), org)).user_id
+        ids = self.ask(
             lambda org: metadata.find_deploys(
                 self._wire(), org, since=since, user_id=user_id, clock=self._clock
             )
@@ -250,7 +264,7 @@ class MetadataPublisher:
         if deploy.status == "Failed":
             return self._refused(f"the deploy failed: {deploy.problem or 'no reason was given'}", "failed")
         try:
-            shown = self._asking(lambda org: self._retrieve(org, self._until())).certificate_der()
+            shown = self.ask(lambda org: self._retrieve(org, self._until())).certificate_der()
         except RotatorError as error:
             passing = isinstance(error, Transient | SessionDead)
             if deploy.status != "Succeeded" and passing and self._clock() < since + _READ_BACK_PATIENCE:
@@ -303,7 +317,7 @@ class MetadataPublisher:
     def _session_settings(self) -> Iterator[Finding]:
         """Look for settings that make a published token useless to consumers at another address."""
         try:
-            found = self._asking(
+            found = self.ask(
                 lambda org: soap.read_metadata(self._wire(), org, "SecuritySettings", "Security")
             )
         except RotatorError as error:
@@ -324,16 +338,6 @@ class MetadataPublisher:
                 )
 
     # --- session, time and troubles -------------------------------------------------------------
-
-    def _asking(self, question: Callable[[Org], _T]) -> _T:
-        """Ask with the deployer's session; if the org refuses it, once more with a new one."""
-        if self._session is not None:
-            try:
-                return question(self._session)
-            except SessionDead:
-                self._session = None
-        self._session = session = self._open()
-        return question(session)
 
     def _open(self) -> Org:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import jwt
@@ -40,4 +41,9 @@ def sign_assertion(
         "exp": int(now.timestamp())
         + lifetime_seconds,  # an integer: a string or a fraction is refused in places
     }
-    return Secret(jwt.encode(claims, private_key, algorithm="RS256"))
+    return sign_claims(claims, private_key)
+
+
+def sign_claims(claims: Mapping[str, object], private_key: RSAPrivateKey) -> Secret:
+    """Return an assertion that says just this, whether Salesforce likes it or not."""
+    return Secret(jwt.encode(dict(claims), private_key, algorithm="RS256"))

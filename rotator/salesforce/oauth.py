@@ -54,6 +54,7 @@ class Grant:
         expires_at: only where the answer or the token itself says so. Salesforce usually does not.
         is_jwt: the token is a JSON Web Token, which calls do not prolong.
         date: the server's clock.
+        members: the names of what the answer held.
     """
 
     access_token: Secret
@@ -65,6 +66,7 @@ class Grant:
     expires_at: datetime | None
     is_jwt: bool
     date: datetime | None = None
+    members: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,14 @@ def mint(
         private_key=private_key,
         now=now,
     )
+    return trade(wire, login.login_url, assertion, now=now, fresh=fresh)
+
+
+def trade(wire: Wire, login_url: str, assertion: Secret, *, now: datetime, fresh: bool = False) -> Grant:
+    """Trade an assertion that is signed already; see :func:`mint`, whose budget this login is not paid from."""
     reply = wire.send(
         "POST",
-        f"{login.login_url.rstrip('/')}/services/oauth2/token",
+        f"{login_url.rstrip('/')}/services/oauth2/token",
         data={"grant_type": _GRANT, "assertion": assertion.reveal()},
         fresh=fresh,
     )
@@ -180,6 +187,7 @@ def _grant(reply: Reply, now: datetime) -> Grant:
         expires_at=min((end for end in ends if end is not None), default=None),
         is_jwt=claims is not None,
         date=reply.date,
+        members=frozenset(said),
     )
 
 

@@ -36,6 +36,7 @@ _ENVELOPE = (
     "<soapenv:Header><SessionHeader><sessionId>{session}</sessionId></SessionHeader></soapenv:Header>"
     "<soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
 )
+_NO_JWT = "salesforce.soap.jwt"
 _MOST_BYTES = 24 << 20  # a retrieved zip travels as base64
 _PERMISSIONS = (
     "The deployer needs API Enabled, Modify Metadata Through Metadata API Functions and Customize Application; for "
@@ -136,20 +137,39 @@ def read_metadata(wire: Wire, org: Org, kind: str, full_name: str) -> dict[str, 
     return None if record is None or not len(record) else dict(_leaves(record, ""))
 
 
+def takes_session(wire: Wire, org: Org) -> bool:
+    """Tell whether SOAP takes a token as a session at all. What its user may do there is another matter.
+
+    Sent whatever the kind of the token and the version. Raises Transient.
+    """
+    version = f"<asOfVersion>{escape(org.api_version or '')}</asOfVersion>"
+    try:
+        _send(wire, org, f"<describeMetadata>{version}</describeMetadata>")
+    except SessionDead:
+        return False
+    except Misconfigured as error:
+        return error.code != _NO_JWT
+    return True
+
+
 def is_jwt(token: Secret) -> bool:
     """Tell whether an access token is in JWT format; opaque ones hold the org id and an exclamation mark."""
     return token.reveal().startswith("eyJ") and token.reveal().count(".") == 2  # noqa: PLR2004 - RFC 7519 section 3
 
 
 def _call(wire: Wire, org: Org, body: str) -> Element:
-    """Send one operation and return its response element, tags without namespaces."""
+    """Send one operation that is not refused for sure, and return its response element, tags without namespaces."""
     version = org.api_version or ""
     if is_jwt(org.access_token) and float(version or 0) < JWT_FROM:
         raise _takes_no_jwt(version)
+    return _send(wire, org, body)
+
+
+def _send(wire: Wire, org: Org, body: str) -> Element:
     envelope = _ENVELOPE.format(session=escape(org.access_token.reveal()), body=body)
     reply = wire.send(
         "POST",
-        f"{org.instance_url}/services/Soap/m/{version}",
+        f"{org.instance_url}/services/Soap/m/{org.api_version or ''}",
         headers={"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": '""', "Accept": "text/xml"},
         data=envelope.encode(),
         max_bytes=_MOST_BYTES,
@@ -192,7 +212,7 @@ def _fault(fault: Element, token: Secret) -> RotatorError:
 def _takes_no_jwt(version: str) -> Misconfigured:
     return Misconfigured(
         f"SOAP does not take the deployer's token: it is in JWT format{f', the API version {version}' if version else ''}",
-        code="salesforce.soap.jwt",
+        code=_NO_JWT,
         hint=f"Let the deployer's app issue opaque tokens, use API version {JWT_FROM}.0 or later, or keep the app's "
         "metadata files yourself (deploy.source.directory).",
     )

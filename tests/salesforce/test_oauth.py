@@ -159,6 +159,7 @@ def test_a_mint_posts_an_assertion_and_returns_the_grant(
         expires_at=None,
         is_jwt=False,
         date=datetime(2026, 11, 23, 10, 0, 3, tzinfo=UTC),
+        members=frozenset(GOOD),
     )
 
 

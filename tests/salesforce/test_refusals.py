@@ -23,6 +23,7 @@ from rotator.salesforce.refusal_table import (
 )
 from rotator.salesforce.refusals import quote, rest_refusal, secret_holder_refusal, token_refusal
 from rotator.secret import Secret
+from tests.sandbox.table import GROUPS
 
 HTML = "<html><body>Down for maintenance</body></html>"
 
@@ -190,6 +191,29 @@ def test_every_row_of_the_tables_is_shown_by_an_example() -> None:
         for row in (*TOKEN, *REST, *OVERRIDING, *WORDLESS, NO_WORDS, UNKNOWN_WORDS)
     }
     assert rows <= shown
+
+
+@pytest.mark.parametrize("sent", [*GROUPS["Logins"], *GROUPS["Assertions"]])
+def test_every_refusal_of_the_sandbox_is_known_and_only_the_keys_own_count_against_the_key(sent: str) -> None:
+    row = (GROUPS["Logins"] | GROUPS["Assertions"])[sent]
+    body = {"error": row.error, "error_description": row.description} if row.description else HTML
+    error = token_refusal(reply(row.status, body))
+    assert error.code != f"salesforce.{UNKNOWN_WORDS.code}"
+    told = row.description in {"invalid assertion", "invalid client credentials"}
+    assert isinstance(error, KeyRefused) is told
+
+
+WORDS = [
+    sent for sent, row in GROUPS["REST"].items() if row.status not in {405, 503}
+]  # those tell by status alone
+
+
+@pytest.mark.parametrize("sent", WORDS)
+def test_every_error_of_the_sandboxs_rest_api_is_known(sent: str) -> None:
+    row = GROUPS["REST"][sent]
+    error = rest_refusal(reply(row.status, [{"errorCode": row.error, "message": row.description}]))
+    assert error.code != f"salesforce.{UNKNOWN_WORDS.code}"
+    assert isinstance(error, SessionDead) is (row.status == 401)
 
 
 def test_no_row_stands_behind_one_that_takes_everything_from_it() -> None:

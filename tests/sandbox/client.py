@@ -24,6 +24,8 @@ from rotator.sandbox.org.weather import Weather
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
+SOAP_NAMESPACE = "http://schemas.xmlsoap.org/soap/envelope/"
+CERTIFICATE = re.compile(r"\s*<certificate>.*?</certificate>", re.DOTALL)
 
 
 class Pair:
@@ -118,10 +120,10 @@ class Sandbox:
 
     # --- metadata -----------------------------------------------------------------------------
 
-    def soap(self, operation, token, version="68.0"):
+    def soap(self, operation, token, version="68.0", *, envelope=SOAP_NAMESPACE, namespace=NAMESPACE):
         body = (
-            '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
-            f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns="{NAMESPACE}"><soapenv:Header><SessionHeader>'
+            f'<soapenv:Envelope xmlns:soapenv="{envelope}"'
+            f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns="{namespace}"><soapenv:Header><SessionHeader>'
             f"<sessionId>{token}</sessionId></SessionHeader></soapenv:Header><soapenv:Body>{operation}</soapenv:Body>"
             "</soapenv:Envelope>"
         )
@@ -171,6 +173,23 @@ class Sandbox:
             files = {path: text.replace(self.old.base64, certificate) for path, text in files.items()}
         return files
 
+    def files_without_certificate(self, app):
+        """The files of an app as somebody deploys them who forgets the certificate."""
+        files = self.acme_files() if app == ACME else self.globex_files()
+        return {path: CERTIFICATE.sub("", text) for path, text in files.items()}
+
+    def fresh_app_files(self, *, certificate=True):
+        """Five files of an app Fresh: no rotation, no org-specific elements, policies included."""
+        kinds = ["ExternalClientApplication", "ExtlClntAppGlobalOauthSettings", "ExtlClntAppOauthSettings",
+                 "ExtlClntAppOauthConfigurablePolicies", "ExtlClntAppConfigurablePolicies"]  # fmt: skip
+        files = self.retrieve([(kind, "*") for kind in kinds], self.deployer)
+        clean = r"\s*<(consumerKey|consumerSecret|orgScopedExternalApp|oauthLink)>.*?</\1>"
+        fresh = {
+            path.replace(ACME, "Fresh"): re.sub(clean, "", text).replace(ACME, "Fresh")
+            for path, text in files.items()
+        }
+        return fresh if certificate else {path: CERTIFICATE.sub("", text) for path, text in fresh.items()}
+
     @property
     def deployer(self):
         return self.token(DEPLOYER)
@@ -199,6 +218,12 @@ class Sandbox:
     def problems(self, files, **more):
         """What a deploy fails for."""
         return [failure["problem"] for failure in self.deploy(files, **more)["details"]["componentFailures"]]
+
+
+def changed(files, path, old, new):
+    """Metadata files of which one has something else in the place of what was there."""
+    assert re.search(old, files[path], re.DOTALL), files[path]
+    return files | {path: re.sub(old, new, files[path], flags=re.DOTALL)}
 
 
 def zip_of(files):

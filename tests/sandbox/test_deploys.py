@@ -14,6 +14,7 @@ from rotator.sandbox.org.apps import (
     MODIFY_METADATA,
 )
 from rotator.sandbox.org.seed import ACME, DEPLOYER, GLOBEX
+from tests.sandbox.client import changed
 
 ECA, GLOBAL = f"externalClientApps/{ACME}.eca", f"extlClntAppGlobalOauthSets/{ACME}_glbloauth.ecaGlblOauth"
 OAUTH = f"extlClntAppOauthSettings/{ACME}_oauth.ecaOauth"
@@ -22,11 +23,6 @@ CONNECTED = f"connectedApps/{GLOBEX}.connectedApp"
 
 def deployer(sandbox):
     return sandbox.org.users["deployer@acme.example"]
-
-
-def changed(files, path, old, new):
-    assert re.search(old, files[path], re.DOTALL), files[path]
-    return files | {path: re.sub(old, new, files[path], flags=re.DOTALL)}
 
 
 # --- what a deploy does -------------------------------------------------------------------------
@@ -134,7 +130,7 @@ REFUSED = {
         "lable invalid at this location",
     ),
     "an element twice": (lambda files: changed(files, GLOBAL, "<label>", "<label>x</label><label>"), "duplicated"),
-    "a required element missing": (lambda files: changed(files, GLOBAL, "<label>.*</label>", ""), "missing: [label]"),
+    "a required element missing": (lambda files: changed(files, GLOBAL, "<label>.*</label>", ""), "Required field is missing: label"),
     "no namespace": (lambda files: changed(files, ECA, ' xmlns="[^"]*"', ""), "invalid at this location"),
     "an external entity": (
         lambda files: changed(files, ECA, r"\?>", '?><!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>'),
@@ -157,6 +153,14 @@ REFUSED = {
     "a type that is not there": (
         lambda files: changed(files, "package.xml", "<types>", "<types><members>A</members><name>ApexClas</name></types><types>"),
         "Unknown type name 'ApexClas'",
+    ),
+    "a type of the manifest with two names": (
+        lambda files: changed(files, "package.xml", "</name>", "</name><name>ConnectedApp</name>"),
+        "Element name is duplicated at this location in type PackageTypeMembers",
+    ),
+    "an unknown element of the manifest": (
+        lambda files: changed(files, "package.xml", "<types>", "<tpyes/><types>"),
+        "tpyes invalid at this location in type Package",
     ),
     "no manifest": (
         lambda files: {path: text for path, text in files.items() if path != "package.xml"},
@@ -220,20 +224,8 @@ def test_rotating_the_consumer_key_needs_warnings_ignored_and_then_happens(sandb
 # --- new apps -----------------------------------------------------------------------------------
 
 
-def new_app_files(sandbox):
-    """Five files of an app Fresh: no rotation, no org-specific elements, policies included."""
-    kinds = ["ExternalClientApplication", "ExtlClntAppGlobalOauthSettings", "ExtlClntAppOauthSettings",
-             "ExtlClntAppOauthConfigurablePolicies", "ExtlClntAppConfigurablePolicies"]  # fmt: skip
-    files = sandbox.retrieve([(kind, "*") for kind in kinds], sandbox.deployer)
-    clean = r"\s*<(consumerKey|consumerSecret|orgScopedExternalApp|oauthLink)>.*?</\1>"
-    return {
-        path.replace(ACME, "Fresh"): re.sub(clean, "", text).replace(ACME, "Fresh")
-        for path, text in files.items()
-    }
-
-
 def test_an_external_client_app_is_created_by_its_five_files_and_gets_a_consumer_key(sandbox):
-    result = sandbox.deploy(new_app_files(sandbox))
+    result = sandbox.deploy(sandbox.fresh_app_files())
     assert all(success["created"] for success in result["details"]["componentSuccesses"][:-1])
     key = sandbox.org.app("Fresh").consumer_key
     assert key.startswith("3MVG9")
@@ -247,7 +239,7 @@ def test_an_external_client_app_is_created_by_its_five_files_and_gets_a_consumer
 
 
 def test_an_external_client_app_without_policies_is_not_pre_authorised(sandbox):
-    files = {path: text for path, text in new_app_files(sandbox).items() if "lcy" not in path}
+    files = {path: text for path, text in sandbox.fresh_app_files().items() if "lcy" not in path}
     named = r"<types>(?:(?!</types>).)*ConfigurablePolicies</name>\s*</types>"
     sandbox.deploy(files | {"package.xml": re.sub(named, "", files["package.xml"], flags=re.DOTALL)})
     key = sandbox.org.app("Fresh").consumer_key
@@ -255,7 +247,7 @@ def test_an_external_client_app_without_policies_is_not_pre_authorised(sandbox):
 
 
 def test_a_permission_set_that_is_not_there_is_refused(sandbox):
-    files = new_app_files(sandbox)
+    files = sandbox.fresh_app_files()
     path = "extlClntAppOauthPolicies/Fresh_oauthPlcy.ecaOauthPlcy"
     problems = sandbox.problems(changed(files, path, "Rotator_Integration", "Nobody"))
     assert problems == ["In field: permissionSetName - no PermissionSet named Nobody found"]

@@ -170,10 +170,8 @@ def test_the_resources_of_a_version_tell_who_is_calling(sandbox):
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        ("/services/data/v21.0/limits", 410, "GONE"),
-        ("/services/data/v30.0/query?q=x", 410, "GONE"),
+        ("/services/data/v19.0/limits", 404, "NOT_FOUND"),
         ("/services/data/v31.0/limits", 200, None),
-        ("/services/data/v69.0/limits", 404, "NOT_FOUND"),
         ("/services/data/68.0/limits", 404, "NOT_FOUND"),
         ("/services/data/v68.0/nothing/here", 404, "NOT_FOUND"),
         ("/services/data/v68.0/sobjects/Acount", 404, "NOT_FOUND"),

@@ -101,23 +101,6 @@ def test_a_token_of_one_org_is_nothing_in_another(sandbox, clock, old, new):
     assert dead(other.query("SELECT Id FROM Account", sandbox.token()))
 
 
-@pytest.mark.parametrize(
-    ("header", "code"),
-    [
-        ("", "INVALID_SESSION_ID"),
-        ("Bearer 00Dxx!AQnothing", "INVALID_SESSION_ID"),
-        ("Basic abc", "INVALID_AUTH_HEADER"),
-        ("Bearer", "INVALID_AUTH_HEADER"),
-        ("Bearer eyJhbGciOi", "INVALID_JWT_FORMAT"),
-    ],
-)
-def test_what_is_no_session_is_401_with_its_code(sandbox, header, code):
-    reply = sandbox.call(
-        "GET", "/services/data/v68.0/limits", headers={"Authorization": header} if header else {}
-    )
-    assert (reply.status_code, reply.json[0]["errorCode"]) == (401, code)
-
-
 # --- JWT-format tokens --------------------------------------------------------------------------
 
 
@@ -142,6 +125,15 @@ def test_an_app_that_issues_jwt_tokens_says_so_in_its_metadata(sandbox):
     root.find("isNamedUserJwtEnabled").text = "true"
     assert jwt_claims(sandbox.token())["client_id"] == sandbox.org.app(ACME).consumer_key
     assert sandbox.token(GLOBEX).startswith("00D")
+
+
+def test_jwt_tokens_leave_no_session_among_those_that_can_be_queried(sandbox):
+    rows = "SELECT Id FROM AuthSession"
+    opaque = sandbox.deployer
+    before = sandbox.query(rows, opaque).json["totalSize"]
+    sandbox.org.set_knobs(jwt_tokens=True)
+    assert sandbox.works(sandbox.token())
+    assert sandbox.query(rows, opaque).json["totalSize"] == before
 
 
 @pytest.mark.parametrize(("version", "status"), [("67.0", 500), ("68.0", 200)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
 _SEGMENTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _LONGEST = 16_384
+_LATEST = 2**63 - 1
 
 
 class BadAssertion(Exception):
@@ -28,8 +28,9 @@ class Assertion:
     issuer: str
     subject: str
     audience: str
-    expires: float
+    expires: int
     """Unix time in seconds, whatever the sender took it for."""
+    not_before: int | None
     signed: bytes
     signature: bytes
 
@@ -52,7 +53,8 @@ def read_assertion(text: str) -> Assertion:
         raise BadAssertion
     return Assertion(
         header, str(names[0]), str(names[1]), str(names[2]),
-        _seconds(claims.get("exp")), f"{found[1]}.{found[2]}".encode("ascii"), _decode(found[3]),
+        _seconds(claims.get("exp")), _seconds(claims["nbf"]) if "nbf" in claims else None,
+        f"{found[1]}.{found[2]}".encode("ascii"), _decode(found[3]),
     )  # fmt: skip
 
 
@@ -87,16 +89,10 @@ def _no_constant(_name: str) -> Any:
     raise BadAssertion
 
 
-def _seconds(value: object) -> float:
-    """`exp`: a number, or (as simple-salesforce sends it) a string of digits."""
+def _seconds(value: object) -> int:
+    """A time: whole seconds, or (as simple-salesforce sends them) their digits in a string."""
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LATEST:
         raise BadAssertion
-    try:
-        seconds = float(value)
-    except OverflowError:
-        raise BadAssertion from None
-    if not math.isfinite(seconds):
-        raise BadAssertion
-    return seconds
+    return value

@@ -1,4 +1,4 @@
-"""The metadata types of an app: their folders, file suffixes and elements, and their XML."""
+"""The metadata types of an app: their folders and file suffixes, and their XML."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from xml.sax.saxutils import escape
 
 from defusedxml import ElementTree, common
 
+from rotator.sandbox.org.schema import METADATA_NAMESPACE, Invalid, check
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from xml.etree.ElementTree import Element
 
-METADATA_NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 CONNECTED_APP = "ConnectedApp"
 EXTERNAL_CLIENT_APP = "ExternalClientApplication"
 GLOBAL_OAUTH = "ExtlClntAppGlobalOauthSettings"
@@ -23,77 +24,25 @@ APP_POLICIES = "ExtlClntAppConfigurablePolicies"
 
 @dataclass(frozen=True, slots=True)
 class ComponentType:
-    """One metadata type: where its files lie and what they may hold (Metadata API 68.0)."""
+    """One metadata type: where its files lie. What they may hold stands in `schema`."""
 
     name: str
     folder: str
     suffix: str
     id_prefix: str
-    required: frozenset[str]
-    allowed: frozenset[str]
-    repeated: frozenset[str] = frozenset()
-
-
-def _type(  # noqa: PLR0917 - rows of a table
-    name: str, folder: str, suffix: str, prefix: str, required: str, optional: str, repeated: str = ""
-) -> ComponentType:
-    needed, many = frozenset(required.split()), frozenset(repeated.split())
-    return ComponentType(
-        name, folder, suffix, prefix, needed, needed | many | frozenset(optional.split()), many
-    )
 
 
 TYPES = {
     kind.name: kind
     for kind in (
-        _type(
-            CONNECTED_APP, "connectedApps", "connectedApp", "0H4",
-            "contactEmail label",
-            "canvasConfig contactPhone description fullName iconUrl infoUrl logoUrl mobileAppConfig mobileStartUrl"
-            " oauthConfig oauthPolicy plugin pluginExecutionUser samlConfig sessionPolicy startUrl",
-            "attributes ipRanges permissionSetName profileName",
-        ),
-        _type(
-            EXTERNAL_CLIENT_APP, "externalClientApps", "eca", "0xI",
-            "contactEmail label",
-            "contactPhone description distributionState iconUrl infoUrl isProtected logoUrl managedType"
-            " orgScopedExternalApp",
-        ),
-        _type(
-            GLOBAL_OAUTH, "extlClntAppGlobalOauthSets", "ecaGlblOauth", "0tG",
-            "callbackUrl externalClientApplication label",
-            "certificate consumerKey consumerSecret idTokenConfig isClientCredentialsFlowEnabled isCodeCredFlowEnabled"
-            " isCodeCredPostOnly isConsumerSecretOptional isDPopEnabled isDeviceFlowEnabled isIntrospectAllTokens"
-            " isNamedUserJwtEnabled isPkceRequired isRefreshTokenRotationEnabled isSecretRequiredForRefreshToken"
-            " isSecretRequiredForTokenExchange isTokenExchangeEnabled shouldRotateConsumerKey shouldRotateConsumerSecret",
-        ),
-        _type(
-            OAUTH_SETTINGS, "extlClntAppOauthSettings", "ecaOauth", "0tS",
-            "commaSeparatedOauthScopes externalClientApplication label",
-            "areAttributesIncludedInAssetToken areCustomPermsIncludedInAssetToken assetTokenAudiences"
-            " assetTokenSigningCertificate assetTokenValidity clientAssertionCertificate isFirstPartyAppEnabled"
-            " oauthLink singleLogoutUrl",
-            "customAttributes trustedIpRanges",
-        ),
-        _type(
-            OAUTH_POLICIES, "extlClntAppOauthPolicies", "ecaOauthPlcy", "0tP",
-            "externalClientApplication label",
-            "apexHandler clientCredentialsFlowUser commaSeparatedCustomScopes commaSeparatedPermissionSet"
-            " commaSeparatedProfile executeHandlerAs guestJwtSessionTimeoutType guestJwtTimeout ipRelaxationPolicyType"
-            " isClientCredentialsFlowEnabled isGuestCodeCredFlowEnabled isNamedUserJwtEnabled"
-            " isTokenExchangeFlowEnabled namedUserJwtSessionTimeoutType namedUserJwtTimeout permittedUsersPolicyType"
-            " policyAction refreshTokenPolicyType refreshTokenValidityPeriod refreshTokenValidityUnit"
-            " requiredSessionLevel sessionTimeoutInMinutes singleLogoutUrl startUrl",
-            "customAttributes",
-        ),
-        _type(
-            APP_POLICIES, "extlClntAppPolicies", "ecaPlcy", "0tC",
-            "externalClientApplication isEnabled label",
-            "isCanvasPluginEnabled isMobilePluginEnabled isNotificationPluginEnabled isOauthPluginEnabled"
-            " isPushPluginEnabled isSamlPluginEnabled startPage startUrl",
-        ),
+        ComponentType(CONNECTED_APP, "connectedApps", "connectedApp", "0H4"),
+        ComponentType(EXTERNAL_CLIENT_APP, "externalClientApps", "eca", "0xI"),
+        ComponentType(GLOBAL_OAUTH, "extlClntAppGlobalOauthSets", "ecaGlblOauth", "0tG"),
+        ComponentType(OAUTH_SETTINGS, "extlClntAppOauthSettings", "ecaOauth", "0tS"),
+        ComponentType(OAUTH_POLICIES, "extlClntAppOauthPolicies", "ecaOauthPlcy", "0tP"),
+        ComponentType(APP_POLICIES, "extlClntAppPolicies", "ecaPlcy", "0tC"),
     )
-}  # fmt: skip
+}
 
 
 class BadComponent(Exception):
@@ -107,8 +56,7 @@ def local_name(tag: str) -> str:
 def parse_component(kind: ComponentType, content: bytes) -> Element:
     """The root element of a metadata file, tags without namespace.
 
-    Raises BadComponent for what is not well-formed, of another type or namespace, or holds an
-    element that the type does not know, twice what may be there once, or not what it requires.
+    Raises BadComponent for what is not well-formed, of another type or namespace, or does not fit the schema.
     """
     try:
         root: Element = ElementTree.fromstring(content)
@@ -118,31 +66,13 @@ def parse_component(kind: ComponentType, content: bytes) -> Element:
         raise BadComponent(
             f"Error parsing file: Element {root.tag} invalid at this location in type {kind.name}"
         )
+    try:
+        check(kind.name, root)
+    except Invalid as problem:
+        raise BadComponent(str(problem)) from None
     for element in root.iter():
-        if not element.tag.startswith(f"{{{METADATA_NAMESPACE}}}"):
-            raise BadComponent(
-                f"Error parsing file: Element {element.tag} invalid at this location in type {kind.name}"
-            )
         element.tag = local_name(element.tag)
-    check_component(kind, root)
     return root
-
-
-def check_component(kind: ComponentType, root: Element) -> None:
-    """Hold the elements of `root` against the type. Raises BadComponent."""
-    seen: set[str] = set()
-    for child in root:
-        if child.tag not in kind.allowed:
-            raise BadComponent(
-                f"Error parsing file: Element {{{METADATA_NAMESPACE}}}{child.tag} invalid at this location in type {kind.name}"
-            )
-        if child.tag in seen and child.tag not in kind.repeated:
-            raise BadComponent(
-                f"Error parsing file: Element {child.tag} is duplicated at this location in type {kind.name}"
-            )
-        seen.add(child.tag)
-    if missing := sorted(name for name in kind.required if not text_of(root, name)):
-        raise BadComponent(f"Required fields are missing: [{', '.join(missing)}]")
 
 
 def text_of(root: Element | None, path: str) -> str:

@@ -93,7 +93,8 @@ def _sessions(org: Org) -> list[Row]:
             "NumSecondsValid": int(session.timeout_seconds), "SessionType": "Oauth2",
         }
         for number, session in enumerate(org.sessions.living(org.elapsed()), 1)
-        if session.username in org.users
+        # A token in JWT format stands for itself: no session is kept for it.
+        if session.username in org.users and not session.is_jwt
     ]  # fmt: skip
 
 

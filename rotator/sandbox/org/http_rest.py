@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rotator.sandbox.org.model import Org
 
-FIRST_RETIRED = 21
+FIRST_RETIRED = 20  # with it REST began
 LARGEST_BATCH, SMALLEST_BATCH = 2000, 200
 MOST_LOCATORS = 50
 _SEASONS = ("Spring", "Summer", "Winter")

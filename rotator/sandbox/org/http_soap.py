@@ -14,7 +14,6 @@ from rotator.sandbox.org.apps import Document, Stamp
 from rotator.sandbox.org.changes import commit, weigh
 from rotator.sandbox.org.components import (
     CONNECTED_APP,
-    METADATA_NAMESPACE,
     TYPES,
     component_file,
     flag,
@@ -35,6 +34,7 @@ from rotator.sandbox.org.http_metadata import deploy_result
 from rotator.sandbox.org.identifiers import normal_id
 from rotator.sandbox.org.packages import NEWEST_VERSION, OLDEST_VERSION, PackageFile, manifest_members
 from rotator.sandbox.org.retrieves import begin, documents, shown
+from rotator.sandbox.org.schema import METADATA_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,19 +42,29 @@ if TYPE_CHECKING:
 
     from rotator.sandbox.org.model import Org
 
+SOAP_NAMESPACE = "http://schemas.xmlsoap.org/soap/envelope/"
 _HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"'
+    f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{SOAP_NAMESPACE}"'
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 )
 JWT_ACCEPTED_FROM = 68
 """SOAP takes JWT-format access tokens from this version on."""
 MOST_QUERIES, MOST_NAMES = 3, 10
+_TIMEOUTS = {
+    900: "FifteenMinutes", 1800: "ThirtyMinutes", 3600: "SixtyMinutes", 5400: "NinetyMinutes", 7200: "TwoHours",
+    14_400: "FourHours", 28_800: "EightHours", 43_200: "TwelveHours", 86_400: "TwentyFourHours",
+}  # fmt: skip
+"""What an org's session timeout can be (seconds), and its name in SecuritySettings."""
 
 
 class Fault(Exception):
-    def __init__(self, code: str, message: str) -> None:
+    """An answer with status 500. Codes of the API stand before their message, those of SOAP 1.1 do not."""
+
+    def __init__(self, code: str, message: str, *, of_soap: bool = False) -> None:
         super().__init__(message)
-        self.code, self.message = code, message
+        self.code = code
+        self.name = f"{'soapenv' if of_soap else 'sf'}:{code}"
+        self.text = message if of_soap else f"{code}: {message}"
 
 
 def soap_routes(org: Org) -> Blueprint:
@@ -69,8 +79,8 @@ def soap_routes(org: Org) -> Blueprint:
     def fault(fault: Fault) -> Response:
         org.counts[f"refused: {fault.code}"] += 1
         body = (
-            f'{_HEAD} xmlns:sf="{METADATA_NAMESPACE}"><soapenv:Body><soapenv:Fault><faultcode>sf:{fault.code}</faultcode>'
-            f"<faultstring>{fault.code}: {escape(fault.message)}</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+            f'{_HEAD} xmlns:sf="{METADATA_NAMESPACE}"><soapenv:Body><soapenv:Fault><faultcode>{fault.name}</faultcode>'
+            f"<faultstring>{escape(fault.text)}</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>"
         )
         return Response(body, 500, content_type="text/xml;charset=UTF-8")
 
@@ -81,15 +91,12 @@ def soap_routes(org: Org) -> Blueprint:
     @routes.post("/m/<version>")
     def call(version: str) -> Response:
         org.counts["SOAP calls"] += 1
-        number = version.removesuffix(".0")
-        if not number.isdecimal() or not OLDEST_VERSION <= int(number) <= NEWEST_VERSION:
-            raise Fault("UNSUPPORTED_API_VERSION", f"Invalid Api version specified on URL: {version}")
-        g.version = int(number)
+        g.version = _version_number(version)
         session_id, operation = _envelope(request.get_data())
         _admit(org, session_id)
-        run = operations.get(operation.tag)
+        run = operations.get(_plain(operation).tag)
         if run is None:
-            raise Fault("INVALID_OPERATION", f"No operation available for request {operation.tag}")
+            raise _no_such_operation(f"{{{METADATA_NAMESPACE}}}{operation.tag}")
         body = (
             f'{_HEAD} xmlns="{METADATA_NAMESPACE}"><soapenv:Body><{operation.tag}Response>{run(org, operation)}'
             f"</{operation.tag}Response></soapenv:Body></soapenv:Envelope>"
@@ -99,20 +106,56 @@ def soap_routes(org: Org) -> Blueprint:
     return routes
 
 
+def _version_number(text: str) -> int:
+    number = text.removesuffix(".0")
+    if number.isdecimal() and int(number) < OLDEST_VERSION:
+        raise Fault(
+            "UNSUPPORTED_API_VERSION",
+            f"The API version that was specified ({number}.0) is below the minimum supported ({OLDEST_VERSION}.0)."
+            " Change the version number and run the request again.",
+        )
+    if not number.isdecimal() or int(number) > NEWEST_VERSION:
+        raise Fault("UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL")
+    return int(number)
+
+
 def _envelope(content: bytes) -> tuple[str, Element]:
-    """The session id and the operation of a SOAP request, tags without namespace. Raises Fault."""
+    """The session id and the operation of a SOAP request. Raises Fault."""
     if request.mimetype != "text/xml" or "SOAPAction" not in request.headers:
         raise Fault("INVALID_SOAP_HEADER", "Content-Type text/xml and a SOAPAction header are required")
     try:
         root: Element = ElementTree.fromstring(content)
     except (ElementTree.ParseError, common.DefusedXmlException, ValueError):
         raise Fault("INVALID_XML", "the request is not well-formed XML") from None
-    for element in root.iter():
-        element.tag = local_name(element.tag)
-    body = root.find("Body")
-    if root.tag != "Envelope" or body is None or len(body) != 1:
+    if local_name(root.tag) == "Envelope" and root.tag != f"{{{SOAP_NAMESPACE}}}Envelope":
+        # SOAP 1.1, section 4.4.1; SOAP 1.2 has a namespace of its own.
+        raise Fault("VersionMismatch", f"the Envelope is not of {SOAP_NAMESPACE}", of_soap=True)
+    body = root.find(f"{{{SOAP_NAMESPACE}}}Body")
+    if root.tag != f"{{{SOAP_NAMESPACE}}}Envelope" or body is None or len(body) != 1:
         raise Fault("INVALID_SOAP_BODY", "an Envelope with one operation in its Body is required")
-    return text_of(root, "Header/SessionHeader/sessionId"), body[0]
+    session = (
+        f"{{{SOAP_NAMESPACE}}}Header/{{{METADATA_NAMESPACE}}}SessionHeader/{{{METADATA_NAMESPACE}}}sessionId"
+    )
+    return text_of(root, session), body[0]
+
+
+def _plain(operation: Element) -> Element:
+    """The operation, tags without namespace. Raises Fault where one is not that of the Metadata API."""
+    for element in operation.iter():
+        if not element.tag.startswith(f"{{{METADATA_NAMESPACE}}}"):
+            if element is operation:
+                raise _no_such_operation(element.tag)
+            raise Fault("Client", f"Element {element.tag} invalid at this location", of_soap=True)
+        element.tag = local_name(element.tag)
+    return operation
+
+
+def _no_such_operation(tag: str) -> Fault:
+    return Fault(
+        "Client",
+        f"No operation available for request {tag}, please check the WSDL for the service.",
+        of_soap=True,
+    )
 
 
 def _admit(org: Org, session_id: str) -> None:
@@ -210,9 +253,11 @@ def _read_metadata(org: Org, operation: Element) -> str:
 
 
 def _security_settings(org: Org) -> str:
+    # A knob may be set to a time that no org can have; the nearest that one can is told.
+    nearest = min(_TIMEOUTS, key=lambda seconds: abs(seconds - org.knobs.session_timeout_seconds))
     settings = {
         "enforceIpRangesEveryRequest": False, "lockSessionsToDomain": True,
-        "lockSessionsToIp": org.knobs.lock_sessions_to_ip, "sessionTimeout": "TwoHours",
+        "lockSessionsToIp": org.knobs.lock_sessions_to_ip, "sessionTimeout": _TIMEOUTS[nearest],
     }  # fmt: skip
     return f'<records xsi:type="SecuritySettings"><fullName>Security</fullName>{xml_of({"sessionSettings": settings})}</records>'
 

@@ -76,6 +76,10 @@ class Knobs:
         0.0, "How far the org's wall clock (Date header, exp) is off; may be negative."
     )
     skew_tolerance_seconds: float = _knob(5.0, "How long an assertion is still taken after its exp.")
+    exp_ceiling_seconds: float = _knob(
+        0.0,
+        "How far ahead the exp of an assertion may lie; 0: as far as it likes (what Salesforce does is unknown).",
+    )
     deny_metadata: bool = _knob(False, "Nobody may use the Metadata API.")
     hide_certificate: bool = _knob(False, "Retrieve and readMetadata leave the certificate out.")
     allow_new_connected_apps: bool = _knob(

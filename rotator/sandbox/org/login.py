@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from rotator.sandbox.org import refusals
-from rotator.sandbox.org.apps import REFRESH_SCOPES, App, User
+from rotator.sandbox.org.apps import App, User
 from rotator.sandbox.org.assertion import Assertion, BadAssertion, read_assertion
 from rotator.sandbox.org.identifiers import SHORT, random_text
 from rotator.sandbox.org.refusals import Refused
+from rotator.sandbox.org.scopes import REFRESH_SCOPES
 from rotator.sandbox.org.sessions import Session
 
 if TYPE_CHECKING:
@@ -86,9 +87,15 @@ def _check_audience_and_time(org: Org, app: App, assertion: Assertion, own_url: 
         and org.random("routing").choice((True, False))
     ):
         raise Refused(refusals.APP_NOT_FOUND)
+    now, tolerance = org.clock.wall().timestamp(), org.knobs.skew_tolerance_seconds
     # An upper bound of exp seems not to be enforced: the Salesforce CLI sends milliseconds.
-    if org.clock.wall().timestamp() > assertion.expires + org.knobs.skew_tolerance_seconds:
+    ceiling = org.knobs.exp_ceiling_seconds
+    if ceiling and assertion.expires > now + ceiling + tolerance:
+        raise Refused(refusals.INVALID_ASSERTION)
+    if now > assertion.expires + tolerance:
         raise Refused(refusals.EXPIRED)
+    if assertion.not_before is not None and now < assertion.not_before - tolerance:
+        raise Refused(refusals.INVALID_ASSERTION)
 
 
 def _user_of(org: Org, app: App, username: str, address: str) -> User:

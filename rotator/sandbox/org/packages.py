@@ -11,7 +11,8 @@ from xml.sax.saxutils import escape
 
 from defusedxml import ElementTree, common
 
-from rotator.sandbox.org.components import METADATA_NAMESPACE, TYPES, ComponentType, local_name
+from rotator.sandbox.org.components import TYPES, ComponentType, local_name
+from rotator.sandbox.org.schema import METADATA_NAMESPACE, Invalid, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -114,6 +115,10 @@ def _manifest(content: bytes) -> dict[str, set[str]]:
     root = _parsed(content)
     if root.tag != f"{{{METADATA_NAMESPACE}}}Package":
         raise BadPackage("Error parsing package.xml: Element Package of the metadata namespace expected")
+    try:
+        check("Package", root)
+    except Invalid as problem:
+        raise BadPackage(str(problem)) from None
     version = root.findtext(f"{{{METADATA_NAMESPACE}}}version") or ""
     if not re.fullmatch(r"\d+\.0", version) or not OLDEST_VERSION <= int(version[:-2]) <= NEWEST_VERSION:
         raise BadPackage(f"Error parsing package.xml: invalid version specified: {version or 'none'}")

@@ -25,7 +25,6 @@ from rotator.sandbox.org.components import (
     CONNECTED_APP,
     EXTERNAL_CLIENT_APP,
     GLOBAL_OAUTH,
-    METADATA_NAMESPACE,
     OAUTH_POLICIES,
     OAUTH_SETTINGS,
     TYPES,
@@ -33,6 +32,7 @@ from rotator.sandbox.org.components import (
     xml_of,
 )
 from rotator.sandbox.org.model import Org
+from rotator.sandbox.org.schema import METADATA_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
