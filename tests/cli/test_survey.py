@@ -59,8 +59,8 @@ def test_what_salesforce_is_thought_to_do_is_seen(rotator):
     assert '"invalid_grant: audience is invalid")' in seen["audience"]
     assert seen["versions"] == "31.0 to 68.0"
     assert seen["soap"] == "it is opaque; SOAP 68.0 takes it"
-    assert seen["session"].startswith("900 s; the newest was made ")
-    assert seen["settings"].startswith("sessionTimeout FifteenMinutes, lockSessionsToIp false")
+    assert seen["session"].startswith("7200 s; the newest was made ")
+    assert seen["settings"].startswith("sessionTimeout TwoHours, lockSessionsToIp false")
     assert seen["certificate"] == "yes: that of key pair 1, which signs"
     assert seen["introspection"].startswith("not asked")
 
@@ -71,7 +71,7 @@ def test_what_salesforce_is_thought_to_do_is_seen(rotator):
         ({"exp_ceiling_seconds": 300}, "exp", "180 s: taken; 300 s: taken; 600 s: refused ("),
         ({"jwt_tokens": True}, "repeat", "no: 5 logins gave 5 tokens"),
         ({"jwt_tokens": True}, "soap", "it is in JWT format; SOAP 67.0 refuses it; SOAP 68.0 takes it"),
-        ({"lock_sessions_to_ip": True}, "settings", "sessionTimeout FifteenMinutes, lockSessionsToIp true"),
+        ({"lock_sessions_to_ip": True}, "settings", "sessionTimeout TwoHours, lockSessionsToIp true"),
         ({"hide_certificate": True}, "certificate", "no: the app is shown without one"),
         ({"deny_metadata": True}, "settings", "not known: the Metadata API answered INSUFFICIENT_ACCESS"),
         ({"daily_api_requests": 77_777}, "limits", ""),
