@@ -38,10 +38,10 @@ def limit(lab):
 
 
 def _usual(said) -> None:
-    """Use the time limits that the configuration has by default."""
+    """Use the time limits that the configuration has by default, with sessions that outlast any lease."""
     said["vault"].pop("timeout", None)
     said.pop("salesforce", None)
-    said["defaults"]["deploy"] = {"publisher": "metadata"}
+    said["defaults"] |= {"deploy": {"publisher": "metadata"}, "session": {"timeout": "24h"}}
 
 
 def test_a_step_that_hangs_is_noticed_before_the_tokens_of_its_credential_are_past_their_proof(limit):
