@@ -106,9 +106,12 @@ class VaultClient:
         return client
 
     def _replace(self, stale: Lease | None) -> Lease:
-        """Return a lease other than ``stale``: what another thread got meanwhile, or a new login."""
+        """Return a lease on another token than that of ``stale``: what another thread got meanwhile, or a new login.
+
+        A lease that was renewed meanwhile is another one on the same token.
+        """
         with self._login_lock:
-            if self._lease is not None and self._lease is not stale:
+            if self._lease is not None and (stale is None or self._lease.token != stale.token):
                 return self._lease
             self._lease = self._log_in()
             return self._lease

@@ -105,6 +105,23 @@ def test_a_token_that_was_revoked_is_replaced_when_its_renewal_is_due(
     assert client.lease().token != first.token
 
 
+def test_a_token_that_dies_right_after_its_renewal_is_replaced_for_whoever_holds_the_old_lease(
+    connect: Any, vault: Any, approle: Any, clock: Clock
+):
+    client = connect(vault, approle(token_ttl=3600))
+    client.keep_alive(clock())
+    first = client.lease()
+
+    def meanwhile(hvac: Any) -> Any:
+        if client.lease() is first:
+            client.keep_alive(clock.advance(minutes=41))
+            vault.revoke(first.token.reveal())
+        return hvac.auth.token.lookup_self()
+
+    assert client.call(meanwhile).status_code == 200
+    assert client.lease().token != first.token
+
+
 def test_a_wrong_secret_id_is_told_with_its_mend_and_not_shown(connect: Any, vault: Any, approle: Any):
     role_id = approle().role_id
     client = connect(vault, AppRole(role_id, Secret("wrong-secret-id")))
