@@ -69,7 +69,6 @@ class Rounds:
         self._clocks = (wall, steady)
         if abs(jump) > JUMP_SECONDS:
             emit(events.CLOCK_JUMPED, seconds=round(jump, 1))
-            self._lease.hurry()
             self._daemon.driver.clock_jumped()
             self._daemon.offer_all()
 

@@ -71,24 +71,18 @@ class LeaseKeeper:
         self._told: Lease | None = None
         self._ending = False
         self._refusal = ""
-        self._again: datetime | None = None
 
     def keep(self, now: datetime) -> None:
         """Log in or renew when it is time. While a new login fails, the old token serves on."""
-        if self._again is None or now >= self._again:
-            try:
-                self._again = self._client.keep_alive(now)
-                self._refusal = ""
-            except RotatorError as error:
-                self._refused(error)
+        try:
+            self._client.keep_alive(now)
+            self._refusal = ""
+        except RotatorError as error:
+            self._refused(error)
         lease = self._client.lease()
         if lease is not None and lease is not self._told:
             self._tell(lease)
             self._told = lease
-
-    def hurry(self) -> None:
-        """Look again at once: the clock was set."""
-        self._again = None
 
     def _refused(self, error: RotatorError) -> None:
         if self._client.lease() is None:

@@ -19,8 +19,6 @@ from rotator.vault.login import Authenticator, Lease, renew
 from rotator.vault.refusals import refusal
 from rotator.vault.settings import VaultSettings
 
-_LOOK_AGAIN = timedelta(hours=1)
-_SHORTEST_WAIT = timedelta(seconds=1)
 _HOLD_TRANSIENT_SECONDS = 1.0
 _HOLD_SECONDS = 30.0  # Vault locks an AppRole out after a few failed logins in a row (user lockout)
 
@@ -57,16 +55,15 @@ class VaultClient:
             response = send(self._hvac(self._replace(lease)))
         return response
 
-    def keep_alive(self, now: datetime) -> datetime:
-        """Log in or renew when it is time, and return when to come again.
+    def keep_alive(self, now: datetime) -> None:
+        """Log in or renew when it is time. To be called often: nothing is sent before.
 
         A lease is renewed when two thirds of it are over. One that cannot grow is replaced by a new login; while
         that fails, the old one serves on. Raises RotatorError.
         """
         lease = self._lease or self._replace(None)
         if lease.renew_at is not None and now >= lease.renew_at:
-            lease = self._prolong(lease, now)
-        return max(lease.renew_at, now + _SHORTEST_WAIT) if lease.renew_at else now + _LOOK_AGAIN
+            self._prolong(lease, now)
 
     def lease(self) -> Lease | None:
         """Return the present lease; None before the first login."""
@@ -130,10 +127,10 @@ class VaultClient:
         self._held = None
         return lease
 
-    def _prolong(self, lease: Lease, now: datetime) -> Lease:
+    def _prolong(self, lease: Lease, now: datetime) -> None:
         with self._login_lock:
             if self._lease is not lease:
-                return self._lease or lease
+                return  # another thread was faster
             if lease.renewable:
                 try:
                     self._lease = lease = renew(self._hvac(lease), lease, now)
@@ -141,9 +138,8 @@ class VaultClient:
                     pass
                 else:
                     if lease.duration is None or lease.wanted is None or lease.duration >= lease.wanted:
-                        return lease
+                        return
             self._lease = self._log_in()
-            return self._lease
 
     def _is_dead(self, lease: Lease) -> bool:
         """Tell whether Vault no longer knows the token of ``lease``."""

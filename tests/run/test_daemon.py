@@ -341,7 +341,6 @@ def test_while_a_new_login_fails_the_old_token_serves_and_it_is_told_once(ready)
             raise Transient("no", code="vault.login.refused")
 
         daemon.app.client.keep_alive = fails
-        daemon.rounds._lease.hurry()
         until(lambda: ready.told("vault.login_failed"), "told")
         rounds = len(daemon.notifier.heard)
         until(lambda: len(daemon.notifier.heard) > rounds + 3, "some rounds later")
@@ -355,7 +354,6 @@ def test_a_token_that_ends_and_that_no_login_replaces_is_told(ready):
         (ready.folder / "root").write_text(short)
         daemon = Daemon(app, Manager())
         daemon.rounds.look_at_vault()
-        daemon.rounds._lease.hurry()
         daemon.rounds.look_at_vault()
     assert len(ready.told("vault.token_ending")) == 1
 

@@ -1,0 +1,91 @@
+"""How Vault is, and what becomes of our token in it: seen from the rounds of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rotator.run.weather import LeaseKeeper
+from rotator.secret import Secret
+from rotator.show import logs
+from rotator.vault.client import VaultClient
+from rotator.vault.settings import AppRole, Login, Token, VaultSettings
+from tests.world.fake_vault import FakeVault
+from tests.world.lab import Clock
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeVault]:
+    server = FakeVault()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[dict[str, Any]]]:
+    with logs.capture() as lines:
+        yield lines
+
+
+class Keeping:
+    """A client and whoever keeps its token, in a time that tests move."""
+
+    def __init__(self, fake: FakeVault, login: Login) -> None:
+        self.fake, self.clock = fake, Clock()
+        self.client = VaultClient(VaultSettings(fake.address, login), clock=self.clock)
+        self.keeper = LeaseKeeper(self.client)
+
+    def round(self, **units: float) -> None:
+        """Let time pass, also for the server, and do what each round does."""
+        self.clock.advance(**units)
+        self.fake.advance(self.clock.ahead.total_seconds() - self.fake._offset)
+        self.keeper.keep(self.clock())
+
+    def call(self) -> int:
+        return self.client.call(lambda hvac: hvac.auth.token.lookup_self()).status_code
+
+
+@pytest.fixture
+def keeping(fake: FakeVault) -> Iterator[Any]:
+    made: list[Keeping] = []
+
+    def make(login: Login) -> Keeping:
+        made.append(Keeping(fake, login))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.client.close()
+
+
+def approle(fake: FakeVault, **role: int) -> AppRole:
+    role_id, secret_id = fake.install_approle("r", **role)
+    return AppRole(Secret(role_id), Secret(secret_id))
+
+
+def test_a_token_that_a_worker_took_from_the_file_is_renewed_by_its_own_time(
+    keeping: Any, fake: FakeVault, lines: list[dict[str, Any]], tmp_path: Path
+):
+    file = tmp_path / "token"
+    file.write_text(fake.make_token(32 * 86400, period=32 * 86400))
+    held = keeping(Token(file))
+    held.round()
+    fake.revoke(file.read_text())
+    file.write_text(fake.make_token(3600, period=3600))
+    assert held.call() == 200
+    for _ in range(12):
+        held.round(minutes=15)
+        assert held.call() == 200
+    assert [line["event"] for line in lines][:3] == ["vault.login", "vault.login", "vault.renewed"]
+
+
+def test_a_round_costs_no_request_while_no_renewal_is_due(keeping: Any, fake: FakeVault):
+    held = keeping(approle(fake, token_ttl=3600))
+    held.round()
+    asked = len(fake.seen)
+    for _ in range(3):
+        held.round(minutes=10)
+    assert len(fake.seen) == asked
