@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 
 from rotator import events
-from rotator.errors import Compromised, Misconfigured, RotatorError
+from rotator.errors import Compromised, Misconfigured, RotatorError, Transient
 from rotator.performer.tell import iso
 from rotator.performer.toolbox import is_about_document
 from rotator.show.logs import emit
@@ -73,10 +73,12 @@ class LeaseKeeper:
         self._refusal = ""
 
     def keep(self, now: datetime) -> None:
-        """Log in or renew when it is time. While a new login fails, the old token serves on."""
+        """Log in or renew when it is time. While a new login is refused, the old token serves on.
+
+        Raises RotatorError when there is no token, and Transient when Vault does not serve just now.
+        """
         try:
             self._client.keep_alive(now)
-            self._refusal = ""
         except RotatorError as error:
             self._refused(error)
         lease = self._client.lease()
@@ -85,7 +87,7 @@ class LeaseKeeper:
             self._told = lease
 
     def _refused(self, error: RotatorError) -> None:
-        if self._client.lease() is None:
+        if self._client.lease() is None or isinstance(error, Transient):
             raise error
         if error.code != self._refusal:
             emit(events.VAULT_LOGIN_FAILED, code=error.code, message=error.message, hint=error.hint)
@@ -102,6 +104,8 @@ class LeaseKeeper:
             emit(events.VAULT_LOGIN, method=type(login).__name__.lower(), lease_seconds=lasts,
                  renewable=lease.renewable)  # fmt: skip
         shrinks = renewed and lease.duration is not None and lease.duration < (lease.wanted or lease.duration)
+        if not shrinks:
+            self._refusal = ""
         ends = lease.expires_at
         if (
             isinstance(login, Token)

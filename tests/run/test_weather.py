@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rotator.errors import Transient
 from rotator.run.weather import LeaseKeeper
 from rotator.secret import Secret
 from rotator.show import logs
@@ -89,3 +90,29 @@ def test_a_round_costs_no_request_while_no_renewal_is_due(keeping: Any, fake: Fa
     for _ in range(3):
         held.round(minutes=10)
     assert len(fake.seen) == asked
+
+
+def test_an_outage_at_a_renewal_is_no_alert_and_the_token_is_renewed_when_it_is_over(
+    keeping: Any, fake: FakeVault, lines: list[dict[str, Any]]
+):
+    held = keeping(approle(fake, token_ttl=3600))
+    held.round()
+    fake.inject(503, {"errors": ["Vault is sealed"]}, path="renew-self")
+    with pytest.raises(Transient):
+        held.round(minutes=41)
+    assert held.call() == 200
+    held.round(minutes=1)
+    assert [line["event"] for line in lines] == ["vault.login", "vault.renewed"]
+
+
+def test_a_login_that_is_refused_while_the_old_token_serves_is_an_alert_once(
+    keeping: Any, fake: FakeVault, lines: list[dict[str, Any]]
+):
+    held = keeping(approle(fake, token_ttl=3600, token_max_ttl=3600))
+    held.round()
+    fake.secret_ids.clear()
+    for _ in range(4):
+        held.round(minutes=14)
+        held.round(seconds=1)
+    assert held.call() == 200
+    assert [line["alert"] for line in lines if line["event"] == "vault.login_failed"] == [True]
