@@ -125,6 +125,7 @@ class Daemon:
         self.ready = Ready(self._host_of, max(1, settings.workers * 3 // 4))
         self.timer = Timer(self.offer)
         self.weather = VaultWeather()
+        app.documents.watch_writes(self.weather.wrote)
         self.rounds = Rounds(self)
         self.due: dict[str, datetime] = {}
         self.asked: set[str] = set()

@@ -82,7 +82,7 @@ class Rounds:
             daemon.weather.failed(error)
             return
         if kept and daemon.weather.answered():
-            daemon.driver.forget_pacing()
+            daemon.driver.forget_pacing("vault.")
             daemon.offer_all()
         for name in names:
             if name in daemon.stations:

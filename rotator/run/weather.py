@@ -15,6 +15,9 @@ from rotator.vault.client import VaultClient
 from rotator.vault.login import Lease
 from rotator.vault.settings import Token
 
+_AWAY = frozenset({"vault.sealed", "vault.standby", "vault.unreachable"})
+"""Nobody is served at all, so that any answer shows that it is over."""
+
 
 def is_of_one_credential(error: RotatorError) -> bool:
     """Tell whether an error concerns one credential alone, and not Vault as all see it."""
@@ -26,7 +29,8 @@ class VaultWeather:
     """Tells when Vault stops to serve all credentials, and when it is back. Used by all workers.
 
     Any worker may find it failing. Only the regular look says that it is back: a step that needs nothing of Vault
-    succeeds at all times.
+    succeeds at all times. That look reads. Where writes failed although Vault was there (no quorum, a full disk, a
+    limit), it is back when one has succeeded.
     """
 
     def __init__(self) -> None:
@@ -34,8 +38,9 @@ class VaultWeather:
         self._told: set[str] = set()
         self._since = 0.0
         self._message = ""
+        self._unwritten = False
 
-    def failed(self, error: RotatorError) -> None:
+    def failed(self, error: RotatorError, *, writing: bool = False) -> None:
         """Note a failure, and tell it unless one of its kind was told since Vault last served."""
         with self._lock:
             if not self._told:
@@ -43,13 +48,25 @@ class VaultWeather:
             new = error.code not in self._told
             self._told.add(error.code)
             self._message = error.message
+            if error.maybe_done or (writing and error.code not in _AWAY):
+                self._unwritten = True
+            elif error.code in _AWAY:
+                self._unwritten = False
         if new:
             emit(_event_of(error), code=error.code, message=error.message, hint=error.hint)
 
-    def answered(self) -> bool:
-        """Note that Vault serves, and return whether it did not before."""
+    def wrote(self, error: Transient | None) -> None:
+        """Note what became of a write; None: it succeeded."""
+        if error is not None:
+            self.failed(error, writing=True)
+            return
         with self._lock:
-            if not self._told:
+            self._unwritten = False
+
+    def answered(self) -> bool:
+        """Note that Vault answered the regular look, and return whether it is back by that."""
+        with self._lock:
+            if not self._told or self._unwritten:
                 return False
             took = time.monotonic() - self._since
             self._told.clear()

@@ -384,8 +384,12 @@ def test_when_vault_is_back_nobody_waits_for_the_end_of_a_pause(ready):
         daemon.rounds.look_at_vault()
         assert daemon.ready.sizes() == (0, 0)
         daemon.weather.failed(Transient("Vault is sealed", code="vault.sealed"))
+        until = Clock()() + timedelta(minutes=5)
         for station in daemon.stations.values():
-            station.held["touch:somebody"] = Held(failures=9)
+            station.held["touch:somebody"] = Held(9, until, "vault.sealed")
+            station.held["mint:somebody"] = Held(9, until, "salesforce.login_budget")
         daemon.rounds.look_at_vault()
         assert daemon.ready.sizes() == (3, 0)
-        assert all(station.held == {} for station in daemon.stations.values())
+        for station in daemon.stations.values():
+            assert station.held_back() == {"mint:somebody": until}
+            assert station.held["touch:somebody"].failures == 9  # what fails again waits as long as before

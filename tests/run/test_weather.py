@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 
+from rotator.core.effects import Wait
 from rotator.errors import Transient
+from rotator.run.daemon import Daemon
+from rotator.run.notify import Notifier
 from rotator.run.weather import LeaseKeeper
 from rotator.secret import Secret
 from rotator.show import logs
 from rotator.vault.client import VaultClient
 from rotator.vault.settings import AppRole, Login, Token, VaultSettings
 from tests.world.fake_vault import FakeVault
-from tests.world.lab import Clock
+from tests.world.lab import GLOBEX, NAMES, Clock, Lab
+
+USER = GLOBEX[0]
+MINT = f"mint:{USER}"
 
 
 @pytest.fixture
@@ -116,3 +122,52 @@ def test_a_login_that_is_refused_while_the_old_token_serves_is_an_alert_once(
         held.round(seconds=1)
     assert held.call() == 200
     assert [line["alert"] for line in lines if line["event"] == "vault.login_failed"] == [True]
+
+
+@pytest.fixture
+def daemon(lab: Lab, fake: FakeVault) -> Iterator[Daemon]:
+    """A daemon that is driven by hand, on a Vault that can be brought to anything."""
+    lab.steady()
+    for name in NAMES:
+        for document in ("record", "keys/1"):
+            fake.edit(f"{lab.base}/{name}/{document}", lab.data(f"{name}/{document}"))
+    with lab.application(lambda said: said["vault"].update(address=fake.address)) as app:
+        app.tools.clock = Clock()
+        yield Daemon(app, Notifier())
+
+
+def test_while_vault_is_read_and_not_written_pauses_stand_and_it_is_not_told_to_be_back(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    station = daemon.stations["globex"]
+    fake.inject(500, {"errors": ["no quorum"]}, method="POST", path="secret/", times=1000)
+    daemon._step("globex")
+    held = station.held[MINT].until
+    assert held > daemon.app.tools.clock()
+    for _ in range(3):
+        daemon.rounds.look_at_vault()
+    assert (station.held[MINT].until, daemon.ready.sizes()) == (held, (0, 0))
+    assert isinstance(daemon.driver.step("globex"), Wait)
+    assert (len(lab.told("vault.unavailable")), lab.told("vault.recovered")) == (1, [])
+
+    fake.heal()
+    daemon.rounds.look_at_vault()
+    assert lab.told("vault.recovered") == []
+    daemon.app.tools.clock.advance(minutes=5)
+    daemon._step("globex")
+    assert lab.told("token.published", user=USER)
+    daemon.rounds.look_at_vault()
+    assert len(lab.told("vault.recovered")) == 1
+    assert daemon.ready.sizes() == (3, 0)
+
+
+def test_after_an_outage_of_all_a_look_shows_that_vault_is_back(daemon: Daemon, lab: Lab, fake: FakeVault):
+    """Although writes failed in it: nobody waits for the next one."""
+    fake.inject(500, {"errors": ["shutting down"]}, method="POST", path="secret/", times=2)
+    daemon._step("globex")
+    fake.inject(503, {"errors": ["Vault is sealed"]}, times=1000)
+    daemon.rounds.look_at_vault()
+    fake.heal()
+    daemon.rounds.look_at_vault()
+    assert len(lab.told("vault.recovered")) == 1
+    assert MINT not in daemon.stations["globex"].held_back()
