@@ -18,7 +18,7 @@ from rotator import __version__, events
 from rotator.app import Application, application
 from rotator.config import Configuration, ConfigurationError, Problem, load_lenient
 from rotator.core.effects import Do
-from rotator.core.timing import due_at, retry_pause
+from rotator.core.timing import due_at
 from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.performer.fleet import is_rotating
@@ -27,7 +27,7 @@ from rotator.run.notify import Notifier
 from rotator.run.ready import Ready
 from rotator.run.rounds import Rounds
 from rotator.run.timer import Timer
-from rotator.run.weather import VaultWeather, is_of_one_credential
+from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show.logs import emit
 
 BEAT = timedelta(seconds=1)
@@ -250,7 +250,7 @@ class Daemon:
             self.asked.discard(station.name)
 
     def _failed(self, station: Station, error: RotatorError) -> datetime:
-        pause = retry_pause(self._failures[station.name], station.terms)
+        pause = pause_after(error, self._failures[station.name], station.terms)
         self._failures[station.name] += 1
         station.sentence = error.message
         if is_of_one_credential(error):

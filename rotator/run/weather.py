@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator import events
+from rotator.core.model import Terms
+from rotator.core.timing import retry_pause
 from rotator.errors import Compromised, Misconfigured, RotatorError, Transient
 from rotator.performer.tell import iso
 from rotator.performer.toolbox import is_about_document
@@ -25,12 +27,18 @@ def is_of_one_credential(error: RotatorError) -> bool:
     return of_one_path or not error.code.startswith("vault.")
 
 
+def pause_after(error: RotatorError, failures: int, terms: Terms) -> timedelta:
+    """Return how long to wait after Vault failed: longer with each failure in a row, and as long as Vault asks for."""
+    asked = timedelta(seconds=error.retry_after_seconds or 0.0)
+    return max(retry_pause(failures, terms), asked)
+
+
 class VaultWeather:
     """Tells when Vault stops to serve all credentials, and when it is back. Used by all workers.
 
     Any worker may find it failing. Only the regular look says that it is back: a step that needs nothing of Vault
     succeeds at all times. That look reads. Where writes failed although Vault was there (no quorum, a full disk, a
-    limit), it is back when one has succeeded.
+    limit), it is back when one has succeeded; where Vault asked to wait, not before that is over.
     """
 
     def __init__(self) -> None:
@@ -39,6 +47,7 @@ class VaultWeather:
         self._since = 0.0
         self._message = ""
         self._unwritten = False
+        self._not_before = 0.0
 
     def failed(self, error: RotatorError, *, writing: bool = False) -> None:
         """Note a failure, and tell it unless one of its kind was told since Vault last served."""
@@ -48,6 +57,7 @@ class VaultWeather:
             new = error.code not in self._told
             self._told.add(error.code)
             self._message = error.message
+            self._not_before = max(self._not_before, time.monotonic() + (error.retry_after_seconds or 0.0))
             if error.maybe_done or (writing and error.code not in _AWAY):
                 self._unwritten = True
             elif error.code in _AWAY:
@@ -66,7 +76,7 @@ class VaultWeather:
     def answered(self) -> bool:
         """Note that Vault answered the regular look, and return whether it is back by that."""
         with self._lock:
-            if not self._told or self._unwritten:
+            if not self._told or self._unwritten or time.monotonic() < self._not_before:
                 return False
             took = time.monotonic() - self._since
             self._told.clear()

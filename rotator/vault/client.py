@@ -115,14 +115,17 @@ class VaultClient:
 
     def _log_in(self) -> Lease:
         """Log in, unless that has just failed: then say so again."""
-        if self._held and time.monotonic() < self._held[0]:
+        if self._held and (left := self._held[0] - time.monotonic()) > 0:
             error = self._held[1]
-            raise type(error)(error.message, code=error.code, hint=error.hint) from None
+            wait = None if error.retry_after_seconds is None else left
+            raise type(error)(
+                error.message, code=error.code, hint=error.hint, retry_after_seconds=wait
+            ) from None
         try:
             lease = self._authenticator.log_in(self._hvac(None), self._clock())
         except RotatorError as error:
             pause = _HOLD_TRANSIENT_SECONDS if isinstance(error, Transient) else _HOLD_SECONDS
-            self._held = (time.monotonic() + pause, error)
+            self._held = (time.monotonic() + max(pause, error.retry_after_seconds or 0.0), error)
             raise
         self._held = None
         return lease

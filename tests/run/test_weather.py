@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rotator.core.effects import Wait
 from rotator.errors import Transient
 from rotator.run.daemon import Daemon
 from rotator.run.notify import Notifier
+from rotator.run.once import run_to_rest
 from rotator.run.weather import LeaseKeeper
 from rotator.secret import Secret
 from rotator.show import logs
@@ -171,3 +174,26 @@ def test_after_an_outage_of_all_a_look_shows_that_vault_is_back(daemon: Daemon, 
     daemon.rounds.look_at_vault()
     assert len(lab.told("vault.recovered")) == 1
     assert MINT not in daemon.stations["globex"].held_back()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"], ids=["load", "save"])
+def test_a_step_is_not_repeated_before_vault_wants_it(daemon: Daemon, lab: Lab, fake: FakeVault, method: str):
+    fake.inject(429, b"", method=method, path="globex/record", times=2, Retry_After="120")
+    again = daemon._step("globex")
+    assert again >= datetime.now(UTC) + timedelta(seconds=110)
+    daemon.rounds.look_at_vault()
+    assert (len(lab.told("vault.unavailable")), lab.told("vault.recovered")) == (1, [])
+    assert daemon.ready.sizes() == (0, 0)
+
+
+def test_once_waits_as_long_as_vault_wants(daemon: Daemon, fake: FakeVault):
+    waited: list[float] = []
+
+    class Patience(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0.0)
+            return False
+
+    fake.inject(429, b"", path="globex/record", times=2, Retry_After="120")
+    assert run_to_rest(daemon.app, ["globex"], stop=Patience()) == []
+    assert [seconds for seconds in waited if seconds >= 120] == [120, 120]

@@ -82,6 +82,18 @@ def test_each_answer_of_vault_has_its_own_error_with_a_hint(
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("0", 0), ("7.5", 7.5), ("86400", 300), ("inf", 300), ("-1", None), ("nan", None)]
+)
+def test_vault_is_not_let_to_send_us_away_for_long(
+    documents: Documents, fake: FakeVault, said: str, seconds: float | None
+):
+    fake.inject(503, HTML, path="/record", Retry_After=said)
+    with pytest.raises(Transient) as caught:
+        documents.read_record("acme")
+    assert caught.value.retry_after_seconds == seconds
+
+
 @pytest.mark.parametrize("status", [500, 502, 200, 204])
 def test_a_write_without_a_clear_answer_is_perhaps_done(documents: Documents, fake: FakeVault, status: int):
     fake.inject(status, b"" if status == 204 else HTML, method="POST", path="secret/data/", after=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -139,6 +140,25 @@ def test_a_failed_login_is_not_repeated_at_once(connect: Any, fake: FakeVault):
         with pytest.raises(Misconfigured):
             client.keep_alive(datetime.now(UTC))
     assert [seen.path for seen in fake.seen] == ["auth/approle/login"]
+
+
+def test_a_login_is_not_repeated_before_vault_wants_it(
+    connect: Any, fake: FakeVault, monkeypatch: pytest.MonkeyPatch
+):
+    role_id, secret_id = fake.install_approle("r")
+    client = connect(fake, AppRole(Secret(role_id), Secret(secret_id)))
+    fake.inject(429, b"", path="approle/login", Retry_After="90")
+    passed = [0.0]
+    monkeypatch.setattr("rotator.vault.client.time", SimpleNamespace(monotonic=lambda: passed[0]))
+    for seconds, left in ((0.0, 90), (60.0, 30)):
+        passed[0] = seconds
+        with pytest.raises(Transient) as caught:
+            client.keep_alive(datetime.now(UTC))
+        assert (caught.value.code, caught.value.retry_after_seconds) == ("vault.rate_limited", left)
+    assert [seen.path for seen in fake.seen] == ["auth/approle/login"]
+    passed[0] = 91.0
+    client.keep_alive(datetime.now(UTC))
+    assert client.lease() is not None
 
 
 def test_a_wrapped_secret_id_is_unwrapped_once_and_serves_later_logins(connect: Any, vault: Any, base: str):
