@@ -6,11 +6,13 @@
 - Consistency: standbys of OpenBao (2.5 and later) and performance standbys of Vault Enterprise answer from old
   data. Each request echoes the last ``X-Vault-Index`` and asks to be forwarded otherwise (Vault documentation,
   "Vault Eventual Consistency", client-side mitigations). A 412 is asked again for a second.
+- An answer as a whole has a deadline, and its body a bound.
 - The environment (proxies, CA bundles, netrc, VAULT_*) has no say.
 """
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -21,10 +23,13 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 
 from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.punctual import PunctualAdapter, read_body
 from rotator.vault.settings import Certificate, VaultSettings
+
+MOST_BYTES = 1 << 22
+"""The longest answer that is read. A document has 1 MB at the most (Vault documentation, "Limits and maximums")."""
 
 _MOST_REDIRECTS = 3
 _KEEPING_REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
@@ -82,7 +87,7 @@ class GuardedSession(requests.Session):
         if isinstance(settings.login, Certificate):
             pair = (settings.login.certificate_file, settings.login.key_file)
         self.cert = (str(pair[0]), str(pair[1])) if pair else None
-        adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS, max_retries=0)
+        adapter = PunctualAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self._settings = settings
@@ -146,9 +151,14 @@ class GuardedSession(requests.Session):
                 headers=headers,
                 timeout=self._settings.timeout_seconds,
                 allow_redirects=False,
+                stream=True,
             )
+            body = read_body(response, MOST_BYTES)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _network_error(error, method, self._settings) from None
+        if body is None:
+            raise _too_long(method, self._settings)
+        response.raw = io.BytesIO(body)  # whoever asks for the content finds it here
         self._shared.learn(response, sent, datetime.now(UTC))
         return response
 
@@ -180,10 +190,20 @@ def _network_error(error: Exception, method: str, settings: VaultSettings) -> Ro
             hint="Correct `vault.address`.",
         )
     never_arrived = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    what = "did not answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+    late = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
+    what = "did not answer in time" if late else "cannot be reached"
     return Transient(
         f"Vault at {settings.address} {what} ({type(error).__name__})",
         code="vault.unreachable",
         hint="Is it running, and is the address right?",
         maybe_done=method not in _HARMLESS and not never_arrived,
+    )
+
+
+def _too_long(method: str, settings: VaultSettings) -> Transient:
+    return Transient(
+        f"{settings.address} answered with more than {MOST_BYTES} bytes",
+        code="vault.too_long",
+        hint="Something other than Vault may be answering. Check `vault.address` and what stands in between.",
+        maybe_done=method not in _HARMLESS,
     )

@@ -78,7 +78,7 @@ class VaultSettings:
         client_certificate: certificate and key file for a listener that demands them.
         redirect_hosts: further hosts (``host`` or ``host:port``) to which a standby may send us (status 307, 308).
             The token goes with the request, so nobody else is followed.
-        timeout_seconds: for connecting, and between two bytes of an answer.
+        timeout_seconds: for connecting, and between two pieces of an answer; the whole may take three times as long.
     """
 
     address: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import secrets
 import ssl
 import traceback
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from rotator.core.model import Record
 from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, Transient
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
-from rotator.vault.settings import Certificate, Token
+from rotator.vault.guard import MOST_BYTES
+from rotator.vault.settings import AppRole, Certificate, Token
 from tests.vault.values import ask, key_pair, record, token
 from tests.world.fake_vault import CAS_MISMATCH, FakeVault
+from tests.world.http_fake import Answer, HttpFake
 
 HTML = b"<html><body>Please log in</body></html>"
 QUOTA = {"errors": ['request path "secret/data/x": rate limit quota exceeded']}
@@ -132,6 +135,62 @@ def test_a_server_that_was_stopped_and_started_is_used_again(connect: Any, fake:
     with pytest.raises(Transient):
         documents.read_record("acme")
     assert documents.read_record("acme") == (Record(), 0)
+
+
+# Answers without end
+
+
+@pytest.fixture
+def rude() -> Iterator[HttpFake]:
+    with HttpFake() as server:
+        server.address = f"http://127.0.0.1:{server.port}"
+        server.root_token = "root"
+        yield server
+
+
+DRIPPING = {
+    "body": Answer(body=b"{" + b" " * 5000 + b"}", drip_seconds=0.02),
+    "headers": Answer(headers={f"X-{number}": "x" * 50 for number in range(90)}, drip_seconds=0.02),
+    "chunks": Answer(body=b"1\r\n \r\n" * 900, headers={"Transfer-Encoding": "chunked"}, drip_seconds=0.02),
+}
+
+
+@pytest.mark.parametrize("answer", DRIPPING.values(), ids=DRIPPING)
+def test_an_answer_that_drips_is_left_at_its_deadline(connect: Any, rude: HttpFake, answer: Answer):
+    """Each lasts for a minute or more, and no pause in it is longer than the timeout."""
+    rude.answer = answer
+    client = connect(rude, AppRole(Secret("r"), Secret("s")), timeout_seconds=0.2)
+    with pytest.raises(Transient, match="did not answer in time") as caught:
+        client.health()
+    assert (caught.value.code, caught.value.maybe_done) == ("vault.unreachable", False)
+    with pytest.raises(Transient, match="did not answer in time") as caught:
+        client.keep_alive(datetime.now(UTC))  # so that nobody waits for the login lock either
+    assert caught.value.maybe_done
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(body=b" " * (MOST_BYTES + 1)),
+        Answer(body=b" " * (MOST_BYTES + (1 << 17)), headers={"Content-Length": str(1 << 40)}),
+        Answer(body=gzip.compress(b" " * (1 << 26)), headers={"Content-Encoding": "gzip"}),
+    ],
+    ids=["long", "endless", "packed"],
+)
+def test_an_answer_that_is_too_long_is_not_read_to_its_end(connect: Any, rude: HttpFake, answer: Answer):
+    rude.answer = answer
+    client = connect(rude, AppRole(Secret("r"), Secret("s")))
+    with pytest.raises(Transient) as caught:
+        client.health()
+    assert (caught.value.code, caught.value.maybe_done) == ("vault.too_long", False)
+    with pytest.raises(Transient) as caught:
+        client.keep_alive(datetime.now(UTC))
+    assert (caught.value.code, caught.value.maybe_done) == ("vault.too_long", True)
+
+
+def test_the_longest_answer_of_vault_is_read(connect: Any, rude: HttpFake):
+    rude.answer = Answer(body=b" " * (MOST_BYTES - 2) + b"{}", headers={"Content-Type": "application/json"})
+    assert connect(rude).health().json() == {}
 
 
 # Consistency
