@@ -1,8 +1,8 @@
 """The HTTP session below hvac: what hvac leaves open is decided here.
 
 - Redirects: a standby sends 307 or 308. They are followed with method and body kept, and only to hosts that are
-  allowed, because the token travels along. 301 to 303 are never followed: requests would turn a write into a read
-  and report success.
+  allowed, because the token travels along; never out of TLS, nor in plain http to another machine. 301 to 303 are
+  never followed: requests would turn a write into a read and report success.
 - Consistency: standbys of OpenBao (2.5 and later) and performance standbys of Vault Enterprise answer from old
   data. Each request echoes the last ``X-Vault-Index`` and asks to be forwarded otherwise (Vault documentation,
   "Vault Eventual Consistency", client-side mitigations). A 412 is asked again for a second.
@@ -23,8 +23,10 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
+from urllib3.util import Url, parse_url
 
 from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.loopback import is_loopback
 from rotator.punctual import PunctualAdapter, read_body
 from rotator.vault.settings import Certificate, VaultSettings
 
@@ -105,6 +107,9 @@ class GuardedSession(requests.Session):
             time.sleep(wait_seconds)
         return response
 
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Hide redirects from requests, which reads their bodies and targets even where it must not follow."""
+
     def _follow(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._send(method, url, asked)
@@ -119,23 +124,29 @@ class GuardedSession(requests.Session):
 
     def _next(self, url: str, response: requests.Response) -> str:
         """Return where a redirect leads. Raises Misconfigured when it must not be followed."""
-        target = urljoin(url, response.headers.get("Location", ""))
-        old, new = urlsplit(url), urlsplit(target)
-        own = urlsplit(self._settings.address)
-        known = {new.hostname, new.netloc} & {own.hostname, *self._settings.redirect_hosts}
-        if (
-            response.status_code not in _KEEPING_REDIRECTS
-            or not known
-            or (old.scheme, new.scheme) == ("https", "http")
+        try:  # by the parser that requests uses: others see another host in some odd URLs
+            target = parse_url(urljoin(url, response.headers.get("Location", "")))
+        except ValueError:
+            target = Url()
+        if response.status_code not in _KEEPING_REDIRECTS or not (
+            self._knows(target) and _hides(url, target)
         ):
+            where = f"{target.scheme}://{target.netloc}" if target.host else "no address"
             raise Misconfigured(
-                f"the Vault address redirects to {new.scheme}://{new.netloc} (status {response.status_code}); "
-                "that is not followed, because the token would go with it",
+                f"the Vault address redirects to {where} "
+                f"(status {response.status_code}); that is not followed, because the token would go with it",
                 code="vault.redirected",
                 hint="Let `vault.address` name that host itself, or, if it is a node of this Vault, list it "
-                "under `vault.redirect_hosts`.",
+                "under `vault.redirect_hosts`. In plain http only loopback is followed: let api_addr of each node "
+                "say https.",
             )
-        return target
+        return target.url
+
+    def _knows(self, target: Url) -> bool:
+        """Tell whether the host of a redirect is ours or listed."""
+        port = target.port or (443 if target.scheme == "https" else 80)
+        own = parse_url(self._settings.address).host
+        return bool({target.host, f"{target.host}:{port}"} & {own, *self._settings.redirect_hosts})
 
     def _send(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
         headers = {**(asked.get("headers") or {}), "X-Vault-Inconsistent": "forward-active-node"}
@@ -161,6 +172,13 @@ class GuardedSession(requests.Session):
         response.raw = io.BytesIO(body)  # whoever asks for the content finds it here
         self._shared.learn(response, sent, datetime.now(UTC))
         return response
+
+
+def _hides(before: str, target: Url) -> bool:
+    """Tell whether nobody on the way to ``target`` sees what nobody on the way before could see."""
+    if target.scheme == "http":
+        return urlsplit(before).scheme == "http" and is_loopback((target.host or "").strip("[]"))
+    return target.scheme == "https"
 
 
 def _network_error(error: Exception, method: str, settings: VaultSettings) -> RotatorError:

@@ -76,7 +76,7 @@ class VaultSettings:
         base_path: below which all documents of rotator live.
         ca_file: certificates to trust instead of the system's.
         client_certificate: certificate and key file for a listener that demands them.
-        redirect_hosts: further hosts (``host`` or ``host:port``) to which a standby may send us (status 307, 308).
+        redirect_hosts: further hosts (``host`` or ``host:port``, in small letters) to which a standby may send us (status 307, 308).
             The token goes with the request, so nobody else is followed.
         timeout_seconds: for connecting, and between two pieces of an answer; the whole may take three times as long.
     """

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import trustme
 
 from rotator.core.model import Record
-from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, Transient
+from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, RotatorError, Transient
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
-from rotator.vault.guard import MOST_BYTES
-from rotator.vault.settings import AppRole, Certificate, Token
+from rotator.vault.guard import MOST_BYTES, GuardedSession, Shared
+from rotator.vault.settings import AppRole, Certificate, Token, VaultSettings
 from tests.vault.values import ask, key_pair, record, token
 from tests.world.fake_vault import CAS_MISMATCH, FakeVault
 from tests.world.http_fake import Answer, HttpFake
@@ -276,6 +277,53 @@ def test_another_host_gets_no_token_unless_it_is_listed(connect: Any, fake: Fake
     listed = connect(fake, redirect_hosts=(other,))
     assert listed.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
     assert [seen.path for seen in active.seen] == ["auth/token/lookup-self"]
+
+
+def redirected(connect: Any, fake: FakeVault, location: str, **settings: Any) -> RotatorError:
+    fake.inject(307, path="lookup-self", Location=location)
+    with pytest.raises(RotatorError) as caught:
+        Documents(connect(fake, **settings)).read_record("acme")
+    return caught.value
+
+
+@pytest.mark.parametrize("listed", ["127.1.2.3.example.com", "vault-1.localhost", "192.0.2.1"])
+def test_plain_http_is_not_followed_to_another_machine_although_it_is_listed(
+    connect: Any, fake: FakeVault, listed: str
+):
+    where = f"http://{listed}:8200/v1/auth/token/lookup-self"
+    error = redirected(connect, fake, where, redirect_hosts=(listed, f"{listed}:8200"))
+    assert (error.code, "https" in error.hint) == ("vault.redirected", True)
+    assert f"http://{listed}:8200" in error.message
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[::1", "http://a:99999/", "ftp://127.0.0.1/", "//[", "file:///x"]
+)
+def test_a_redirect_to_no_address_is_not_followed(connect: Any, fake: FakeVault, location: str):
+    assert redirected(connect, fake, location).code == "vault.redirected"
+
+
+@pytest.mark.parametrize(
+    ("listed", "location"),
+    [
+        ("vault-1.example.com", "https://Vault-1.example.com:8200/"),
+        ("vault-1.example.com:8200", "https://VAULT-1.example.com:8200/"),
+        ("vault-1.example.com:443", "https://vault-1.example.com/"),
+        ("[2001:db8::1]:8200", "https://[2001:db8::1]:8200/"),
+        ("[2001:db8::1]", "https://[2001:db8::1]/"),
+    ],
+)
+def test_a_listed_host_is_known_however_it_is_written(listed: str, location: str):
+    """Asked of the session alone: no test reaches these hosts."""
+    settings = VaultSettings("https://vault.example.com:8200", Token(Secret("t")), redirect_hosts=(listed,))
+    session = GuardedSession(settings, Shared())
+    response = requests.Response()
+    response.status_code, response.headers["Location"] = 307, location
+    assert session._next("https://vault.example.com:8200/v1/x", response) == location.lower()
+    for other in ("https://x-", "https://evil.example\\@", "http://"):
+        response.headers["Location"] = location.replace("https://", other)
+        with pytest.raises(Misconfigured):
+            session._next("https://vault.example.com:8200/v1/x", response)
 
 
 # The mount, the policy, the token
