@@ -165,7 +165,7 @@ class GuardedSession(requests.Session):
                 stream=True,
             )
             body = read_body(response, MOST_BYTES)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise _network_error(error, method, self._settings) from None
         if body is None:
             raise _too_long(method, self._settings)
@@ -195,11 +195,11 @@ def _network_error(error: Exception, method: str, settings: VaultSettings) -> Ro
             code="vault.tls_file",
             hint="Check `vault.ca_file` and the client certificate's files.",
         )
-    if isinstance(error, requests.exceptions.InvalidHeader):
+    if isinstance(error, (requests.exceptions.InvalidHeader, UnicodeError)):
         return Misconfigured(
             "the Vault token or namespace has characters that no HTTP header may have",
             code="vault.token_malformed",
-            hint="Put the bare token into its file, one line.",
+            hint="Use the token as Vault printed it, and a namespace of visible ASCII characters.",
         )
     if isinstance(error, ValueError):  # InvalidURL, InvalidSchema, MissingSchema
         return Misconfigured(

@@ -13,7 +13,16 @@ import hvac
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
 from rotator.secret import Secret
 from rotator.vault.refusals import accept
-from rotator.vault.settings import AppRole, Certificate, Jwt, Kubernetes, Token, VaultSettings, reveal
+from rotator.vault.settings import (
+    AppRole,
+    Certificate,
+    Jwt,
+    Kubernetes,
+    Token,
+    VaultSettings,
+    reveal,
+    reveal_token,
+)
 
 _RENEW_AFTER = 2 / 3  # of a lease; what Vault's own agents do
 
@@ -57,7 +66,7 @@ class Authenticator:
         """Return a new lease; ``client`` must carry no token. Raises RotatorError."""
         login = self._login
         if isinstance(login, Token):
-            return _adopt(client, Secret(reveal(login.token)), now)
+            return _adopt(client, Secret(reveal_token(login.token)), now)
         auth = client.auth
         try:
             match login:
@@ -86,7 +95,7 @@ class Authenticator:
         if not login.wrapped:
             return Secret(reveal(login.secret_id))
         try:
-            wrapping = Secret(reveal(login.secret_id))
+            wrapping = Secret(reveal_token(login.secret_id))
         except Misconfigured:
             if self._unwrapped is None:
                 raise

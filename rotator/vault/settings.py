@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
+
+_TOKEN = re.compile(r"[!-~]+")
 
 Source = Secret | Path
 """A secret value, or the file that holds it. A file is read anew at each login: it may have been renewed."""
@@ -97,7 +100,7 @@ def reveal(source: Source) -> str:
     if isinstance(source, Secret):
         return source.reveal()
     try:
-        text = source.read_text(encoding="utf-8").strip()
+        text = source.read_text(encoding="utf-8-sig").strip()  # editors of Windows put a mark before UTF-8
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is not text"
         raise Misconfigured(
@@ -110,3 +113,17 @@ def reveal(source: Source) -> str:
             f"{source} is empty", code="vault.login.file", hint="Put the secret into the file."
         )
     return text
+
+
+def reveal_token(source: Source) -> str:
+    """Return a Vault token, which has to go into a header. Raises Misconfigured."""
+    token = reveal(source)
+    if _TOKEN.fullmatch(token) is None:
+        where = source if isinstance(source, Path) else "the Vault token of the settings"
+        raise Misconfigured(
+            f"{where} holds characters that no Vault token has",
+            code="vault.token_malformed",
+            hint="Put the bare token there: one line of letters, digits, dots, dashes and underscores, as Vault "
+            "printed it.",
+        )
+    return token

@@ -465,3 +465,9 @@ def test_a_token_that_cannot_be_a_header_is_a_setting_to_mend(fake: FakeVault, c
         Documents(connect(fake, Token(Secret("two\nlines")))).read_record("acme")
     assert caught.value.code == "vault.token_malformed"
     assert "lines" not in f"{caught.value!r}"
+
+
+def test_a_namespace_that_cannot_be_a_header_is_a_setting_to_mend(fake: FakeVault, connect: Any):
+    with pytest.raises(Misconfigured, match="namespace") as caught:
+        connect(fake, namespace="日本").health()
+    assert caught.value.code == "vault.token_malformed"

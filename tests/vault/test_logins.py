@@ -256,6 +256,34 @@ def test_a_secret_file_that_cannot_be_used_is_named(
     assert str(file) in caught.value.message
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_mark_before_the_text_of_a_file_does_not_count(
+    connect: Any, fake: FakeVault, tmp_path: Path, encoding: str
+):
+    file = tmp_path / "token"
+    file.write_text("root\r\n", encoding)
+    client = connect(fake, Token(file))
+    client.keep_alive(datetime.now(UTC))
+    assert client.lease().token == Secret("root")
+
+
+@pytest.mark.parametrize(
+    "content", ["hvs.schlüssel", "hvs.密", "hvs.a b", "two\nlines", "hvs.\x07", "\ufeff\ufeffx"]
+)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["token", "wrapping token"])
+def test_a_token_that_no_header_carries_is_told_by_its_file_and_not_shown(
+    connect: Any, fake: FakeVault, tmp_path: Path, content: str, wrapped: bool
+):
+    file = tmp_path / "token"
+    file.write_text(content, "utf-8")
+    login = AppRole(Secret("r"), file, wrapped=True) if wrapped else Token(file)
+    with pytest.raises(Misconfigured) as caught:
+        connect(fake, login).keep_alive(datetime.now(UTC))
+    assert (caught.value.code, fake.seen) == ("vault.token_malformed", [])
+    assert str(file) in caught.value.message
+    assert content not in f"{caught.value!r} {caught.value.hint}"
+
+
 @pytest.mark.parametrize("kind", [Kubernetes, Jwt])
 def test_a_json_web_token_is_read_from_its_file_at_each_login(
     connect: Any, fake: FakeVault, tmp_path: Path, kind: Any
