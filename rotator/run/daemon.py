@@ -60,8 +60,10 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
+    client = None  # a wrapped secret_id can be unwrapped once: it outlives a reload
     while True:
-        with application(configuration, token_file) as app:
+        with application(configuration, token_file, client) as app:
+            client = app.client
             daemon = Daemon(app, notifier)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)

@@ -27,17 +27,27 @@ class VaultClient:
     """Sends requests with a token that it keeps alive. Usable from many threads: each has its own connections.
 
     Args:
+        before: the client that this one replaces. Where it has unwrapped a secret_id, that serves on, because nobody
+            can unwrap it again; so does its token, if the login is the same one.
         clock: the time; injected by tests.
     """
 
     def __init__(
-        self, settings: VaultSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: VaultSettings,
+        *,
+        before: VaultClient | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings
         self._clock = clock
         self._shared = Shared()
-        self._authenticator = Authenticator(settings)
+        self.authenticator: Authenticator = Authenticator(
+            settings, before.authenticator.unwrapped if before else None
+        )
         self._lease: Lease | None = None
+        if before is not None and settings.keeps_login_of(before.settings):
+            self._lease = before.lease()
         self._login_lock = threading.Lock()
         self._held: tuple[float, RotatorError] | None = None
         self._local = threading.local()
@@ -122,7 +132,7 @@ class VaultClient:
                 error.message, code=error.code, hint=error.hint, retry_after_seconds=wait
             ) from None
         try:
-            lease = self._authenticator.log_in(self._hvac(None), self._clock())
+            lease = self.authenticator.log_in(self._hvac(None), self._clock())
         except RotatorError as error:
             pause = _HOLD_TRANSIENT_SECONDS if isinstance(error, Transient) else _HOLD_SECONDS
             self._held = (time.monotonic() + max(pause, error.retry_after_seconds or 0.0), error)

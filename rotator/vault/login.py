@@ -56,11 +56,14 @@ class Authenticator:
     """Logs in as the settings say. Keeps an unwrapped secret_id, because it can be unwrapped only once.
 
     A new wrapping token in the file is unwrapped at the next login; one that is gone by then is not missed.
+
+    Attributes:
+        unwrapped: a wrapping token, and the secret_id that was in it.
     """
 
-    def __init__(self, settings: VaultSettings) -> None:
+    def __init__(self, settings: VaultSettings, unwrapped: tuple[Secret, Secret] | None = None) -> None:
         self._login = settings.login
-        self._unwrapped: tuple[Secret, Secret] | None = None  # the wrapping token, and what was in it
+        self.unwrapped = unwrapped
 
     def log_in(self, client: hvac.Client, now: datetime) -> Lease:
         """Return a new lease; ``client`` must carry no token. Raises RotatorError."""
@@ -97,12 +100,12 @@ class Authenticator:
         try:
             wrapping = Secret(reveal_token(login.secret_id))
         except Misconfigured:
-            if self._unwrapped is None:
+            if self.unwrapped is None:
                 raise
-            return self._unwrapped[1]
-        if self._unwrapped is None or self._unwrapped[0] != wrapping:
-            self._unwrapped = (wrapping, _unwrap(client, wrapping, login))
-        return self._unwrapped[1]
+            return self.unwrapped[1]
+        if self.unwrapped is None or self.unwrapped[0] != wrapping:
+            self.unwrapped = (wrapping, _unwrap(client, wrapping, login))
+        return self.unwrapped[1]
 
 
 def renew(client: hvac.Client, lease: Lease, now: datetime) -> Lease:

@@ -94,6 +94,16 @@ class VaultSettings:
     redirect_hosts: tuple[str, ...] = ()
     timeout_seconds: float = 10.0
 
+    def keeps_login_of(self, other: VaultSettings) -> bool:
+        """Tell whether the token that was got by other settings is to serve on with these.
+
+        So it is with a wrapped secret_id, which may serve one login alone. Any other login is done anew, so that the
+        token has the policies that its role has by now.
+        """
+        wrapped = isinstance(self.login, AppRole) and self.login.wrapped
+        place, other_place = ((one.address, one.namespace) for one in (self, other))
+        return wrapped and self.login == other.login and place == other_place
+
 
 def reveal(source: Source) -> str:
     """Return the secret itself, from its file if it is in one. Raises Misconfigured."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +20,7 @@ from rotator.core.model import Record
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError, Transient
 from rotator.sandbox.vault import BaoServer
 from rotator.secret import Secret
+from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
 from rotator.vault.settings import AppRole, Jwt, Kubernetes, Token
 from tests.vault.conftest import Clock
@@ -187,6 +190,72 @@ def test_a_new_wrapping_token_in_the_file_is_unwrapped_and_a_missing_file_is_not
             with pytest.raises(Compromised):  # the second one was unwrapped too
                 connect(vault, AppRole(Secret(role_id), file, wrapped=True)).keep_alive(datetime.now(UTC))
             assert file.read_text() != first
+
+
+@pytest.fixture
+def replace(clock: Clock) -> Iterator[Any]:
+    """Make clients that replace another, with some settings changed."""
+    clients = []
+
+    def make(old: VaultClient, **settings: Any) -> VaultClient:
+        clients.append(VaultClient(dataclasses.replace(old.settings, **settings), before=old, clock=clock))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_a_client_that_replaces_another_goes_on_with_its_token_and_its_unwrapped_secret_id(
+    connect: Any, replace: Any, vault: Any, base: str
+):
+    role_id, _ = vault.install_approle(role_name(base), token_ttl=3600)
+    wrapping = Secret(vault.wrapped_secret_id(role_name(base)))
+    old = connect(vault, AppRole(Secret(role_id), wrapping, wrapped=True))
+    old.keep_alive(datetime.now(UTC))
+    new = replace(old, timeout_seconds=11.0)
+    assert new.lease() is old.lease()
+    old.close()
+    assert new.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+    vault.revoke(new.lease().token.reveal())
+    assert new.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+    assert new.lease() is not old.lease()
+
+
+@pytest.mark.parametrize("changed", ["address", "namespace", "login"])
+def test_a_client_with_another_login_takes_over_no_token_and_unwraps_no_secret_id_again(
+    connect: Any, replace: Any, fake: FakeVault, changed: str
+):
+    role_id, _ = fake.install_approle("r")
+    login = AppRole(Secret(role_id), Secret(fake.wrapped_secret_id("r")), wrapped=True)
+    old = connect(fake, login)
+    old.keep_alive(datetime.now(UTC))
+    new = replace(
+        old,
+        **{
+            "address": {"address": f"http://localhost:{fake.port}"},
+            "namespace": {"namespace": "team-a"},
+            "login": {"login": dataclasses.replace(login, role_name="r")},
+        }[changed],
+    )
+    assert new.lease() is None
+    new.keep_alive(datetime.now(UTC))
+    assert new.lease().token != old.lease().token
+    assert [seen.path for seen in fake.seen].count("sys/wrapping/unwrap") == 1
+
+
+def test_a_client_that_replaces_another_logs_in_anew_where_it_can(
+    connect: Any, replace: Any, vault: Any, tmp_path: Path
+):
+    """So the policies of the token are those that its role has by now."""
+    file = tmp_path / "token"
+    file.write_text(vault.make_token(3600, period=3600))
+    old = connect(vault, Token(file))
+    old.keep_alive(datetime.now(UTC))
+    file.write_text(vault.make_token(3600, period=3600))
+    new = replace(old)
+    new.keep_alive(datetime.now(UTC))
+    assert new.lease().token == Secret(file.read_text())
 
 
 def test_a_wrapping_token_that_was_used_before_raises_an_alarm(connect: Any, vault: Any, base: str):
