@@ -15,7 +15,6 @@ from rotator.cli.settings import (
     names_argument,
     on_vault,
     pass_settings,
-    see_to_names,
 )
 from rotator.cli.teaching import ALONE, AS_DAEMON, command
 
@@ -69,13 +68,10 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None
     user, identity and scopes, an Account query, the API version, the published token, the certificate's end, and
     whether a deploy would be taken (checkOnly), with the session settings of the org. Each user logs in once.
     """
-    from rotator.app import application
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
-    configuration, problems = settings.load()
-    see_to_names(configuration, problems, names)
-    with application(configuration, settings.token_file) as app:
+    with settings.application(names) as (app, problems):
         found: list[Finding] = []
         for finding in examine(app, problems, names):
             found.append(finding)

@@ -62,7 +62,7 @@ def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     from rotator.run.ask import acquaint
     from rotator.run.once import run_to_rest
 
-    with settings.application(names) as (app, problems), _stop_on_signals() as stop:
+    with settings.application(names, unwraps=True) as (app, problems), _stop_on_signals() as stop:
         log_as(app.configuration)
         acquaint(app, names)
         chosen = names or tuple(app.driver.stations)

@@ -61,7 +61,9 @@ class AppRoleLogin(Section):
     role_id: TextOrSecret = Field(description="No secret by itself.", examples=["5f1b0c9e-rotator"])
     secret_id: SecretField = Field(description="Where the secret_id is.", examples=[{"file": "secret_id"}])
     wrapped: bool = Field(
-        default=False, description="secret_id holds a response-wrapping token, good for one start."
+        default=False,
+        description="secret_id holds a response-wrapping token, good for one start of `run` or `once`. Other commands "
+        "then need --vault-token-file.",
     )
     role_name: Text | None = Field(
         default=None, description="wrapped: the role that the wrapping token must come from."
