@@ -194,8 +194,8 @@ def _source(value: str | SecretReference) -> Secret | Path:
         return Secret(value)
     path = value.path()
     if path is not None:
-        redactor.remember(value.read().reveal())  # also sees to it that the file may be read, and by us alone
+        redactor.remember(value.read(), path)  # also sees to it that the file may be read, and by us alone
         return path
     secret = value.read()
-    redactor.remember(secret.reveal())
+    redactor.remember(secret)
     return secret

@@ -15,7 +15,7 @@ from rotator.performer.tell import iso
 from rotator.performer.toolbox import Toolbox, is_about_document, refused
 from rotator.salesforce.oauth import Grant, introspect, revoke
 from rotator.salesforce.rest import Org, query_accounts
-from rotator.show.logs import emit
+from rotator.show.logs import emit, redactor
 from rotator.vault.codec import TokenDocument
 
 
@@ -132,13 +132,14 @@ def proved_until(tools: Toolbox, station: Station, user: str, grant: Grant, at: 
         return grant.expires_at
     reference = station.config.session.client_secret
     if reference is not None:
-        login = station.login(user)
+        login, client_secret = station.login(user), reference.read()
+        redactor.remember(client_secret, reference)
         said = introspect(
             tools.wires(),
             login.login_url,
             grant.access_token,
             consumer_key=login.consumer_key,
-            client_secret=reference.read(),
+            client_secret=client_secret,
         )
         if said.active and said.expires_at is not None:
             return said.expires_at

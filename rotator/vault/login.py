@@ -12,6 +12,7 @@ import hvac
 
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
 from rotator.secret import Secret
+from rotator.show.logs import redactor
 from rotator.vault.refusals import accept
 from rotator.vault.settings import (
     AppRole,
@@ -175,6 +176,7 @@ def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
         client.token = ""
     if not isinstance(secret_id := data.get("secret_id"), str):
         raise Rejected("the wrapping token held no secret_id", code="vault.wrapping.empty")
+    redactor.remember(secret_id, "vault.login")
     return Secret(secret_id)
 
 

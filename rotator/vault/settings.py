@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
+from rotator.show.logs import redactor
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -106,7 +107,7 @@ class VaultSettings:
 
 
 def reveal(source: Source) -> str:
-    """Return the secret itself, from its file if it is in one. Raises Misconfigured."""
+    """Return the secret itself, from its file if it is in one, and let no log show it. Raises Misconfigured."""
     if isinstance(source, Secret):
         return source.reveal()
     try:
@@ -122,6 +123,7 @@ def reveal(source: Source) -> str:
         raise Misconfigured(
             f"{source} is empty", code="vault.login.file", hint="Put the secret into the file."
         )
+    redactor.remember(text, source)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from rotator.core.model import Record
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError, Transient
 from rotator.sandbox.vault import BaoServer
 from rotator.secret import Secret
+from rotator.show.logs import redactor
 from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
 from rotator.vault.settings import AppRole, Jwt, Kubernetes, Token
@@ -351,6 +353,31 @@ def test_a_token_that_no_header_carries_is_told_by_its_file_and_not_shown(
     assert (caught.value.code, fake.seen) == ("vault.token_malformed", [])
     assert str(file) in caught.value.message
     assert content not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_a_secret_id_is_hidden_from_the_log_also_when_its_file_was_renewed(
+    connect: Any, fake: FakeVault, tmp_path: Path
+):
+    file = tmp_path / "secret_id"
+    role_id, first = fake.install_approle("r")
+    client = connect(fake, AppRole(Secret(role_id), file))
+    second = str(uuid.uuid4())
+    fake.secret_ids[second] = role_id
+    for secret_id in (first, second):
+        file.write_text(secret_id)
+        if client.lease():
+            fake.revoke(client.lease().token.reveal())
+        assert client.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+        assert secret_id not in redactor.text(f"sent {secret_id} there")
+
+
+def test_an_unwrapped_secret_id_is_hidden_from_the_log(connect: Any, fake: FakeVault):
+    role_id, _ = fake.install_approle("r")
+    wrapping = fake.wrapped_secret_id("r")
+    secret_id = fake.wrapped[wrapping][1]["secret_id"] = str(uuid.uuid4())
+    fake.secret_ids[secret_id] = role_id
+    connect(fake, AppRole(Secret(role_id), Secret(wrapping), wrapped=True)).keep_alive(datetime.now(UTC))
+    assert secret_id not in redactor.text(f"sent {secret_id} there")
 
 
 @pytest.mark.parametrize("kind", [Kubernetes, Jwt])
