@@ -54,13 +54,17 @@ class Application:
 
 
 @contextmanager
-def application(configuration: Configuration, token_file: Path | None = None) -> Iterator[Application]:
-    """Put the parts together. ``token_file``: speak to Vault with this token, and not as the daemon does.
+def application(
+    configuration: Configuration, token_file: Path | None = None, before: VaultClient | None = None
+) -> Iterator[Application]:
+    """Put the parts together. Nothing is sent before the first call.
 
-    Nothing is sent before the first call.
+    Args:
+        token_file: speak to Vault with this token, and not as the daemon does.
+        before: the client of the application that this one replaces. What it has of a login serves on.
     """
     login: Login | None = Token(token_file) if token_file is not None else None
-    client = VaultClient(vault_settings(configuration.vault, login))
+    client = VaultClient(vault_settings(configuration.vault, login), before=before)
     documents = Documents(client)
     tools = Toolbox(documents, Wires(wire_settings(configuration.salesforce)))
     driver = Driver(tools, configuration.fleet)
@@ -190,8 +194,8 @@ def _source(value: str | SecretReference) -> Secret | Path:
         return Secret(value)
     path = value.path()
     if path is not None:
-        redactor.remember(value.read().reveal())  # also sees to it that the file may be read, and by us alone
+        redactor.remember(value.read(), path)  # also sees to it that the file may be read, and by us alone
         return path
     secret = value.read()
-    redactor.remember(secret.reveal())
+    redactor.remember(secret)
     return secret

@@ -92,7 +92,7 @@ VAULT_LOGIN = _event("vault.login", "info", "method lease_seconds renewable",
 VAULT_RENEWED = _event("vault.renewed", "debug", "lease_seconds",
     "The daemon's Vault token was renewed.")
 VAULT_LOGIN_FAILED = _alert("vault.login_failed", "error", _TROUBLE,
-    "Vault refused the login; no token can be published until it takes it.",
+    "Vault refused a login; once the present Vault token has ended, no token can be published until it takes one.",
     "vault-login")
 VAULT_UNAVAILABLE = _event("vault.unavailable", "error", _TROUBLE,
     "Vault does not answer, or not usefully; published tokens stay as they are.")
@@ -100,7 +100,7 @@ VAULT_SEALED = _alert("vault.sealed", "error", _TROUBLE,
     "Vault is sealed; published tokens stay as they are.",
     "vault-sealed")
 VAULT_RECOVERED = _event("vault.recovered", "info", "seconds",
-    "Vault answers again after ``seconds``.")
+    "Vault serves again after ``seconds``; where writes had failed, one has succeeded.")
 VAULT_PERMISSION_DENIED = _alert("vault.permission_denied", "error", f"credential {_TROUBLE}",
     "The daemon's Vault policy lacks a right that it needs.",
     "vault-permission")

@@ -20,8 +20,8 @@ MODULES = {
 # Library -> where its exceptions, its types and its habits may be known.
 OWNERS = {
     "hvac": ("rotator.vault",),
-    "requests": ("rotator.vault", "rotator.salesforce"),
-    "urllib3": ("rotator.vault", "rotator.salesforce"),
+    "requests": ("rotator.vault", "rotator.salesforce", "rotator.punctual"),
+    "urllib3": ("rotator.vault", "rotator.salesforce", "rotator.punctual"),
     "apscheduler": ("rotator.run.timer",),
     "jwt": ("rotator.salesforce.assertion", "rotator.sandbox"),
     "cronsim": ("rotator.config",),

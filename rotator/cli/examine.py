@@ -15,7 +15,6 @@ from rotator.cli.settings import (
     names_argument,
     on_vault,
     pass_settings,
-    see_to_names,
     user_of,
     user_option,
 )
@@ -93,13 +92,10 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
             raise click.UsageError("--survey needs one NAME: each survey logs in several times.")
         _survey(settings, names[0], as_json=as_json)
         return
-    from rotator.app import application
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
-    configuration, problems = settings.load()
-    see_to_names(configuration, problems, names)
-    with application(configuration, settings.token_file) as app:
+    with settings.application(names) as (app, problems):
         found: list[Finding] = []
         for finding in examine(app, problems, names):
             found.append(finding)

@@ -62,7 +62,7 @@ def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     from rotator.run.once import run_to_rest
     from rotator.show import logs
 
-    with settings.application(names) as (app, problems), _stop_on_signals() as stop:
+    with settings.application(names, unwraps=True) as (app, problems), _stop_on_signals() as stop:
         wanted = app.configuration.log
         logs.configure(format=wanted.format, level=wanted.level)
         acquaint(app, names)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from rotator.errors import Misconfigured
+
 if TYPE_CHECKING:
     from rotator.app import Application
     from rotator.config import Configuration, CredentialConfig, Problem
@@ -40,14 +42,36 @@ class Settings:
         return load_lenient(self.file())
 
     @contextmanager
-    def application(self, names: Sequence[str] = ()) -> Iterator[tuple[Application, tuple[Problem, ...]]]:
-        """Put the parts together, and see that the credentials named are in the configuration."""
+    def application(
+        self, names: Sequence[str] = (), *, unwraps: bool = False
+    ) -> Iterator[tuple[Application, tuple[Problem, ...]]]:
+        """Put the parts together, and see that the credentials named are in the configuration.
+
+        Args:
+            unwraps: a secret_id that can be unwrapped once may be unwrapped by this command.
+        """
         from rotator.app import application
 
         configuration, problems = self.load()
         see_to_names(configuration, problems, names)
+        if not unwraps and self.token_file is None:
+            leave_wrapped(configuration)
         with application(configuration, self.token_file) as app:
             yield app, problems
+
+
+def leave_wrapped(configuration: Configuration) -> None:
+    """Raise Misconfigured when the configuration's login would use up what the daemon needs at its start."""
+    from rotator.config.model import AppRoleLogin
+
+    login = configuration.vault.login
+    if isinstance(login, AppRoleLogin) and login.wrapped:
+        raise Misconfigured(
+            "the secret_id of vault.login is wrapped: it can be unwrapped once, and that is for `run` and `once`",
+            code="config.wrapped",
+            hint=f"Give --vault-token-file FILE, or set {TOKEN_FILE}, with a Vault token of your own. "
+            "`rotator vault-policy` prints the policy that it needs.",
+        )
 
 
 def see_to_names(configuration: Configuration, problems: Sequence[Problem], names: Sequence[str]) -> None:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, PrivateAttr, Tag
 
 from rotator.config.sections import App, Deploy, Key, Proof, Retry, Rollout, Rotation, Session, User, Username
-from rotator.config.shape import BaseUrl, Section, is_loopback, matching, text_or_mapping
+from rotator.config.shape import BaseUrl, Section, matching, text_or_mapping
 from rotator.core.model import Terms
+from rotator.loopback import is_loopback
 
 ConsumerKey = Annotated[
     str,

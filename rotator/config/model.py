@@ -16,6 +16,7 @@ from rotator.config.shape import (
     BaseUrl,
     CredentialName,
     FilePath,
+    HostAndPort,
     Section,
     Text,
     matching,
@@ -30,6 +31,14 @@ VaultPath = Annotated[
         rf"{_SEGMENT}(?:/{_SEGMENT})*",
         "cannot be used as a path in Vault",
         "Use letters, digits, `_`, `-` and single dots, with `/` between segments.",
+    ),
+]
+Namespace = Annotated[
+    str,
+    matching(
+        r"[!-~]+",
+        "cannot name a namespace: HTTP headers carry visible ASCII characters alone",
+        "Write its path, such as team-a or team-a/rotator.",
     ),
 ]
 TextOrSecret = Annotated[
@@ -52,7 +61,9 @@ class AppRoleLogin(Section):
     role_id: TextOrSecret = Field(description="No secret by itself.", examples=["5f1b0c9e-rotator"])
     secret_id: SecretField = Field(description="Where the secret_id is.", examples=[{"file": "secret_id"}])
     wrapped: bool = Field(
-        default=False, description="secret_id holds a response-wrapping token, good for one start."
+        default=False,
+        description="secret_id holds a response-wrapping token, good for one start of `run` or `once`. Other commands "
+        "then need --vault-token-file.",
     )
     role_name: Text | None = Field(
         default=None, description="wrapped: the role that the wrapping token must come from."
@@ -127,7 +138,7 @@ class VaultConfig(Section):
         description="How rotator logs in.",
         examples=[{"method": "approle", "role_id": "5f1b0c9e-rotator", "secret_id": {"file": "secret_id"}}],
     )
-    namespace: Text | None = Field(
+    namespace: Namespace | None = Field(
         default=None, description="Namespace, where Vault has them.", examples=["team-a"]
     )
     ca_file: FilePath | None = Field(
@@ -138,7 +149,7 @@ class VaultConfig(Section):
     client_certificate: ClientCertificate | None = Field(
         default=None, description="For a listener that demands a client certificate."
     )
-    redirect_hosts: tuple[Text, ...] = Field(
+    redirect_hosts: tuple[HostAndPort, ...] = Field(
         default=(),
         description="Further hosts (host or host:port) that a standby may send requests on to. The Vault token goes with them.",
         examples=[["vault-1.example.com:8200"]],

@@ -81,7 +81,7 @@ class SecretReference:
         if len(data) > LARGEST_BYTES:
             raise self._wrong("has more than 1 MB, which no secret has", "Name the file of the secret.")
         try:
-            return data.decode("utf-8")
+            return data.decode("utf-8-sig")  # editors of Windows put a mark before it
         except UnicodeDecodeError:
             raise self._wrong("is not text", "Write the secret as UTF-8 text.") from None
 

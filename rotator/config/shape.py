@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
+
+from rotator.loopback import is_loopback
 
 MISTAKE = "mistake"
 _URL_MEND = "Write it as https://host or https://host:port."
@@ -50,16 +51,6 @@ def folder_of(info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("folder", "."))
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host never leaves this machine (RFC 6761 section 6.3, RFC 1122 section 3.2.1.3)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _url(value: str) -> str:
     """Check a base URL without showing it: it may hold a password."""
     try:
@@ -86,6 +77,15 @@ def _secure_url(value: str) -> str:
     return url
 
 
+def _host_and_port(value: str) -> str:
+    found = re.fullmatch(
+        r"(?:[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", value, re.ASCII | re.IGNORECASE
+    )
+    if found is None or not 0 < int(found[1] or 443) < 1 << 16:
+        raise mistake("is no host with or without a port", "Write it as host or host:port, without https://.")
+    return value.lower()
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     if isinstance(value, Path):
         return value
@@ -108,6 +108,7 @@ def matching(pattern: str, what: str, mend: str) -> AfterValidator:
 
 BaseUrl = Annotated[str, AfterValidator(_secure_url), WithJsonSchema({"type": "string", "format": "uri"})]
 AnyUrl = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 
 FilePath = Annotated[
     Path, PlainValidator(_path), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})

@@ -178,10 +178,12 @@ class Driver:
             station.held = {}
             station.doubt()
 
-    def forget_pacing(self) -> None:
-        """Let everything be tried again at once: what was in the way is gone."""
+    def forget_pacing(self, family: str) -> None:
+        """Let be tried again at once what failed by a code of this family: what was in the way is gone."""
         for station in self.stations.values():
-            station.held = {}
+            for held in tuple(station.held.values()):
+                if held.code.startswith(family):
+                    held.until = None
 
     def look_for_request(self, station: Station) -> None:
         """Read the request that waits for a credential, if any."""

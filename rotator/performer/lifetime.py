@@ -13,7 +13,7 @@ from rotator.performer.station import Station
 from rotator.performer.toolbox import Toolbox
 from rotator.salesforce.oauth import introspect
 from rotator.secret import Secret
-from rotator.show.logs import emit
+from rotator.show.logs import emit, redactor
 
 MARGIN = 0.1  # for clocks that differ, and for how Salesforce counts
 
@@ -50,9 +50,10 @@ def _introspected(
     tools: Toolbox, station: Station, user: str, token: Secret, reference: SecretReference
 ) -> datetime | None:
     """Return the end of a session as the org tells it; None where it does not. Raises RotatorError."""
-    login = station.login(user)
+    login, secret = station.login(user), reference.read()
+    redactor.remember(secret, reference)
     said = introspect(
-        tools.wires(), login.login_url, token, consumer_key=login.consumer_key, client_secret=reference.read()
+        tools.wires(), login.login_url, token, consumer_key=login.consumer_key, client_secret=secret
     )
     return said.expires_at if said.active else None
 

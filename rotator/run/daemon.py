@@ -18,7 +18,7 @@ from rotator import __version__, events
 from rotator.app import Application, application
 from rotator.config import Configuration, ConfigurationError, Problem, reload
 from rotator.core.effects import Do
-from rotator.core.timing import due_at, retry_pause
+from rotator.core.timing import due_at
 from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.performer.fleet import is_rotating
@@ -29,7 +29,7 @@ from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
 from rotator.run.rounds import Rounds
 from rotator.run.timer import Timer
-from rotator.run.weather import VaultWeather, is_of_one_credential
+from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
 
@@ -63,9 +63,11 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
+    client = None  # a wrapped secret_id can be unwrapped once: it outlives a reload
     while True:
         logs.configure(format=configuration.log.format, level=configuration.log.level)
-        with application(configuration, token_file) as app:
+        with application(configuration, token_file, client) as app:
+            client = app.client
             daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
@@ -138,6 +140,7 @@ class Daemon:
         self.ready = Ready(self._host_of, max(1, settings.workers * 3 // 4))
         self.timer = Timer(self.offer)
         self.weather = VaultWeather()
+        app.documents.watch_writes(self.weather.wrote)
         self.rounds = Rounds(self)
         self.pulse = Pulse(self)
         self.due: dict[str, datetime] = {}
@@ -267,7 +270,7 @@ class Daemon:
             self.asked.discard(station.name)
 
     def _failed(self, station: Station, error: RotatorError) -> datetime:
-        pause = retry_pause(self._failures[station.name], station.terms)
+        pause = pause_after(error, self._failures[station.name], station.terms)
         self._failures[station.name] += 1
         station.sentence = error.message
         if is_of_one_credential(error):

@@ -15,7 +15,7 @@ from rotator.performer.toolbox import KEYS_MADE_AT_ONCE
 
 _CALL = 4
 """Of its time limits (to connect, to read), what one call may take: a host has several addresses, of which each may
-be tried, and an answer may come in pieces (:mod:`rotator.salesforce.transport`)."""
+be tried, and an answer may come in pieces (:mod:`rotator.punctual`)."""
 
 _VAULT_CALLS = (
     16  # of a step beside those for each user and key: request, record, token, login, looks after conflicts

@@ -13,7 +13,7 @@ from rotator.core.effects import Do, Wait
 from rotator.core.model import PauseKind, Phase, Record, Terms
 from rotator.errors import RotatorError
 from rotator.performer.station import Station
-from rotator.run.weather import is_of_one_credential
+from rotator.run.weather import is_of_one_credential, pause_after
 
 Told = Callable[[str, Do | Wait], None]
 
@@ -57,7 +57,7 @@ def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Eve
             failures += 1
             if failures >= MOST_FAILURES:
                 raise
-            stop.wait(timing.retry_pause(failures, station.terms).total_seconds())
+            stop.wait(pause_after(error, failures, station.terms).total_seconds())
             continue
         failures = 0
         if told is not None:

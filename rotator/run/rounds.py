@@ -77,27 +77,35 @@ class Rounds:
         self._clocks = (wall, steady)
         if abs(jump) > JUMP_SECONDS:
             emit(events.CLOCK_JUMPED, seconds=round(jump, 1))
-            self._lease.hurry()
             self._daemon.driver.clock_jumped()
             self._daemon.offer_all()
 
     def look_at_vault(self) -> None:
         """Keep the token alive, and look for requests: this shows whether Vault serves."""
         daemon = self._daemon
+        kept = self._keep_token()
         try:
-            self._lease.keep(datetime.now(UTC))
             names = daemon.app.documents.list_requests()
         except RotatorError as error:
             daemon.weather.failed(error)
             return
-        if daemon.weather.answered():
-            daemon.driver.forget_pacing()
+        if kept and daemon.weather.answered():
+            daemon.driver.forget_pacing("vault.")
             daemon.offer_all()
         for name in names:
             if name in daemon.stations:
                 daemon.asked.add(name)
                 daemon.offer(name)
         self._tell_strangers(set(names) - daemon.stations.keys())
+
+    def _keep_token(self) -> bool:
+        """Return whether all is well with our token. While it cannot be renewed the rest goes on."""
+        try:
+            self._lease.keep(datetime.now(UTC))
+        except RotatorError as error:
+            self._daemon.weather.failed(error)
+            return False
+        return True
 
     def _tell_strangers(self, names: set[str]) -> None:
         for name in sorted(names - self._strangers):

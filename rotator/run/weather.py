@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator import events
-from rotator.errors import Compromised, Misconfigured, RotatorError
+from rotator.core.model import Terms
+from rotator.core.timing import retry_pause
+from rotator.errors import Compromised, Misconfigured, RotatorError, Transient
 from rotator.performer.tell import iso
 from rotator.performer.toolbox import is_about_document
 from rotator.show.logs import emit
 from rotator.vault.client import VaultClient
 from rotator.vault.login import Lease
 from rotator.vault.settings import Token
+
+_AWAY = frozenset({"vault.sealed", "vault.standby", "vault.unreachable"})
+"""Nobody is served at all, so that any answer shows that it is over."""
 
 
 def is_of_one_credential(error: RotatorError) -> bool:
@@ -22,11 +27,18 @@ def is_of_one_credential(error: RotatorError) -> bool:
     return of_one_path or not error.code.startswith("vault.")
 
 
+def pause_after(error: RotatorError, failures: int, terms: Terms) -> timedelta:
+    """Return how long to wait after Vault failed: longer with each failure in a row, and as long as Vault asks for."""
+    asked = timedelta(seconds=error.retry_after_seconds or 0.0)
+    return max(retry_pause(failures, terms), asked)
+
+
 class VaultWeather:
     """Tells when Vault stops to serve all credentials, and when it is back. Used by all workers.
 
     Any worker may find it failing. Only the regular look says that it is back: a step that needs nothing of Vault
-    succeeds at all times.
+    succeeds at all times. That look reads. Where writes failed although Vault was there (no quorum, a full disk, a
+    limit), it is back when one has succeeded; where Vault asked to wait, not before that is over.
     """
 
     def __init__(self) -> None:
@@ -34,8 +46,10 @@ class VaultWeather:
         self._told: set[str] = set()
         self._since = 0.0
         self._message = ""
+        self._unwritten = False
+        self._not_before = 0.0
 
-    def failed(self, error: RotatorError) -> None:
+    def failed(self, error: RotatorError, *, writing: bool = False) -> None:
         """Note a failure, and tell it unless one of its kind was told since Vault last served."""
         with self._lock:
             if not self._told:
@@ -43,13 +57,26 @@ class VaultWeather:
             new = error.code not in self._told
             self._told.add(error.code)
             self._message = error.message
+            self._not_before = max(self._not_before, time.monotonic() + (error.retry_after_seconds or 0.0))
+            if error.maybe_done or (writing and error.code not in _AWAY):
+                self._unwritten = True
+            elif error.code in _AWAY:
+                self._unwritten = False
         if new:
             emit(_event_of(error), code=error.code, message=error.message, hint=error.hint)
 
-    def answered(self) -> bool:
-        """Note that Vault serves, and return whether it did not before."""
+    def wrote(self, error: Transient | None) -> None:
+        """Note what became of a write; None: it succeeded."""
+        if error is not None:
+            self.failed(error, writing=True)
+            return
         with self._lock:
-            if not self._told:
+            self._unwritten = False
+
+    def answered(self) -> bool:
+        """Note that Vault answered the regular look, and return whether it is back by that."""
+        with self._lock:
+            if not self._told or self._unwritten or time.monotonic() < self._not_before:
                 return False
             took = time.monotonic() - self._since
             self._told.clear()
@@ -68,30 +95,26 @@ class LeaseKeeper:
 
     def __init__(self, client: VaultClient) -> None:
         self._client = client
-        self._told: Lease | None = None
+        self._told: Lease | None = client.lease()  # of before a reload, if any
         self._ending = False
         self._refusal = ""
-        self._again: datetime | None = None
 
     def keep(self, now: datetime) -> None:
-        """Log in or renew when it is time. While a new login fails, the old token serves on."""
-        if self._again is None or now >= self._again:
-            try:
-                self._again = self._client.keep_alive(now)
-                self._refusal = ""
-            except RotatorError as error:
-                self._refused(error)
+        """Log in or renew when it is time. While a new login is refused, the old token serves on.
+
+        Raises RotatorError when there is no token, and Transient when Vault does not serve just now.
+        """
+        try:
+            self._client.keep_alive(now)
+        except RotatorError as error:
+            self._refused(error)
         lease = self._client.lease()
         if lease is not None and lease is not self._told:
             self._tell(lease)
             self._told = lease
 
-    def hurry(self) -> None:
-        """Look again at once: the clock was set."""
-        self._again = None
-
     def _refused(self, error: RotatorError) -> None:
-        if self._client.lease() is None:
+        if self._client.lease() is None or isinstance(error, Transient):
             raise error
         if error.code != self._refusal:
             emit(events.VAULT_LOGIN_FAILED, code=error.code, message=error.message, hint=error.hint)
@@ -108,6 +131,8 @@ class LeaseKeeper:
             emit(events.VAULT_LOGIN, method=type(login).__name__.lower(), lease_seconds=lasts,
                  renewable=lease.renewable)  # fmt: skip
         shrinks = renewed and lease.duration is not None and lease.duration < (lease.wanted or lease.duration)
+        if not shrinks:
+            self._refusal = ""
         ends = lease.expires_at
         if (
             isinstance(login, Token)

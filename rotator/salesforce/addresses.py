@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from rotator.errors import Misconfigured
+from rotator.loopback import is_loopback
 
 
 def host_of(url: str) -> str:
@@ -22,17 +22,10 @@ def require_https(url: str) -> None:
         scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
     except ValueError:
         scheme, host = "", ""
-    if (scheme == "https" and host) or (scheme == "http" and _is_loopback(host)):
+    if (scheme == "https" and host) or (scheme == "http" and is_loopback(host)):
         return
     raise Misconfigured(
         f"{host_of(url) or 'the address'} is not called over https",
         code="salesforce.insecure_url",
         hint="Use https:// URLs. Plain http is for a sandbox on the same machine alone.",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -24,6 +24,7 @@ from requests.structures import CaseInsensitiveDict
 
 from rotator import __version__
 from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.punctual import read_body
 from rotator.salesforce.addresses import host_of, require_https
 from rotator.salesforce.network_errors import network_error
 from rotator.salesforce.transport import Transport, trust
@@ -33,7 +34,6 @@ MOST_BYTES = 1 << 20
 """The longest answer that is read where the caller says nothing else."""
 
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
-_READ_AT_ONCE = 1 << 16
 _HARMLESS = {"GET", "HEAD"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -191,17 +191,10 @@ class Wire:
             proxies={"all": settings.proxy} if settings.proxy else None,
         )
         method, url = str(request.method), str(request.url)
-        body = bytearray()
-        try:
-            for piece in response.raw.stream(_READ_AT_ONCE, decode_content=True):
-                body += piece
-                if len(body) > max_bytes:
-                    break
-        finally:
-            response.close()  # a connection that was read to the end went back to the pool before
-        if len(body) > max_bytes:
+        body = read_body(response, max_bytes)
+        if body is None:
             raise _too_long(method, url, max_bytes)
-        return Reply(response.status_code, CaseInsensitiveDict(response.headers), bytes(body), url, method)
+        return Reply(response.status_code, CaseInsensitiveDict(response.headers), body, url, method)
 
 
 def _http_date(value: str | None) -> datetime | None:

@@ -20,6 +20,7 @@ from rotator.secret import Secret
 
 MASK: Final = "[redacted]"
 _SHORTEST = 6  # a shorter known value would blank ordinary words
+_LATEST = 4  # values of one source: the present one, and some that a late answer may still quote
 _DEEPEST = 8  # nesting that a log line may have
 
 # The last words of a name decide: `vault_token` hides its value, `token_type` and `token_file` do not.
@@ -33,8 +34,12 @@ _KEY = rf"(?<![\w-])[\w-]*{_NAME}"
 _ALONE = r"(?<![\w-])[\w-]*(?:secret|password|passphrase|secret_id|vault-token)"
 _SCHEME = "(?:bearer|basic|token)"
 _BREAK = r"(?:\\+[rn]|[\r\n])\s*"  # a line break, also escaped once or more
-_BASE64 = r"[A-Za-z0-9+/]"
+_BASE64 = r"[A-Za-z0-9+/_-]"  # of both alphabets (RFC 4648)
+_BANG = (
+    r"\\*(?:!|%(?:25)*21|&#0*33;|&#[xX]0*21;|&excl;|u0021|x21)"  # an exclamation mark, however it is escaped
+)
 _REST = rf"(?:{_BASE64}|=|{_BREAK}|\s(?={_BASE64}{{40}}))*"
+_QUOTED = r"(?P<quote>\\*[\"'])(?:(?!(?P=quote)).){1,500}(?P=quote)"
 
 # A text that holds none of the marks is not searched for the shape. Patterns are linear in the length of the text.
 # fmt: off
@@ -50,17 +55,20 @@ _SHAPES: Final[tuple[tuple[Iterable[str], re.Pattern[str], str], ...]] = tuple(
         (("MII",), rf"MII{_BASE64}{{5}}BgkqhkiG9w0BBQ{_REST}", MASK),
         # JWT and JWE in compact form (RFC 7519): the header is a JSON object, so it begins with `{"`.
         (("eyJ",), r"(?<![\w-])(?>([\w-]*?)eyJ)[\w-]{6,}+(?:\.[\w-]*){1,4}", rf"\g<1>{MASK}"),
-        # Salesforce session ids: the org id, an exclamation mark (plain or in a URL), the session.
-        (("00D",), r"(00D[A-Za-z0-9]{9,15}\\?(?:!|%21))[\w.%-]+", rf"\g<1>{MASK}"),
+        # Salesforce session ids: the org id, an exclamation mark, the session.
+        (("00D",), rf"(00D[A-Za-z0-9]{{9,15}}{_BANG})[\w.%-]+", rf"\g<1>{MASK}"),
         # Tokens of Vault and OpenBao: service, batch, recovery; the older ones have no `hv`.
         (".", r"(?:hv[sbr]\.[\w-]{20,}|(?<![A-Za-z0-9])[sbr]\.[\w-]{24,})(?:\.\w+)?", MASK),
         # Authorization headers. Prose such as "the bearer assertion" holds no digit.
         (" ", r"(?i:\b(bearer|basic)\s+)(?=[^\s\"']{0,300}\d)[\w.~+/=!%-]{12,}", rf"\g<1> {MASK}"),
         (":=", rf"(?i:(authorization[\"']?\s*[:=]\s*[\"']?(?:{_SCHEME}\s+)?))[^\s\"',}}]+", rf"\g<1>{MASK}"),
-        # A URL with a user and a password.
-        ("@", r"(://[^/\s:@]*:)[^/\s@]+@", rf"\g<1>{MASK}@"),
+        # A URL with a user and a password, which may hold an @ itself.
+        ("@", r"(://[^/\s:@]*:)[^/\s]+@", rf"\g<1>{MASK}@"),
         # "secret": "value" of JSON, Python and YAML, also within a quoted text; secret='value'
         (":=", rf"(?i:({_KEY}\\*[\"']?\s*[:=]\s*b?))(\\*[\"'])(?:(?!\2).)+\2", rf"\g<1>\g<2>{MASK}\g<2>"),
+        # --secret value of a command line, also as a list: '--secret', 'value'
+        (("--",), rf"(?i:((?<![\w-])--[\w-]*{_NAME}(?:[ \t]+|\\*[\"']\s*,\s*)))(?!--\w)(?:{_QUOTED}|\S+)",
+         rf"\g<1>\g<quote>{MASK}\g<quote>"),
         # secret=value of forms and URLs
         ("=", rf"(?i:({_KEY}=))[^\s&\"'<>,;)]+", rf"\g<1>{MASK}"),
         # <secret>value</secret>
@@ -78,27 +86,39 @@ def is_sensitive(name: str) -> bool:
     return _SENSITIVE.fullmatch(_CAMEL.sub("_", name)) is not None
 
 
+def _forms(plain: str) -> set[str]:
+    """Return a value as it may be seen: plain, escaped, URL-quoted."""
+    return {plain, json.dumps(plain)[1:-1], quote(plain, safe=""), quote_plus(plain)}
+
+
 class Redactor:
     """Takes secrets out of text and of nested values. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: frozenset[str] = frozenset()
+        self._known: dict[object, tuple[str, ...]] = {}
         self._pattern: re.Pattern[str] | None = None
 
-    def remember(self, value: str | Secret) -> None:
+    def remember(self, value: str | Secret, source: object = None) -> None:
         """Hide this value wherever it is seen from now on, also URL-quoted or escaped.
 
         For the few long-lived secrets without a shape of their own, such as a secret_id. Values of less than
         six characters are ignored: they would blank ordinary words.
+
+        Args:
+            source: what the value is read from again and again, such as a file. Of its values the latest few are hidden.
         """
         plain = value.reveal() if isinstance(value, Secret) else value
         if len(plain) < _SHORTEST:
             return
-        escaped = json.dumps(plain)[1:-1]
         with self._lock:
-            self._known |= {plain, escaped, quote(plain, safe=""), quote_plus(plain)}
-            longest_first = sorted(self._known, key=len, reverse=True)
+            known = self._known.get(source, ())
+            if plain in known:
+                return
+            most = None if source is None else _LATEST
+            self._known[source] = (plain, *known)[:most]
+            every = {form for values in self._known.values() for one in values for form in _forms(one)}
+            longest_first = sorted(every, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def text(self, text: str) -> str:

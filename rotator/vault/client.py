@@ -19,8 +19,6 @@ from rotator.vault.login import Authenticator, Lease, renew
 from rotator.vault.refusals import refusal
 from rotator.vault.settings import VaultSettings
 
-_LOOK_AGAIN = timedelta(hours=1)
-_SHORTEST_WAIT = timedelta(seconds=1)
 _HOLD_TRANSIENT_SECONDS = 1.0
 _HOLD_SECONDS = 30.0  # Vault locks an AppRole out after a few failed logins in a row (user lockout)
 
@@ -29,17 +27,27 @@ class VaultClient:
     """Sends requests with a token that it keeps alive. Usable from many threads: each has its own connections.
 
     Args:
+        before: the client that this one replaces. Where it has unwrapped a secret_id, that serves on, because nobody
+            can unwrap it again; so does its token, if the login is the same one.
         clock: the time; injected by tests.
     """
 
     def __init__(
-        self, settings: VaultSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        settings: VaultSettings,
+        *,
+        before: VaultClient | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings
         self._clock = clock
         self._shared = Shared()
-        self._authenticator = Authenticator(settings)
+        self.authenticator: Authenticator = Authenticator(
+            settings, before.authenticator.unwrapped if before else None
+        )
         self._lease: Lease | None = None
+        if before is not None and settings.keeps_login_of(before.settings):
+            self._lease = before.lease()
         self._login_lock = threading.Lock()
         self._held: tuple[float, RotatorError] | None = None
         self._local = threading.local()
@@ -57,16 +65,15 @@ class VaultClient:
             response = send(self._hvac(self._replace(lease)))
         return response
 
-    def keep_alive(self, now: datetime) -> datetime:
-        """Log in or renew when it is time, and return when to come again.
+    def keep_alive(self, now: datetime) -> None:
+        """Log in or renew when it is time. To be called often: nothing is sent before.
 
         A lease is renewed when two thirds of it are over. One that cannot grow is replaced by a new login; while
         that fails, the old one serves on. Raises RotatorError.
         """
         lease = self._lease or self._replace(None)
         if lease.renew_at is not None and now >= lease.renew_at:
-            lease = self._prolong(lease, now)
-        return max(lease.renew_at, now + _SHORTEST_WAIT) if lease.renew_at else now + _LOOK_AGAIN
+            self._prolong(lease, now)
 
     def lease(self) -> Lease | None:
         """Return the present lease; None before the first login."""
@@ -106,31 +113,37 @@ class VaultClient:
         return client
 
     def _replace(self, stale: Lease | None) -> Lease:
-        """Return a lease other than ``stale``: what another thread got meanwhile, or a new login."""
+        """Return a lease on another token than that of ``stale``: what another thread got meanwhile, or a new login.
+
+        A lease that was renewed meanwhile is another one on the same token.
+        """
         with self._login_lock:
-            if self._lease is not None and self._lease is not stale:
+            if self._lease is not None and (stale is None or self._lease.token != stale.token):
                 return self._lease
             self._lease = self._log_in()
             return self._lease
 
     def _log_in(self) -> Lease:
         """Log in, unless that has just failed: then say so again."""
-        if self._held and time.monotonic() < self._held[0]:
+        if self._held and (left := self._held[0] - time.monotonic()) > 0:
             error = self._held[1]
-            raise type(error)(error.message, code=error.code, hint=error.hint) from None
+            wait = None if error.retry_after_seconds is None else left
+            raise type(error)(
+                error.message, code=error.code, hint=error.hint, retry_after_seconds=wait
+            ) from None
         try:
-            lease = self._authenticator.log_in(self._hvac(None), self._clock())
+            lease = self.authenticator.log_in(self._hvac(None), self._clock())
         except RotatorError as error:
             pause = _HOLD_TRANSIENT_SECONDS if isinstance(error, Transient) else _HOLD_SECONDS
-            self._held = (time.monotonic() + pause, error)
+            self._held = (time.monotonic() + max(pause, error.retry_after_seconds or 0.0), error)
             raise
         self._held = None
         return lease
 
-    def _prolong(self, lease: Lease, now: datetime) -> Lease:
+    def _prolong(self, lease: Lease, now: datetime) -> None:
         with self._login_lock:
             if self._lease is not lease:
-                return self._lease or lease
+                return  # another thread was faster
             if lease.renewable:
                 try:
                     self._lease = lease = renew(self._hvac(lease), lease, now)
@@ -138,9 +151,8 @@ class VaultClient:
                     pass
                 else:
                     if lease.duration is None or lease.wanted is None or lease.duration >= lease.wanted:
-                        return lease
+                        return
             self._lease = self._log_in()
-            return self._lease
 
     def _is_dead(self, lease: Lease) -> bool:
         """Tell whether Vault no longer knows the token of ``lease``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,6 +40,13 @@ class Documents:
         self._client = client
         self._kv = Kv(client, self._mount)
         self._paths = Paths(client.settings.base_path)
+
+    def watch_writes(self, heard: Callable[[Transient | None], None]) -> None:
+        """Let ``heard`` be called after every write, by the thread that wrote.
+
+        With the error when Vault failed, with None when it has written.
+        """
+        self._kv.on_write = heard
 
     def read_record(self, name: str) -> tuple[Record, int]:
         """Return the record and its version; an empty one and 0 when there is none.

@@ -1,16 +1,18 @@
 """The HTTP session below hvac: what hvac leaves open is decided here.
 
 - Redirects: a standby sends 307 or 308. They are followed with method and body kept, and only to hosts that are
-  allowed, because the token travels along. 301 to 303 are never followed: requests would turn a write into a read
-  and report success.
+  allowed, because the token travels along; never out of TLS, nor in plain http to another machine. 301 to 303 are
+  never followed: requests would turn a write into a read and report success.
 - Consistency: standbys of OpenBao (2.5 and later) and performance standbys of Vault Enterprise answer from old
   data. Each request echoes the last ``X-Vault-Index`` and asks to be forwarded otherwise (Vault documentation,
   "Vault Eventual Consistency", client-side mitigations). A 412 is asked again for a second.
+- An answer as a whole has a deadline, and its body a bound.
 - The environment (proxies, CA bundles, netrc, VAULT_*) has no say.
 """
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -21,10 +23,15 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
+from urllib3.util import Url, parse_url
 
 from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.loopback import is_loopback
+from rotator.punctual import PunctualAdapter, read_body
 from rotator.vault.settings import Certificate, VaultSettings
+
+MOST_BYTES = 1 << 22
+"""The longest answer that is read. A document has 1 MB at the most (Vault documentation, "Limits and maximums")."""
 
 _MOST_REDIRECTS = 3
 _KEEPING_REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
@@ -82,7 +89,7 @@ class GuardedSession(requests.Session):
         if isinstance(settings.login, Certificate):
             pair = (settings.login.certificate_file, settings.login.key_file)
         self.cert = (str(pair[0]), str(pair[1])) if pair else None
-        adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS, max_retries=0)
+        adapter = PunctualAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS, max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self._settings = settings
@@ -100,6 +107,9 @@ class GuardedSession(requests.Session):
             time.sleep(wait_seconds)
         return response
 
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Hide redirects from requests, which reads their bodies and targets even where it must not follow."""
+
     def _follow(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._send(method, url, asked)
@@ -114,23 +124,29 @@ class GuardedSession(requests.Session):
 
     def _next(self, url: str, response: requests.Response) -> str:
         """Return where a redirect leads. Raises Misconfigured when it must not be followed."""
-        target = urljoin(url, response.headers.get("Location", ""))
-        old, new = urlsplit(url), urlsplit(target)
-        own = urlsplit(self._settings.address)
-        known = {new.hostname, new.netloc} & {own.hostname, *self._settings.redirect_hosts}
-        if (
-            response.status_code not in _KEEPING_REDIRECTS
-            or not known
-            or (old.scheme, new.scheme) == ("https", "http")
+        try:  # by the parser that requests uses: others see another host in some odd URLs
+            target = parse_url(urljoin(url, response.headers.get("Location", "")))
+        except ValueError:
+            target = Url()
+        if response.status_code not in _KEEPING_REDIRECTS or not (
+            self._knows(target) and _hides(url, target)
         ):
+            where = f"{target.scheme}://{target.netloc}" if target.host else "no address"
             raise Misconfigured(
-                f"the Vault address redirects to {new.scheme}://{new.netloc} (status {response.status_code}); "
-                "that is not followed, because the token would go with it",
+                f"the Vault address redirects to {where} "
+                f"(status {response.status_code}); that is not followed, because the token would go with it",
                 code="vault.redirected",
                 hint="Let `vault.address` name that host itself, or, if it is a node of this Vault, list it "
-                "under `vault.redirect_hosts`.",
+                "under `vault.redirect_hosts`. In plain http only loopback is followed: let api_addr of each node "
+                "say https.",
             )
-        return target
+        return target.url
+
+    def _knows(self, target: Url) -> bool:
+        """Tell whether the host of a redirect is ours or listed."""
+        port = target.port or (443 if target.scheme == "https" else 80)
+        own = parse_url(self._settings.address).host
+        return bool({target.host, f"{target.host}:{port}"} & {own, *self._settings.redirect_hosts})
 
     def _send(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
         headers = {**(asked.get("headers") or {}), "X-Vault-Inconsistent": "forward-active-node"}
@@ -146,11 +162,23 @@ class GuardedSession(requests.Session):
                 headers=headers,
                 timeout=self._settings.timeout_seconds,
                 allow_redirects=False,
+                stream=True,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            body = read_body(response, MOST_BYTES)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
             raise _network_error(error, method, self._settings) from None
+        if body is None:
+            raise _too_long(method, self._settings)
+        response.raw = io.BytesIO(body)  # whoever asks for the content finds it here
         self._shared.learn(response, sent, datetime.now(UTC))
         return response
+
+
+def _hides(before: str, target: Url) -> bool:
+    """Tell whether nobody on the way to ``target`` sees what nobody on the way before could see."""
+    if target.scheme == "http":
+        return urlsplit(before).scheme == "http" and is_loopback((target.host or "").strip("[]"))
+    return target.scheme == "https"
 
 
 def _network_error(error: Exception, method: str, settings: VaultSettings) -> RotatorError:
@@ -167,11 +195,11 @@ def _network_error(error: Exception, method: str, settings: VaultSettings) -> Ro
             code="vault.tls_file",
             hint="Check `vault.ca_file` and the client certificate's files.",
         )
-    if isinstance(error, requests.exceptions.InvalidHeader):
+    if isinstance(error, (requests.exceptions.InvalidHeader, UnicodeError)):
         return Misconfigured(
             "the Vault token or namespace has characters that no HTTP header may have",
             code="vault.token_malformed",
-            hint="Put the bare token into its file, one line.",
+            hint="Use the token as Vault printed it, and a namespace of visible ASCII characters.",
         )
     if isinstance(error, ValueError):  # InvalidURL, InvalidSchema, MissingSchema
         return Misconfigured(
@@ -180,10 +208,20 @@ def _network_error(error: Exception, method: str, settings: VaultSettings) -> Ro
             hint="Correct `vault.address`.",
         )
     never_arrived = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    what = "did not answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+    late = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
+    what = "did not answer in time" if late else "cannot be reached"
     return Transient(
         f"Vault at {settings.address} {what} ({type(error).__name__})",
         code="vault.unreachable",
         hint="Is it running, and is the address right?",
         maybe_done=method not in _HARMLESS and not never_arrived,
+    )
+
+
+def _too_long(method: str, settings: VaultSettings) -> Transient:
+    return Transient(
+        f"{settings.address} answered with more than {MOST_BYTES} bytes",
+        code="vault.too_long",
+        hint="Something other than Vault may be answering. Check `vault.address` and what stands in between.",
+        maybe_done=method not in _HARMLESS,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -51,9 +52,14 @@ _ABSENT = Document(State.ABSENT, 0, {})
 
 
 class Kv:
-    """The engine at one mount."""
+    """The engine at one mount.
+
+    Attributes:
+        on_write: called after every write: with what failed if Vault did not do its part, with None once it did.
+    """
 
     def __init__(self, client: VaultClient, mount: str) -> None:
+        self.on_write: Callable[[Transient | None], None] = lambda _error: None
         self._client = client
         self._mount = mount
         self._seen = False
@@ -84,6 +90,10 @@ class Kv:
         A standby can report a version that moved although it did not (reading old data), so such an answer is
         believed only when a second look confirms it. Raises Conflict, or another RotatorError.
         """
+        with self._writing():
+            return self._write(path, data, cas)
+
+    def _write(self, path: str, data: dict[str, Any], cas: int) -> Document:
         self.require_version_2()
         for wait_seconds in (*_WAITS_FOR_TRUTH_SECONDS, None):
             response = self._call(
@@ -124,15 +134,18 @@ class Kv:
         self.require_version_2()
         # Not hvac's update_metadata: it always sends delete_version_after, and so would reset it.
         url = f"/v1/{self._mount}/metadata/{_quoted(path)}"
-        accept(self._client.call(lambda client: client.adapter.post(url, json={"max_versions": count})))
+        with self._writing():
+            accept(self._client.call(lambda client: client.adapter.post(url, json={"max_versions": count})))
 
     def destroy(self, path: str, versions: list[int]) -> None:
         """Destroy the data of versions for good; their numbers stay taken. Raises RotatorError."""
-        accept(self._call(lambda kv: kv.destroy_secret_versions(path, versions, mount_point=self._mount)))
+        with self._writing():
+            accept(self._call(lambda kv: kv.destroy_secret_versions(path, versions, mount_point=self._mount)))
 
     def forget(self, path: str) -> None:
         """Delete a path with all its versions; the next write is version 1 again. Raises RotatorError."""
-        accept(self._call(lambda kv: kv.delete_metadata_and_all_versions(path, mount_point=self._mount)))
+        with self._writing():
+            accept(self._call(lambda kv: kv.delete_metadata_and_all_versions(path, mount_point=self._mount)))
 
     def require_version_2(self) -> None:
         """Raise Misconfigured unless the mount is a KV version 2 engine. Looks once.
@@ -151,6 +164,15 @@ class Kv:
                 hint=f"Upgrade it (`bao kv enable-versioning {self._mount}`), or name another in `vault.mount`.",
             )
         self._seen = True
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Transient as error:
+            self.on_write(error)
+            raise
+        self.on_write(None)
 
     def _call(self, send: Callable[[Any], requests.Response]) -> requests.Response:
         def with_engine(client: hvac.Client) -> requests.Response:

@@ -12,8 +12,18 @@ import hvac
 
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
 from rotator.secret import Secret
+from rotator.show.logs import redactor
 from rotator.vault.refusals import accept
-from rotator.vault.settings import AppRole, Certificate, Jwt, Kubernetes, Token, VaultSettings, reveal
+from rotator.vault.settings import (
+    AppRole,
+    Certificate,
+    Jwt,
+    Kubernetes,
+    Token,
+    VaultSettings,
+    reveal,
+    reveal_token,
+)
 
 _RENEW_AFTER = 2 / 3  # of a lease; what Vault's own agents do
 
@@ -47,17 +57,20 @@ class Authenticator:
     """Logs in as the settings say. Keeps an unwrapped secret_id, because it can be unwrapped only once.
 
     A new wrapping token in the file is unwrapped at the next login; one that is gone by then is not missed.
+
+    Attributes:
+        unwrapped: a wrapping token, and the secret_id that was in it.
     """
 
-    def __init__(self, settings: VaultSettings) -> None:
+    def __init__(self, settings: VaultSettings, unwrapped: tuple[Secret, Secret] | None = None) -> None:
         self._login = settings.login
-        self._unwrapped: tuple[Secret, Secret] | None = None  # the wrapping token, and what was in it
+        self.unwrapped = unwrapped
 
     def log_in(self, client: hvac.Client, now: datetime) -> Lease:
         """Return a new lease; ``client`` must carry no token. Raises RotatorError."""
         login = self._login
         if isinstance(login, Token):
-            return _adopt(client, Secret(reveal(login.token)), now)
+            return _adopt(client, Secret(reveal_token(login.token)), now)
         auth = client.auth
         try:
             match login:
@@ -86,14 +99,14 @@ class Authenticator:
         if not login.wrapped:
             return Secret(reveal(login.secret_id))
         try:
-            wrapping = Secret(reveal(login.secret_id))
+            wrapping = Secret(reveal_token(login.secret_id))
         except Misconfigured:
-            if self._unwrapped is None:
+            if self.unwrapped is None:
                 raise
-            return self._unwrapped[1]
-        if self._unwrapped is None or self._unwrapped[0] != wrapping:
-            self._unwrapped = (wrapping, _unwrap(client, wrapping, login))
-        return self._unwrapped[1]
+            return self.unwrapped[1]
+        if self.unwrapped is None or self.unwrapped[0] != wrapping:
+            self.unwrapped = (wrapping, _unwrap(client, wrapping, login))
+        return self.unwrapped[1]
 
 
 def renew(client: hvac.Client, lease: Lease, now: datetime) -> Lease:
@@ -163,6 +176,7 @@ def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
         client.token = ""
     if not isinstance(secret_id := data.get("secret_id"), str):
         raise Rejected("the wrapping token held no secret_id", code="vault.wrapping.empty")
+    redactor.remember(secret_id, "vault.login")
     return Secret(secret_id)
 
 

@@ -25,6 +25,7 @@ CAPABILITIES: Mapping[str, str] = {
 }
 _CAS_MISMATCH = "check-and-set parameter did not match"
 _LONGEST_QUOTE = 300
+_LONGEST_RETRY_AFTER_SECONDS = 300.0  # tokens run out meanwhile: whatever it says, we look again
 _SECONDARIES = {472: "a disaster-recovery secondary", 473: "a performance standby"}
 _WITHOUT_JSON = {429, 501, 502, 503, 504, *_SECONDARIES}
 """Statuses that say enough by themselves: a proxy in front of Vault sends them with HTML."""
@@ -77,12 +78,12 @@ def is_cas_mismatch(response: requests.Response) -> bool:
 
 
 def retry_after_seconds(response: requests.Response) -> float | None:
-    """Return the seconds of the Retry-After header (Vault sends no dates), if there is one."""
+    """Return the seconds of the Retry-After header (Vault sends no dates), if there is one; some minutes at the most."""
     try:
         seconds = float(response.headers.get("Retry-After", ""))
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, _LONGEST_RETRY_AFTER_SECONDS) if seconds >= 0 else None
 
 
 def _by_text(response: requests.Response, text: str) -> RotatorError | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
+from rotator.show.logs import redactor
+
+_TOKEN = re.compile(r"[!-~]+")
 
 Source = Secret | Path
 """A secret value, or the file that holds it. A file is read anew at each login: it may have been renewed."""
@@ -76,9 +80,9 @@ class VaultSettings:
         base_path: below which all documents of rotator live.
         ca_file: certificates to trust instead of the system's.
         client_certificate: certificate and key file for a listener that demands them.
-        redirect_hosts: further hosts (``host`` or ``host:port``) to which a standby may send us (status 307, 308).
+        redirect_hosts: further hosts (``host`` or ``host:port``, in small letters) to which a standby may send us (status 307, 308).
             The token goes with the request, so nobody else is followed.
-        timeout_seconds: for connecting, and between two bytes of an answer.
+        timeout_seconds: for connecting, and between two pieces of an answer; the whole may take three times as long.
     """
 
     address: str
@@ -91,13 +95,23 @@ class VaultSettings:
     redirect_hosts: tuple[str, ...] = ()
     timeout_seconds: float = 10.0
 
+    def keeps_login_of(self, other: VaultSettings) -> bool:
+        """Tell whether the token that was got by other settings is to serve on with these.
+
+        So it is with a wrapped secret_id, which may serve one login alone. Any other login is done anew, so that the
+        token has the policies that its role has by now.
+        """
+        wrapped = isinstance(self.login, AppRole) and self.login.wrapped
+        place, other_place = ((one.address, one.namespace) for one in (self, other))
+        return wrapped and self.login == other.login and place == other_place
+
 
 def reveal(source: Source) -> str:
-    """Return the secret itself, from its file if it is in one. Raises Misconfigured."""
+    """Return the secret itself, from its file if it is in one, and let no log show it. Raises Misconfigured."""
     if isinstance(source, Secret):
         return source.reveal()
     try:
-        text = source.read_text(encoding="utf-8").strip()
+        text = source.read_text(encoding="utf-8-sig").strip()  # editors of Windows put a mark before UTF-8
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is not text"
         raise Misconfigured(
@@ -109,4 +123,19 @@ def reveal(source: Source) -> str:
         raise Misconfigured(
             f"{source} is empty", code="vault.login.file", hint="Put the secret into the file."
         )
+    redactor.remember(text, source)
     return text
+
+
+def reveal_token(source: Source) -> str:
+    """Return a Vault token, which has to go into a header. Raises Misconfigured."""
+    token = reveal(source)
+    if _TOKEN.fullmatch(token) is None:
+        where = source if isinstance(source, Path) else "the Vault token of the settings"
+        raise Misconfigured(
+            f"{where} holds characters that no Vault token has",
+            code="vault.token_malformed",
+            hint="Put the bare token there: one line of letters, digits, dots, dashes and underscores, as Vault "
+            "printed it.",
+        )
+    return token

@@ -99,6 +99,28 @@ def test_an_org_in_maintenance_ends_with_3(rotator, knobs):
     assert ran.err.startswith("error: ")
 
 
+def test_a_wrapped_secret_id_is_left_to_the_daemon(rotator, stage, tmp_path):
+    """Whoever unwraps it second would be told that somebody stole it."""
+    wrapping = tmp_path / "wrapping"
+    wrapping.write_text(stage.vault.wrapped_secret_id("rotator"))
+    wrapping.chmod(0o600)
+    vault = rotator.settings()["vault"]
+    vault["login"] |= {"secret_id": {"file": str(wrapping)}, "wrapped": True}
+    config = rotator.variant(tmp_path, vault=vault)
+    commands = (
+        ("status",), ("plan",), ("history", "acme"), ("certificate", "acme"), ("doctor",), ("token", "acme"),
+        ("rotate", "acme"), ("rotate", "acme", "--here"), ("init", "acme"), ("pause", "acme"),
+    )  # fmt: skip
+    for command in commands:
+        ran = rotator(*command, config=config)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("error: the secret_id of vault.login is wrapped")
+        assert "--vault-token-file" in ran.err
+    assert rotator("check", config=config).code == 0
+    assert rotator("status", "--vault-token-file", stage.operator_token_file, config=config).code == 0
+    assert rotator("once", config=config).code == 0, "nobody has unwrapped it before"
+
+
 def test_what_the_policy_forbids_ends_with_1_and_the_missing_rule(rotator):
     ran = rotator.operator("plan")
     assert ran.code == 1

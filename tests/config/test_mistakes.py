@@ -97,6 +97,22 @@ SHAPE = {
         GOOD.replace("https://vault", "http://vault"),
         "2: vault.address: http to vault.example.com would send secrets in the clear",
     ),
+    "http to a name below localhost": (
+        GOOD.replace("https://vault.example.com", "http://vault.localhost"),
+        "2: vault.address: http to vault.localhost would send secrets in the clear",
+    ),
+    "a URL in place of a host": (
+        GOOD.replace("vault:\n", "vault:\n  redirect_hosts: [a.example, 'https://b.example:8200']\n"),
+        "2: vault.redirect_hosts[1]: is no host with or without a port",
+    ),
+    "a port that is none": (
+        GOOD.replace("vault:\n", "vault:\n  redirect_hosts: ['a.example:65536']\n"),
+        "2: vault.redirect_hosts[0]: is no host with or without a port",
+    ),
+    "a namespace that no header carries": (
+        GOOD.replace("vault:\n", "vault:\n  namespace: Käse\n"),
+        "2: vault.namespace: cannot name a namespace",
+    ),
     "no URL": (
         GOOD.replace("https://acme.my", "acme.my"),
         "6: credentials.acme.login_url: is no URL",

@@ -22,9 +22,17 @@ def secret_file(folder: Path, data: bytes, mode: int = 0o600) -> SecretReference
 
 @pytest.mark.parametrize(
     ("data", "value"),
-    [(b"hunter2", "hunter2"), (b"hunter2\n", "hunter2"), (b"hunter2\r\n", "hunter2"), (b" a \n\n", " a \n")],
+    [
+        (b"hunter2", "hunter2"),
+        (b"hunter2\n", "hunter2"),
+        (b"hunter2\r\n", "hunter2"),
+        (b" a \n\n", " a \n"),
+        (b"\xef\xbb\xbfhunter2\r\n", "hunter2"),
+    ],
 )
-def test_one_newline_at_the_end_does_not_count(tmp_path: Path, data: bytes, value: str):
+def test_one_newline_at_the_end_and_a_mark_before_the_text_do_not_count(
+    tmp_path: Path, data: bytes, value: str
+):
     assert secret_file(tmp_path, data).read() == Secret(value)
 
 

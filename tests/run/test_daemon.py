@@ -12,7 +12,7 @@ import pytest
 
 from rotator.core.effects import Do, Nothing, Wait
 from rotator.core.model import Ask, Phase
-from rotator.errors import Transient
+from rotator.errors import Misconfigured, Transient
 from rotator.performer.station import Held
 from rotator.run import daemon as module
 from rotator.run.daemon import Daemon
@@ -408,21 +408,40 @@ def test_whoever_waits_for_others_looks_again_soon_and_the_rest_when_their_time_
         assert daemon._step("globex") <= clock()
 
 
-def test_while_a_new_login_fails_the_old_token_serves_and_it_is_told_once(ready):
+def test_while_a_new_login_is_refused_the_old_token_serves_and_it_is_told_once(ready):
     with serving(ready) as daemon:
         until(lambda: ready.told("vault.login"), "logged in")
         until(published(ready), "served")
 
         def fails(_now):
-            raise Transient("no", code="vault.login.refused")
+            raise Misconfigured("no", code="vault.login.refused")
 
         daemon.app.client.keep_alive = fails
-        daemon.rounds._lease.hurry()
         until(lambda: ready.told("vault.login_failed"), "told")
         rounds = len(daemon.notifier.heard)
         until(lambda: len(daemon.notifier.heard) > rounds + 3, "some rounds later")
     assert len(ready.told("vault.login_failed")) == 1
     assert not ready.told("vault.recovered")
+
+
+def test_an_outage_at_a_renewal_is_told_as_the_outage_that_it_is_and_requests_are_looked_for(ready):
+    with serving(ready) as daemon:
+        until(lambda: ready.told("vault.login"), "logged in")
+        away = [Transient("Vault failed", code="vault.unavailable")]
+
+        def fails(_now):
+            if away:
+                raise away[0]
+
+        daemon.app.client.keep_alive = fails
+        until(lambda: ready.told("vault.unavailable"), "told")
+        ready.ask("globex", Ask.PAUSE)
+        until(lambda: ready.told("request.accepted"), "requests are taken")
+        assert not ready.told("vault.recovered")
+        away.clear()
+        until(lambda: ready.told("vault.recovered"), "back")
+    assert len(ready.told("vault.unavailable")) == 1
+    assert not ready.told("vault.login_failed")
 
 
 def test_a_token_that_ends_and_that_no_login_replaces_is_told(ready):
@@ -431,7 +450,6 @@ def test_a_token_that_ends_and_that_no_login_replaces_is_told(ready):
         (ready.folder / "root").write_text(short)
         daemon = Daemon(app, Manager())
         daemon.rounds.look_at_vault()
-        daemon.rounds._lease.hurry()
         daemon.rounds.look_at_vault()
     assert len(ready.told("vault.token_ending")) == 1
 
@@ -442,8 +460,12 @@ def test_when_vault_is_back_nobody_waits_for_the_end_of_a_pause(ready):
         daemon.rounds.look_at_vault()
         assert daemon.ready.sizes() == (0, 0)
         daemon.weather.failed(Transient("Vault is sealed", code="vault.sealed"))
+        until = Clock()() + timedelta(minutes=5)
         for station in daemon.stations.values():
-            station.held["touch:somebody"] = Held(failures=9)
+            station.held["touch:somebody"] = Held(9, until, "vault.sealed")
+            station.held["mint:somebody"] = Held(9, until, "salesforce.login_budget")
         daemon.rounds.look_at_vault()
         assert daemon.ready.sizes() == (3, 0)
-        assert all(station.held == {} for station in daemon.stations.values())
+        for station in daemon.stations.values():
+            assert station.held_back() == {"mint:somebody": until}
+            assert station.held["touch:somebody"].failures == 9  # what fails again waits as long as before

@@ -6,28 +6,36 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from rotator.core.model import Ask
 from rotator.run import daemon as module
 from rotator.run import lifesign
 from tests.world.daemon import Daemon, Journal
 
 
-@pytest.fixture
-def process(lab):
+@contextmanager
+def running(lab, *edits):
     """A daemon that runs on the configuration of the lab, and its journal."""
     lab.steady()
-    configuration = lab.configuration()
+    configuration = lab.configuration(*edits)
     journal = Journal()
     with Daemon(configuration.file, journal) as daemon:
         daemon.start()
         for _ in range(3):
             journal.wait_for("token.published")
         yield daemon, journal, configuration.file
+
+
+@pytest.fixture
+def process(lab):
+    with running(lab) as process:
+        yield process
 
 
 def edit(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -136,3 +144,25 @@ def test_an_error_that_nobody_foresaw_leaves_the_configuration_in_force(lab, mon
     (line,) = lab.told("configuration.refused")
     assert line["mistakes"].startswith("ZeroDivisionError")
     assert "Traceback" in line["exception"]
+
+
+def test_a_wrapped_secret_id_outlives_a_reload_also_with_other_settings_of_vault(lab):
+    lab.vault.install_policy(
+        "all", 'path "*" { capabilities = ["create", "read", "update", "delete", "list"] }'
+    )
+    role_id = lab.vault.install_approle(lab.base, ["all"], lab.folder).role_id
+    wrapping = lab.folder / "wrapping"
+    wrapping.write_text(lab.vault.wrapped_secret_id(lab.base))
+    wrapping.chmod(0o600)
+    login = {"method": "approle", "role_id": role_id, "secret_id": {"file": "wrapping"}, "wrapped": True}
+    with running(lab, lambda said: said["vault"].update(login=login)) as (daemon, journal, file):
+        journal.wait_for("vault.login")
+        for timeout, ask in (("10s", Ask.PAUSE), ("11s", Ask.RESUME)):
+            edit(file, lambda said, timeout=timeout: said["vault"].update(timeout=timeout))
+            mark = journal.mark()
+            send(daemon, signal.SIGHUP)
+            journal.wait_for("daemon.started", since=mark)
+            lab.ask("globex", ask)
+            journal.wait_for("request.accepted", since=mark)
+        assert len(journal.find("vault.login")) == 1
+        assert not [line for line in journal.lines if line.get("alert")]

@@ -136,7 +136,7 @@ def test_secrets_are_taken_out_of_fields_messages_and_tracebacks(stream):
 
 
 def test_a_known_secret_is_taken_out_of_everything(stream, monkeypatch):
-    monkeypatch.setattr(logs.redactor, "_known", frozenset())
+    monkeypatch.setattr(logs.redactor, "_known", {})
     monkeypatch.setattr(logs.redactor, "_pattern", None)
     logs.redactor.remember(Secret("tr0ub4dor"))
     logs.emit(events.DAEMON_STARTED, config="/etc/tr0ub4dor.yaml")

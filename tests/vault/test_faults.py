@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import secrets
 import ssl
 import traceback
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import trustme
 
 from rotator.core.model import Record
-from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, Transient
+from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, RotatorError, Transient
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
-from rotator.vault.settings import Certificate, Token
+from rotator.vault.guard import MOST_BYTES, GuardedSession, Shared
+from rotator.vault.settings import AppRole, Certificate, Token, VaultSettings
 from tests.vault.values import ask, key_pair, record, token
 from tests.world.fake_vault import CAS_MISMATCH, FakeVault
+from tests.world.http_fake import Answer, HttpFake
 
 HTML = b"<html><body>Please log in</body></html>"
 QUOTA = {"errors": ['request path "secret/data/x": rate limit quota exceeded']}
@@ -82,6 +86,18 @@ def test_each_answer_of_vault_has_its_own_error_with_a_hint(
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("0", 0), ("7.5", 7.5), ("86400", 300), ("inf", 300), ("-1", None), ("nan", None)]
+)
+def test_vault_is_not_let_to_send_us_away_for_long(
+    documents: Documents, fake: FakeVault, said: str, seconds: float | None
+):
+    fake.inject(503, HTML, path="/record", Retry_After=said)
+    with pytest.raises(Transient) as caught:
+        documents.read_record("acme")
+    assert caught.value.retry_after_seconds == seconds
+
+
 @pytest.mark.parametrize("status", [500, 502, 200, 204])
 def test_a_write_without_a_clear_answer_is_perhaps_done(documents: Documents, fake: FakeVault, status: int):
     fake.inject(status, b"" if status == 204 else HTML, method="POST", path="secret/data/", after=True)
@@ -120,6 +136,62 @@ def test_a_server_that_was_stopped_and_started_is_used_again(connect: Any, fake:
     with pytest.raises(Transient):
         documents.read_record("acme")
     assert documents.read_record("acme") == (Record(), 0)
+
+
+# Answers without end
+
+
+@pytest.fixture
+def rude() -> Iterator[HttpFake]:
+    with HttpFake() as server:
+        server.address = f"http://127.0.0.1:{server.port}"
+        server.root_token = "root"
+        yield server
+
+
+DRIPPING = {
+    "body": Answer(body=b"{" + b" " * 5000 + b"}", drip_seconds=0.02),
+    "headers": Answer(headers={f"X-{number}": "x" * 50 for number in range(90)}, drip_seconds=0.02),
+    "chunks": Answer(body=b"1\r\n \r\n" * 900, headers={"Transfer-Encoding": "chunked"}, drip_seconds=0.02),
+}
+
+
+@pytest.mark.parametrize("answer", DRIPPING.values(), ids=DRIPPING)
+def test_an_answer_that_drips_is_left_at_its_deadline(connect: Any, rude: HttpFake, answer: Answer):
+    """Each lasts for a minute or more, and no pause in it is longer than the timeout."""
+    rude.answer = answer
+    client = connect(rude, AppRole(Secret("r"), Secret("s")), timeout_seconds=0.2)
+    with pytest.raises(Transient, match="did not answer in time") as caught:
+        client.health()
+    assert (caught.value.code, caught.value.maybe_done) == ("vault.unreachable", False)
+    with pytest.raises(Transient, match="did not answer in time") as caught:
+        client.keep_alive(datetime.now(UTC))  # so that nobody waits for the login lock either
+    assert caught.value.maybe_done
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(body=b" " * (MOST_BYTES + 1)),
+        Answer(body=b" " * (MOST_BYTES + (1 << 17)), headers={"Content-Length": str(1 << 40)}),
+        Answer(body=gzip.compress(b" " * (1 << 26)), headers={"Content-Encoding": "gzip"}),
+    ],
+    ids=["long", "endless", "packed"],
+)
+def test_an_answer_that_is_too_long_is_not_read_to_its_end(connect: Any, rude: HttpFake, answer: Answer):
+    rude.answer = answer
+    client = connect(rude, AppRole(Secret("r"), Secret("s")))
+    with pytest.raises(Transient) as caught:
+        client.health()
+    assert (caught.value.code, caught.value.maybe_done) == ("vault.too_long", False)
+    with pytest.raises(Transient) as caught:
+        client.keep_alive(datetime.now(UTC))
+    assert (caught.value.code, caught.value.maybe_done) == ("vault.too_long", True)
+
+
+def test_the_longest_answer_of_vault_is_read(connect: Any, rude: HttpFake):
+    rude.answer = Answer(body=b" " * (MOST_BYTES - 2) + b"{}", headers={"Content-Type": "application/json"})
+    assert connect(rude).health().json() == {}
 
 
 # Consistency
@@ -205,6 +277,53 @@ def test_another_host_gets_no_token_unless_it_is_listed(connect: Any, fake: Fake
     listed = connect(fake, redirect_hosts=(other,))
     assert listed.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
     assert [seen.path for seen in active.seen] == ["auth/token/lookup-self"]
+
+
+def redirected(connect: Any, fake: FakeVault, location: str, **settings: Any) -> RotatorError:
+    fake.inject(307, path="lookup-self", Location=location)
+    with pytest.raises(RotatorError) as caught:
+        Documents(connect(fake, **settings)).read_record("acme")
+    return caught.value
+
+
+@pytest.mark.parametrize("listed", ["127.1.2.3.example.com", "vault-1.localhost", "192.0.2.1"])
+def test_plain_http_is_not_followed_to_another_machine_although_it_is_listed(
+    connect: Any, fake: FakeVault, listed: str
+):
+    where = f"http://{listed}:8200/v1/auth/token/lookup-self"
+    error = redirected(connect, fake, where, redirect_hosts=(listed, f"{listed}:8200"))
+    assert (error.code, "https" in error.hint) == ("vault.redirected", True)
+    assert f"http://{listed}:8200" in error.message
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[::1", "http://a:99999/", "ftp://127.0.0.1/", "//[", "file:///x"]
+)
+def test_a_redirect_to_no_address_is_not_followed(connect: Any, fake: FakeVault, location: str):
+    assert redirected(connect, fake, location).code == "vault.redirected"
+
+
+@pytest.mark.parametrize(
+    ("listed", "location"),
+    [
+        ("vault-1.example.com", "https://Vault-1.example.com:8200/"),
+        ("vault-1.example.com:8200", "https://VAULT-1.example.com:8200/"),
+        ("vault-1.example.com:443", "https://vault-1.example.com/"),
+        ("[2001:db8::1]:8200", "https://[2001:db8::1]:8200/"),
+        ("[2001:db8::1]", "https://[2001:db8::1]/"),
+    ],
+)
+def test_a_listed_host_is_known_however_it_is_written(listed: str, location: str):
+    """Asked of the session alone: no test reaches these hosts."""
+    settings = VaultSettings("https://vault.example.com:8200", Token(Secret("t")), redirect_hosts=(listed,))
+    session = GuardedSession(settings, Shared())
+    response = requests.Response()
+    response.status_code, response.headers["Location"] = 307, location
+    assert session._next("https://vault.example.com:8200/v1/x", response) == location.lower()
+    for other in ("https://x-", "https://evil.example\\@", "http://"):
+        response.headers["Location"] = location.replace("https://", other)
+        with pytest.raises(Misconfigured):
+            session._next("https://vault.example.com:8200/v1/x", response)
 
 
 # The mount, the policy, the token
@@ -346,3 +465,9 @@ def test_a_token_that_cannot_be_a_header_is_a_setting_to_mend(fake: FakeVault, c
         Documents(connect(fake, Token(Secret("two\nlines")))).read_record("acme")
     assert caught.value.code == "vault.token_malformed"
     assert "lines" not in f"{caught.value!r}"
+
+
+def test_a_namespace_that_cannot_be_a_header_is_a_setting_to_mend(fake: FakeVault, connect: Any):
+    with pytest.raises(Misconfigured, match="namespace") as caught:
+        connect(fake, namespace="日本").health()
+    assert caught.value.code == "vault.token_malformed"

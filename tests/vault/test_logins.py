@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
+import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -17,6 +21,8 @@ from rotator.core.model import Record
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError, Transient
 from rotator.sandbox.vault import BaoServer
 from rotator.secret import Secret
+from rotator.show.logs import redactor
+from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
 from rotator.vault.settings import AppRole, Jwt, Kubernetes, Token
 from tests.vault.conftest import Clock
@@ -53,11 +59,12 @@ def test_a_lease_is_renewed_when_two_thirds_of_it_are_over_and_not_before(
     connect: Any, vault: Any, approle: Any, clock: Clock, role: dict[str, int]
 ):
     client = connect(vault, approle(**role))
-    assert client.keep_alive(clock()) == clock() + timedelta(minutes=40)
+    client.keep_alive(clock())
     first = client.lease()
+    assert first.renew_at == clock() + timedelta(minutes=40)
     client.keep_alive(clock.advance(minutes=39))
     assert client.lease() is first
-    assert client.keep_alive(clock.advance(minutes=1)) == clock() + timedelta(minutes=40)
+    client.keep_alive(clock.advance(minutes=1))
     assert (client.lease().token, client.lease().granted_at) == (first.token, clock())
 
 
@@ -105,6 +112,23 @@ def test_a_token_that_was_revoked_is_replaced_when_its_renewal_is_due(
     assert client.lease().token != first.token
 
 
+def test_a_token_that_dies_right_after_its_renewal_is_replaced_for_whoever_holds_the_old_lease(
+    connect: Any, vault: Any, approle: Any, clock: Clock
+):
+    client = connect(vault, approle(token_ttl=3600))
+    client.keep_alive(clock())
+    first = client.lease()
+
+    def meanwhile(hvac: Any) -> Any:
+        if client.lease() is first:
+            client.keep_alive(clock.advance(minutes=41))
+            vault.revoke(first.token.reveal())
+        return hvac.auth.token.lookup_self()
+
+    assert client.call(meanwhile).status_code == 200
+    assert client.lease().token != first.token
+
+
 def test_a_wrong_secret_id_is_told_with_its_mend_and_not_shown(connect: Any, vault: Any, approle: Any):
     role_id = approle().role_id
     client = connect(vault, AppRole(role_id, Secret("wrong-secret-id")))
@@ -121,6 +145,25 @@ def test_a_failed_login_is_not_repeated_at_once(connect: Any, fake: FakeVault):
         with pytest.raises(Misconfigured):
             client.keep_alive(datetime.now(UTC))
     assert [seen.path for seen in fake.seen] == ["auth/approle/login"]
+
+
+def test_a_login_is_not_repeated_before_vault_wants_it(
+    connect: Any, fake: FakeVault, monkeypatch: pytest.MonkeyPatch
+):
+    role_id, secret_id = fake.install_approle("r")
+    client = connect(fake, AppRole(Secret(role_id), Secret(secret_id)))
+    fake.inject(429, b"", path="approle/login", Retry_After="90")
+    passed = [0.0]
+    monkeypatch.setattr("rotator.vault.client.time", SimpleNamespace(monotonic=lambda: passed[0]))
+    for seconds, left in ((0.0, 90), (60.0, 30)):
+        passed[0] = seconds
+        with pytest.raises(Transient) as caught:
+            client.keep_alive(datetime.now(UTC))
+        assert (caught.value.code, caught.value.retry_after_seconds) == ("vault.rate_limited", left)
+    assert [seen.path for seen in fake.seen] == ["auth/approle/login"]
+    passed[0] = 91.0
+    client.keep_alive(datetime.now(UTC))
+    assert client.lease() is not None
 
 
 def test_a_wrapped_secret_id_is_unwrapped_once_and_serves_later_logins(connect: Any, vault: Any, base: str):
@@ -149,6 +192,72 @@ def test_a_new_wrapping_token_in_the_file_is_unwrapped_and_a_missing_file_is_not
             with pytest.raises(Compromised):  # the second one was unwrapped too
                 connect(vault, AppRole(Secret(role_id), file, wrapped=True)).keep_alive(datetime.now(UTC))
             assert file.read_text() != first
+
+
+@pytest.fixture
+def replace(clock: Clock) -> Iterator[Any]:
+    """Make clients that replace another, with some settings changed."""
+    clients = []
+
+    def make(old: VaultClient, **settings: Any) -> VaultClient:
+        clients.append(VaultClient(dataclasses.replace(old.settings, **settings), before=old, clock=clock))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_a_client_that_replaces_another_goes_on_with_its_token_and_its_unwrapped_secret_id(
+    connect: Any, replace: Any, vault: Any, base: str
+):
+    role_id, _ = vault.install_approle(role_name(base), token_ttl=3600)
+    wrapping = Secret(vault.wrapped_secret_id(role_name(base)))
+    old = connect(vault, AppRole(Secret(role_id), wrapping, wrapped=True))
+    old.keep_alive(datetime.now(UTC))
+    new = replace(old, timeout_seconds=11.0)
+    assert new.lease() is old.lease()
+    old.close()
+    assert new.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+    vault.revoke(new.lease().token.reveal())
+    assert new.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+    assert new.lease() is not old.lease()
+
+
+@pytest.mark.parametrize("changed", ["address", "namespace", "login"])
+def test_a_client_with_another_login_takes_over_no_token_and_unwraps_no_secret_id_again(
+    connect: Any, replace: Any, fake: FakeVault, changed: str
+):
+    role_id, _ = fake.install_approle("r")
+    login = AppRole(Secret(role_id), Secret(fake.wrapped_secret_id("r")), wrapped=True)
+    old = connect(fake, login)
+    old.keep_alive(datetime.now(UTC))
+    new = replace(
+        old,
+        **{
+            "address": {"address": f"http://localhost:{fake.port}"},
+            "namespace": {"namespace": "team-a"},
+            "login": {"login": dataclasses.replace(login, role_name="r")},
+        }[changed],
+    )
+    assert new.lease() is None
+    new.keep_alive(datetime.now(UTC))
+    assert new.lease().token != old.lease().token
+    assert [seen.path for seen in fake.seen].count("sys/wrapping/unwrap") == 1
+
+
+def test_a_client_that_replaces_another_logs_in_anew_where_it_can(
+    connect: Any, replace: Any, vault: Any, tmp_path: Path
+):
+    """So the policies of the token are those that its role has by now."""
+    file = tmp_path / "token"
+    file.write_text(vault.make_token(3600, period=3600))
+    old = connect(vault, Token(file))
+    old.keep_alive(datetime.now(UTC))
+    file.write_text(vault.make_token(3600, period=3600))
+    new = replace(old)
+    new.keep_alive(datetime.now(UTC))
+    assert new.lease().token == Secret(file.read_text())
 
 
 def test_a_wrapping_token_that_was_used_before_raises_an_alarm(connect: Any, vault: Any, base: str):
@@ -200,8 +309,8 @@ def test_a_dead_token_in_a_file_needs_a_person(connect: Any, vault: Any, tmp_pat
 
 def test_a_root_token_has_no_end(connect: Any, vault: Any, clock: Clock):
     client = connect(vault)
-    assert client.keep_alive(clock()) == clock() + timedelta(hours=1)
-    assert client.lease().expires_at is None
+    client.keep_alive(clock())
+    assert (client.lease().expires_at, client.lease().renew_at) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +325,59 @@ def test_a_secret_file_that_cannot_be_used_is_named(
     with pytest.raises(Misconfigured, match=what) as caught:
         connect(fake, Token(file)).keep_alive(datetime.now(UTC))
     assert str(file) in caught.value.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_mark_before_the_text_of_a_file_does_not_count(
+    connect: Any, fake: FakeVault, tmp_path: Path, encoding: str
+):
+    file = tmp_path / "token"
+    file.write_text("root\r\n", encoding)
+    client = connect(fake, Token(file))
+    client.keep_alive(datetime.now(UTC))
+    assert client.lease().token == Secret("root")
+
+
+@pytest.mark.parametrize(
+    "content", ["hvs.schlüssel", "hvs.密", "hvs.a b", "two\nlines", "hvs.\x07", "\ufeff\ufeffx"]
+)
+@pytest.mark.parametrize("wrapped", [False, True], ids=["token", "wrapping token"])
+def test_a_token_that_no_header_carries_is_told_by_its_file_and_not_shown(
+    connect: Any, fake: FakeVault, tmp_path: Path, content: str, wrapped: bool
+):
+    file = tmp_path / "token"
+    file.write_text(content, "utf-8")
+    login = AppRole(Secret("r"), file, wrapped=True) if wrapped else Token(file)
+    with pytest.raises(Misconfigured) as caught:
+        connect(fake, login).keep_alive(datetime.now(UTC))
+    assert (caught.value.code, fake.seen) == ("vault.token_malformed", [])
+    assert str(file) in caught.value.message
+    assert content not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_a_secret_id_is_hidden_from_the_log_also_when_its_file_was_renewed(
+    connect: Any, fake: FakeVault, tmp_path: Path
+):
+    file = tmp_path / "secret_id"
+    role_id, first = fake.install_approle("r")
+    client = connect(fake, AppRole(Secret(role_id), file))
+    second = str(uuid.uuid4())
+    fake.secret_ids[second] = role_id
+    for secret_id in (first, second):
+        file.write_text(secret_id)
+        if client.lease():
+            fake.revoke(client.lease().token.reveal())
+        assert client.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+        assert secret_id not in redactor.text(f"sent {secret_id} there")
+
+
+def test_an_unwrapped_secret_id_is_hidden_from_the_log(connect: Any, fake: FakeVault):
+    role_id, _ = fake.install_approle("r")
+    wrapping = fake.wrapped_secret_id("r")
+    secret_id = fake.wrapped[wrapping][1]["secret_id"] = str(uuid.uuid4())
+    fake.secret_ids[secret_id] = role_id
+    connect(fake, AppRole(Secret(role_id), Secret(wrapping), wrapped=True)).keep_alive(datetime.now(UTC))
+    assert secret_id not in redactor.text(f"sent {secret_id} there")
 
 
 @pytest.mark.parametrize("kind", [Kubernetes, Jwt])

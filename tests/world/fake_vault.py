@@ -145,6 +145,11 @@ class FakeVault:
 
         self._faults.append(Fault(concerns, status, raw, names, times, cut, after))
 
+    def heal(self) -> None:
+        """Answer truly again."""
+        with self._lock:
+            self._faults.clear()
+
     def install_approle(self, name: str, **role: Any) -> tuple[str, str]:
         """Return role_id and secret_id of a new AppRole."""
         role_id, secret_id = f"role-{name}", self._new()
