@@ -24,8 +24,7 @@ test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
 
 system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
-	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges $(ARGS)
-	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/system $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .

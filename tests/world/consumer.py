@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
@@ -12,7 +14,7 @@ import requests
 
 READ_EVERY_SECONDS = 1.0
 CALL_EVERY_SECONDS = 0.15
-REFUSALS = (401, 403)
+ANSWERS = (200, 400, 401, 403)
 
 
 @dataclass
@@ -100,14 +102,20 @@ def query(document: dict[str, Any]) -> requests.Response | None:
     return get(url, {"Authorization": authorization}, q="SELECT Id FROM Account LIMIT 1")
 
 
-def query_until_useful(document: dict[str, Any], *, tries: int = 20) -> requests.Response | None:
-    """Ask the org for accounts until something else than a fault comes back; None when nothing does."""
+def query_until_useful(document: dict[str, Any]) -> requests.Response:
+    """Ask the org for accounts until something else than a fault comes back."""
+    return useful(lambda: query(document))
+
+
+def useful(ask: Callable[[], requests.Response | None], *, tries: int = 20) -> requests.Response:
+    """Return the first answer that is no fault on the way. Raises AssertionError when none comes."""
     for _ in range(tries):
-        answer = query(document)
-        if answer is not None and is_useful(answer):
-            return answer
+        with suppress(requests.RequestException):
+            answer = ask()
+            if answer is not None and is_useful(answer):
+                return answer
         time.sleep(CALL_EVERY_SECONDS)
-    return None
+    raise AssertionError("nothing but faults")
 
 
 def get(url: str, headers: dict[str, str], **parameters: str) -> requests.Response | None:
@@ -121,6 +129,7 @@ def get(url: str, headers: dict[str, str], **parameters: str) -> requests.Respon
 def is_useful(answer: requests.Response) -> bool:
     """Tell whether an answer is one to the question, and not a fault on the way."""
     try:
-        return answer.status_code in (200, *REFUSALS) and bool(answer.json())
+        said = answer.json()
+        return answer.status_code in ANSWERS and bool(said) and "unknown_error" not in answer.text
     except ValueError:
         return False

@@ -125,10 +125,9 @@ class Ledger:
             yield f"{name}: nothing is published for {user}"
             return
         answer = query_until_useful(document)
-        works = answer is not None and answer.status_code == 200
         told = [one for one in record["trouble"] if one["subject"] == f"token:{user}" and one["since"]]
-        if not works and not told:
-            said = "no answer" if answer is None else f"{answer.status_code} {answer.text[:80]}"
+        if answer.status_code != 200 and not told:
+            said = f"{answer.status_code} {answer.text[:80]}"
             yield f"{name}: the token of {user} does not work ({said}), and the record does not say so"
 
     def unsteady(self, name: str) -> list[str]:

@@ -24,7 +24,8 @@ from rotator.sandbox.lifetimes import Lifetimes
 from rotator.sandbox.stage import Stage
 from rotator.sandbox.vault import BaoError
 from rotator.vault.documents import Documents
-from tests.world.consumer import Consumer
+from tests.world import rude
+from tests.world.consumer import Consumer, useful
 from tests.world.daemon import Daemon, Journal
 from tests.world.ledger import APPS, PUBLISHED, Ledger
 
@@ -233,14 +234,15 @@ class Site:
             "exp": datetime.now(UTC) + timedelta(minutes=3),
         }
         form = {"grant_type": JWT_BEARER, "assertion": jwt.encode(claims, private_key, "RS256")}
-        return requests.post(f"{self.stage.org.url}/services/oauth2/token", data=form, timeout=10)
+        url = f"{self.stage.org.url}/services/oauth2/token"
+        return useful(lambda: requests.post(url, data=form, timeout=10))
 
 
 @contextmanager
 def site(
     lifetimes: Lifetimes = FAST, *, edit: Edit | None = None, durable: bool = False, adopt: bool = True
 ) -> Iterator[Site]:
-    """Build a site, run the daemon, and leave nothing behind. No secret may have come into the log.
+    """Build a site whose org is rude, run the daemon, and leave nothing behind. No secret may have come into the log.
 
     Args:
         edit: changes the configuration before the daemon reads it.
@@ -248,7 +250,7 @@ def site(
         adopt: False: the daemon is not started yet.
     """
     with ExitStack() as ending:
-        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, durable=durable))
+        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, rude.weather(), durable=durable))
         change(stage.config, _many_swaps, *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
         built = Site(stage, app.documents)
