@@ -21,7 +21,7 @@ from rotator.demo.policies import sandbox_policies
 from rotator.errors import Conflict
 from rotator.run.ask import ask
 from rotator.sandbox.lifetimes import Lifetimes
-from rotator.sandbox.stage import Stage
+from rotator.sandbox.stage import Stage, Tls
 from rotator.sandbox.vault import BaoError
 from rotator.vault.documents import Documents
 from tests.world.consumer import Consumer
@@ -238,17 +238,23 @@ class Site:
 
 @contextmanager
 def site(
-    lifetimes: Lifetimes = FAST, *, edit: Edit | None = None, durable: bool = False, adopt: bool = True
+    lifetimes: Lifetimes = FAST,
+    *,
+    edit: Edit | None = None,
+    durable: bool = False,
+    tls: Tls | None = None,
+    adopt: bool = True,
 ) -> Iterator[Site]:
     """Build a site, run the daemon, and leave nothing behind. No secret may have come into the log.
 
     Args:
         edit: changes the configuration before the daemon reads it.
         durable: Vault can be stopped and started again.
+        tls: the org serves HTTPS.
         adopt: False: the daemon is not started yet.
     """
     with ExitStack() as ending:
-        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, durable=durable))
+        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, durable=durable, tls=tls))
         change(stage.config, _many_swaps, *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
         built = Site(stage, app.documents)
