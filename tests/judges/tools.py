@@ -76,6 +76,7 @@ VERSIONS: dict[str, Callable[[], str]] = {
     "curl + jq": cache(lambda: f"{_first_number('curl', '--version')} + {_first_number('jq', '--version')}"),
     "hvac + simple-salesforce": lambda: f"{_locked('hvac')} + {_locked('simple-salesforce')}",
     "jsforce": cache(lambda: _node_package("jsforce")),
+    "requests": lambda: metadata.version("requests"),
     "systemd-analyze": cache(lambda: _first_number("systemd-analyze", "--version")),
     "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }

@@ -71,10 +71,13 @@ class Consumer(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(CALL_EVERY_SECONDS):
-            if time.monotonic() >= self._read_at + self._read_every_seconds:
+            if self._is_due():
                 self._read()
             if self._document:
                 self._call()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._read_at + self._read_every_seconds
 
     def _read(self) -> None:
         answer = get(self._url, self._headers)
