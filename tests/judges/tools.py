@@ -58,7 +58,7 @@ def _node_package(name: str) -> str:
 
 def _first_number(*command: str) -> str:
     done = run(*command)
-    found = re.search(r"\d+(\.\d+)*\w*", done.stdout + done.stderr)
+    found = re.search(r"\d+(\.\d+)+\w*", done.stdout + done.stderr)
     assert found, f"{command[0]} does not tell its version"
     return found[0]
 
@@ -77,7 +77,7 @@ VERSIONS: dict[str, Callable[[], str]] = {
     "hvac + simple-salesforce": lambda: f"{_locked('hvac')} + {_locked('simple-salesforce')}",
     "jsforce": cache(lambda: _node_package("jsforce")),
     "requests": lambda: metadata.version("requests"),
-    "systemd-analyze": cache(lambda: _first_number("systemd-analyze", "--version")),
+    "systemd-analyze": cache(lambda: run("systemd-analyze", "--version").stdout.split()[1]),
     "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }
 """Judge -> how its version is found out. Asked only where it is put to work."""

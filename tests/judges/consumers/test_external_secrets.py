@@ -28,7 +28,7 @@ def test_the_manifests_have_the_fields_of_their_kinds_and_no_others(node, tmp_pa
     ],
     ids=["misspelt", "of another type", "an unknown word", "a key too few", "of another format"],
 )
-def test_a_mistake_is_found(node, tmp_path, kind, path, value, told):
+def test_a_mistake_is_found(node, tmp_path, *, kind, path, value, told):
     manifest = manifests(SECRETS)[kind]
     spoilt = manifest["spec"]
     for step in path:

@@ -12,8 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +43,8 @@ LIVES = replace(
     deploy_deadline_seconds=shortened(minutes=15),
     slow_servers_seconds=shortened(minutes=30),
 )
+pytestmark = pytest.mark.timeout(300)  # the first test waits for all of it
+
 AGENT, OPERATOR, TOO_SELDOM = shortened(minutes=5), shortened(hours=1), shortened(hours=2.5)
 PAUSE = shortened(minutes=0.5)
 LASTS = TOO_SELDOM + 2
@@ -105,7 +105,7 @@ def seen(tls, python, node, tmp_path_factory) -> Iterator[Seen]:
         issue_jwt_tokens(here)
         here.adopt()
         env = environment(here.stage, folder, tls) | {"READ_AGAIN_SECONDS": str(PAUSE)}
-        token = env_token(here)
+        token = here.stage.consumer_token_file("acme").read_text()
 
         def reads_every(seconds: float) -> Consumer:
             return Consumer(here.stage.vault.address, token, "acme", USER, read_every_seconds=seconds)
@@ -130,10 +130,6 @@ def seen(tls, python, node, tmp_path_factory) -> Iterator[Seen]:
         yield seen
 
 
-def env_token(here: Site) -> str:
-    return here.stage.consumer_token_file("acme").read_text()
-
-
 @pytest.mark.judge("hvac + simple-salesforce")
 def test_the_python_application_has_no_failed_call_and_is_never_refused(seen):
     judge(seen.python)
@@ -154,7 +150,9 @@ def judge(app: Program) -> None:
 @pytest.mark.judge("curl + jq")
 def test_the_script_has_no_failed_call(seen):
     assert len(seen.curl) > ROTATIONS
-    assert [done.stderr for done in seen.curl if done.returncode or json.loads(done.stdout)["totalSize"] != 5] == []
+    assert [
+        done.stderr for done in seen.curl if done.returncode or json.loads(done.stdout)["totalSize"] != 5
+    ] == []
 
 
 @pytest.mark.judge("bao agent")

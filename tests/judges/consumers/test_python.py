@@ -6,7 +6,10 @@ import pytest
 
 from tests.world.examples import EXAMPLES, Agent, Program, python_app
 
-pytestmark = pytest.mark.judge("hvac + simple-salesforce")
+pytestmark = [
+    pytest.mark.judge("hvac + simple-salesforce"),
+    pytest.mark.timeout(300),  # the first test waits for pip
+]
 
 THREADS = """
 import threading
