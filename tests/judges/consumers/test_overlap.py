@@ -23,6 +23,8 @@ from tests.world.consumer import Consumer
 from tests.world.examples import USER, Agent, Program, environment, node_app, python_app, run_query
 from tests.world.site import FAST, Site, site
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for all of it
+
 SHORTER = 300
 
 
@@ -43,8 +45,6 @@ LIVES = replace(
     deploy_deadline_seconds=shortened(minutes=15),
     slow_servers_seconds=shortened(minutes=30),
 )
-pytestmark = pytest.mark.timeout(300)  # the first test waits for all of it
-
 AGENT, OPERATOR, TOO_SELDOM = shortened(minutes=5), shortened(hours=1), shortened(hours=2.5)
 PAUSE = shortened(minutes=0.5)
 LASTS = TOO_SELDOM + 2
@@ -132,15 +132,15 @@ def seen(tls, python, node, tmp_path_factory) -> Iterator[Seen]:
 
 @pytest.mark.judge("hvac + simple-salesforce")
 def test_the_python_application_has_no_failed_call_and_is_never_refused(seen):
-    judge(seen.python)
+    never_failed(seen.python)
 
 
 @pytest.mark.judge("jsforce")
 def test_the_node_application_has_no_failed_call_and_is_never_refused(seen):
-    judge(seen.node)
+    never_failed(seen.node)
 
 
-def judge(app: Program) -> None:
+def never_failed(app: Program) -> None:
     assert app.runs
     assert app.complained == []
     assert len(app.said) == len(app.tokens()) > LASTS
