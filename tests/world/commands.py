@@ -22,7 +22,7 @@ from rotator.demo.policies import sandbox_policies
 from rotator.run.ask import acquaint
 from rotator.run.once import run_to_rest
 from rotator.sandbox.lifetimes import SANDBOX, Lifetimes
-from rotator.sandbox.stage import Stage
+from rotator.sandbox.stage import Stage, Tls
 
 QUICK = replace(
     SANDBOX,
@@ -47,9 +47,9 @@ QUICK = replace(
 
 
 @contextmanager
-def ready_stage(lives: Lifetimes = QUICK, **knobs: object) -> Iterator[Stage]:
+def ready_stage(lives: Lifetimes = QUICK, *, tls: Tls | None = None, **knobs: object) -> Iterator[Stage]:
     """Run a sandbox whose key pairs are adopted and whose first tokens are published."""
-    with Stage(sandbox_policies(), lives, knobs) as stage:
+    with Stage(sandbox_policies(), lives, knobs, tls=tls) as stage:
         with application(load(stage.config)) as app:
             acquaint(app)
             assert run_to_rest(app) == []

@@ -41,7 +41,15 @@ class Consumer(threading.Thread):
         spoilt: calls without a useful answer.
     """
 
-    def __init__(self, vault_address: str, vault_token: str, credential: str, user: str) -> None:
+    def __init__(
+        self,
+        vault_address: str,
+        vault_token: str,
+        credential: str,
+        user: str,
+        *,
+        read_every_seconds: float = READ_EVERY_SECONDS,
+    ) -> None:
         super().__init__(name=f"consumer {user}", daemon=True)
         self.credential, self.user = credential, user
         self.calls = self.failed = self.spoilt = 0
@@ -50,6 +58,7 @@ class Consumer(threading.Thread):
         self.words: list[str] = []
         self._url = f"{vault_address}/v1/secret/data/salesforce/{credential}/tokens/{quote(user, safe='@')}"
         self._headers = {"X-Vault-Token": vault_token}
+        self._read_every_seconds = read_every_seconds
         self._document: dict[str, Any] = {}
         self._read_at = -float("inf")
         self._stopping = threading.Event()
@@ -64,10 +73,13 @@ class Consumer(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(CALL_EVERY_SECONDS):
-            if time.monotonic() >= self._read_at + READ_EVERY_SECONDS:
+            if self._is_due():
                 self._read()
             if self._document:
                 self._call()
+
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._read_at + self._read_every_seconds
 
     def _read(self) -> None:
         answer = get(self._url, self._headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from rotator.demo.policies import sandbox_policies
 from rotator.errors import Conflict
 from rotator.run.ask import ask
 from rotator.sandbox.lifetimes import Lifetimes
-from rotator.sandbox.stage import Stage
+from rotator.sandbox.stage import Stage, Tls
 from rotator.sandbox.vault import BaoError
 from rotator.vault.documents import Documents
 from tests.world import rude
@@ -240,17 +240,26 @@ class Site:
 
 @contextmanager
 def site(
-    lifetimes: Lifetimes = FAST, *, edit: Edit | None = None, durable: bool = False, adopt: bool = True
+    lifetimes: Lifetimes = FAST,
+    *,
+    edit: Edit | None = None,
+    durable: bool = False,
+    tls: Tls | None = None,
+    adopt: bool = True,
+    weather: Mapping[str, object] | None = None,
 ) -> Iterator[Site]:
     """Build a site whose org is rude, run the daemon, and leave nothing behind. No secret may have come into the log.
 
     Args:
         edit: changes the configuration before the daemon reads it.
         durable: Vault can be stopped and started again.
+        tls: the org serves HTTPS.
         adopt: False: the daemon is not started yet.
+        weather: knobs of the org; rude by default.
     """
     with ExitStack() as ending:
-        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, rude.weather(), durable=durable))
+        org = rude.weather() if weather is None else weather
+        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, org, durable=durable, tls=tls))
         change(stage.config, _many_swaps, *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
         built = Site(stage, app.documents)
