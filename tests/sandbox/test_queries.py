@@ -221,6 +221,14 @@ def test_rights_decide_what_a_user_sees(sandbox):
     user.permissions |= {MANAGE_USERS}
     rows = sandbox.query("SELECT LastModifiedDate, NumSecondsValid FROM AuthSession", token).json["records"]
     assert [row["NumSecondsValid"] for row in rows] == [7200]
+    own = sandbox.query("SELECT NumSecondsValid FROM AuthSession WHERE IsCurrent = true", token).json[
+        "records"
+    ]
+    others = sandbox.query("SELECT Id FROM AuthSession WHERE IsCurrent = false", token).json["records"]
+    assert (len(own), len(others)) == (1, 0)
+    sandbox.token(sub="reports@acme.example")
+    others = sandbox.query("SELECT Id FROM AuthSession WHERE IsCurrent = false", token).json["records"]
+    assert len(others) == 1
     user.permissions -= {VIEW_SETUP}
     reply = sandbox.call("GET", "/services/data/v68.0/limits", token=token)
     assert (reply.status_code, reply.json[0]["errorCode"]) == (403, "INSUFFICIENT_ACCESS")

@@ -71,6 +71,24 @@ def test_read_metadata_tells_whether_sessions_are_locked_to_addresses(sandbox):
     assert texts(sandbox.soap(operation, sandbox.deployer), "lockSessionsToIp") == ["true"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "name"),
+    [
+        (900, "FifteenMinutes"),
+        (3600, "SixtyMinutes"),
+        (5400, "NinetyMinutes"),
+        (7200, "TwoHours"),
+        (86400, "TwentyFourHours"),
+        (20, "FifteenMinutes"),  # none that an org can have: the next longer is shown
+        (7201, "FourHours"),
+    ],
+)
+def test_read_metadata_tells_the_session_timeout_by_its_name(sandbox, seconds, name):
+    sandbox.org.set_knobs(session_timeout_seconds=seconds)
+    operation = "<readMetadata><type>SecuritySettings</type><fullNames>Security</fullNames></readMetadata>"
+    assert texts(sandbox.soap(operation, sandbox.deployer), "sessionTimeout") == [name]
+
+
 def test_update_metadata_replaces_a_connected_app(sandbox):
     text = sandbox.globex_files(sandbox.new.base64)[f"connectedApps/{GLOBEX}.connectedApp"]
     inner = re.search(r"<ConnectedApp[^>]*>(.*)</ConnectedApp>", text, re.DOTALL)[1]

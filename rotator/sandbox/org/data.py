@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rotator.sandbox.org.model import Org
+    from rotator.sandbox.org.sessions import Session
 
 
 def _columns(text: str) -> tuple[Column, ...]:
@@ -30,6 +31,7 @@ ORGANIZATION = _columns(
 USER = _columns("Id:id Username Name Email IsActive:boolean")
 AUTH_SESSION = _columns(
     "Id:id UsersId:id CreatedDate:datetime LastModifiedDate:datetime NumSecondsValid:int SourceIp SessionType"
+    " IsCurrent:boolean"
 )
 DEPLOY_REQUEST = _columns(
     "Id:id Status CreatedDate:datetime StartDate:datetime CompletedDate:datetime CreatedById:id CheckOnly:boolean"
@@ -39,7 +41,7 @@ DEPLOY_REQUEST = _columns(
 )
 
 
-def table_finder(org: Org, user: User, *, tooling: bool) -> Callable[[str], Table | None]:
+def table_finder(org: Org, user: User, session: Session, *, tooling: bool) -> Callable[[str], Table | None]:
     """How a query of this user finds its object: None for one that is not there, or not for this user."""
     tables = (
         [Table("DeployRequest", "0Af", DEPLOY_REQUEST, lambda: _deploys(org))]
@@ -54,7 +56,7 @@ def table_finder(org: Org, user: User, *, tooling: bool) -> Callable[[str], Tabl
         if READ_ACCOUNTS in user.permissions:
             tables.append(Table("Account", "001", ACCOUNT, lambda: org.accounts))
         if MANAGE_USERS in user.permissions:
-            tables.append(Table("AuthSession", "0Ak", AUTH_SESSION, lambda: _sessions(org)))
+            tables.append(Table("AuthSession", "0Ak", AUTH_SESSION, lambda: _sessions(org, session)))
     by_name = {table.name.lower(): table for table in tables}
     return lambda name: by_name.get(name.lower())
 
@@ -85,12 +87,13 @@ def _users(org: Org) -> list[Row]:
     ]
 
 
-def _sessions(org: Org) -> list[Row]:
+def _sessions(org: Org, current: Session) -> list[Row]:
     return [
         {
             "Id": f"0Ak{number:015d}", "UsersId": org.users[session.username].user_id, "SourceIp": session.address,
             "CreatedDate": org.clock.wall_at(session.began), "LastModifiedDate": org.clock.wall_at(session.active),
             "NumSecondsValid": int(session.timeout_seconds), "SessionType": "Oauth2",
+            "IsCurrent": session is current,
         }
         for number, session in enumerate(org.sessions.living(org.elapsed()), 1)
         # A token in JWT format stands for itself: no session is kept for it.

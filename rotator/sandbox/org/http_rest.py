@@ -142,7 +142,7 @@ def _query(org: Org, *, tooling: bool) -> Response:
     text = request.args.get("q", "")
     if not text:
         raise ApiError(400, "MALFORMED_QUERY", "A query string has to be specified")
-    result = run(text, table_finder(org, g.user, tooling=tooling))
+    result = run(text, table_finder(org, g.user, g.session, tooling=tooling))
     if request.args.get("columns") == "true":
         return answer(_column_metadata(result))
     if result.count is not None:
@@ -209,14 +209,14 @@ def _column_metadata(result: Result) -> dict[str, object]:
 
 def _sobject_routes(org: Org, routes: Blueprint) -> None:
     def table(name: str) -> Table:
-        found = table_finder(org, g.user, tooling=False)(name)
+        found = table_finder(org, g.user, g.session, tooling=False)(name)
         if found is None:
             raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
         return found
 
     @routes.get("/<version>/sobjects", strict_slashes=False)
     def sobjects() -> Response:
-        found = table_finder(org, g.user, tooling=False)
+        found = table_finder(org, g.user, g.session, tooling=False)
         tables = [
             each for name in ("Account", "AuthSession", "Organization", "User") if (each := found(name))
         ]

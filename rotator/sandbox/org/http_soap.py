@@ -253,11 +253,11 @@ def _read_metadata(org: Org, operation: Element) -> str:
 
 
 def _security_settings(org: Org) -> str:
-    # A knob may be set to a time that no org can have; the nearest that one can is told.
-    nearest = min(_TIMEOUTS, key=lambda seconds: abs(seconds - org.knobs.session_timeout_seconds))
+    # A knob may be set to a time that no org can have; the next longer that one can is told.
+    longer = [name for seconds, name in _TIMEOUTS.items() if seconds >= org.knobs.session_timeout_seconds]
     settings = {
         "enforceIpRangesEveryRequest": False, "lockSessionsToDomain": True,
-        "lockSessionsToIp": org.knobs.lock_sessions_to_ip, "sessionTimeout": _TIMEOUTS[nearest],
+        "lockSessionsToIp": org.knobs.lock_sessions_to_ip, "sessionTimeout": longer[0] if longer else "TwentyFourHours",
     }  # fmt: skip
     return f'<records xsi:type="SecuritySettings"><fullName>Security</fullName>{xml_of({"sessionSettings": settings})}</records>'
 
