@@ -14,9 +14,11 @@ class Finding:
         subject: what was looked at, such as ``vault.policy`` or ``acme: certificate``.
         message: what was seen, as a sentence. Never holds a secret.
         hint: what mends it; empty when all is well.
+        looked: False where it could not be looked at: ``ok`` says nothing then, and ``hint`` how a person can look.
     """
 
     ok: bool
     subject: str
     message: str
     hint: str = ""
+    looked: bool = True

@@ -21,6 +21,8 @@ from rotator.cli.settings import (
 from rotator.cli.teaching import ALONE, AS_DAEMON, command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rotator.finding import Finding
 
 
@@ -75,8 +77,9 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
 
     The configuration, Vault with its policy and clock; then for each credential (NAMEs, or all) the login of every
     user, identity and scopes, an Account query, the API version, the calls that the org has left today, the published
-    token, the certificate's end, and whether a deploy would be taken (checkOnly), with the session settings of the
-    org. Each user logs in once.
+    token, the certificate's end, whether a deploy would be taken (checkOnly), how long sessions live compared with
+    `session.timeout`, and whether they are bound to an address. What nobody may read there is told as unseen, with the
+    way to look by hand; that is no failure.
 
     With --survey it answers questions about the org of one NAME that Salesforce's documentation leaves open. It only
     logs in and reads; nothing is deployed, not even checkOnly. As the first user it sends at most 9 logins, each
@@ -105,7 +108,7 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
     if as_json:
         print_json({"well": not failed, "findings": found})
     else:
-        _print_summary(len(found), len(failed))
+        _print_summary(found)
     click.get_current_context().exit(Exit.PROBLEM if failed else Exit.OK)
 
 
@@ -126,8 +129,12 @@ def _survey(settings: Settings, name: str, *, as_json: bool) -> None:
 
 
 def _print_finding(finding: Finding) -> None:
-    from rotator.cli.output import BAD, FAINT, say
+    from rotator.cli.output import BAD, DOUBTFUL, FAINT, say
 
+    if not finding.looked:
+        say(f"unseen  {finding.subject}: {finding.message}", DOUBTFUL)
+        say(f"        by hand: {finding.hint}", FAINT)
+        return
     if finding.ok:
         say(f"ok      {finding.subject}: {finding.message}")
         return
@@ -136,13 +143,15 @@ def _print_finding(finding: Finding) -> None:
         say(f"        mend: {finding.hint}", FAINT)
 
 
-def _print_summary(count: int, failed: int) -> None:
+def _print_summary(found: Sequence[Finding]) -> None:
     from rotator.cli.output import BAD, GOOD, say
 
+    failed, unseen = sum(not one.ok for one in found), sum(not one.looked for one in found)
+    more = f"; {unseen} could not be looked at" if unseen else ""
     if failed:
-        say(f"{failed} of {count} findings want mending", BAD)
+        say(f"{failed} of {len(found)} findings want mending{more}", BAD)
     else:
-        say(f"all {count} findings are well", GOOD)
+        say(f"all {len(found) - unseen} findings are well{more}", GOOD)
 
 
 @command(

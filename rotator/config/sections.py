@@ -237,7 +237,8 @@ class Deploy(Section):
     deployer: CredentialName | None = Field(
         default=None,
         alias="with",
-        description="metadata: the credential whose first user deploys, in the org that holds the app.",
+        description="metadata: the credential whose first user deploys, in the org that holds the app. With the other "
+        "publishers it only looks at the org's settings for `rotator doctor`.",
         examples=["deployer"],
     )
     allow_self: bool = Field(

@@ -25,12 +25,12 @@ from rotator.salesforce.differences import difference
 from rotator.salesforce.http import Wire
 from rotator.salesforce.packages import read_directory, unzipped
 from rotator.salesforce.rest import Org, newest_api_version, userinfo
+from rotator.salesforce.retrieval import FIRST_POLL_SECONDS, retrieve
 
 CONNECTED_APP_VERSION: Final = 66.0
 """Later versions leave the scope CustomPermissions out of what they retrieve: deployed again, it would be lost."""
 
 _UNCHANGED = "Nothing was changed. See Deployment Status in Setup."
-_FIRST_POLL_SECONDS, _LONGEST_POLL_SECONDS = 0.2, 3.0
 _READ_BACK_PATIENCE = timedelta(hours=1)
 _T = TypeVar("_T")
 
@@ -107,7 +107,7 @@ class MetadataPublisher:
         return Answer(Kind.PENDING, self._clock(), ticket=found.id, message=f"the deploy is {found.status}")
 
     def verify(self) -> Iterator[Finding]:
-        """Read the app, its certificate and the session settings, and have a deploy of what is there checked."""
+        """Read the app and its certificate, and have a deploy of what is there checked."""
         try:
             files = self._files(self._until())
         except RotatorError as error:
@@ -129,7 +129,6 @@ class MetadataPublisher:
             return
         yield Finding(True, f"{self._app.name}: certificate", "it can be read and replaced")
         yield self._check_to_the_end(archive)
-        yield from self._session_settings()
 
     def certificate_shown(self) -> bytes | None:
         """Return the certificate (DER) that the org shows the deployer; None where it shows none. Raises RotatorError."""
@@ -199,25 +198,15 @@ class MetadataPublisher:
                 "it in the Metadata API.",
             )
         members[kinds[0]] = [self._app.name]
-        self._in_time(until)
-        retrieve_id = soap.start_retrieve(wire, org, members, version)
-        retrieved = self._await_retrieve(org, retrieve_id, until)
+        until = min(until, self._until())
+        retrieved = retrieve(
+            wire, org, members, version, in_time=lambda: self._in_time(until), sleep=self._sleep
+        )
         try:
             return select(self._app, unzipped(retrieved.archive), version)
         except Misconfigured as error:
             said = "".join(f"; the org says: {message}" for message in retrieved.messages[:3])
             raise Misconfigured(error.message + said, code=error.code, hint=error.hint) from None
-
-    def _await_retrieve(self, org: Org, retrieve_id: str, until: datetime) -> soap.Retrieved:
-        until = min(until, self._until())
-        pause = _FIRST_POLL_SECONDS
-        while True:
-            self._in_time(until)
-            found = soap.check_retrieve(self._wire(), org, retrieve_id)
-            if found is not None:
-                return found
-            self._sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
 
     # --- deploys --------------------------------------------------------------------------------
 
@@ -301,7 +290,7 @@ class MetadataPublisher:
                 if deploy is not None and deploy.done:
                     break
                 self._in_time(until)
-                self._sleep(_FIRST_POLL_SECONDS)
+                self._sleep(FIRST_POLL_SECONDS)
         except RotatorError as error:
             return self._finding("deploy", error)
         subject = f"{self._app.name}: deploy"
@@ -313,29 +302,6 @@ class MetadataPublisher:
             f"the org would refuse a deploy of what is there: {deploy.problem or deploy.status}",
             "See the permissions of the deployer, and the app's metadata.",
         )
-
-    def _session_settings(self) -> Iterator[Finding]:
-        """Look for settings that make a published token useless to consumers at another address."""
-        try:
-            found = self.ask(
-                lambda org: soap.read_metadata(self._wire(), org, "SecuritySettings", "Security")
-            )
-        except RotatorError as error:
-            yield self._finding("session settings", error)
-            return
-        for name in ("lockSessionsToIp", "enforceIpRangesEveryRequest"):
-            value = (found or {}).get(f"sessionSettings/{name}", "")
-            if value == "true":
-                yield Finding(
-                    False,
-                    f"{self._app.name}: {name}",
-                    "the org takes a token from the address alone that it was made for",
-                    "Turn it off in Setup, Session Settings, or let consumers and rotator call from one address.",
-                )
-            else:
-                yield Finding(
-                    True, f"{self._app.name}: {name}", "off" if value else "not shown to the deployer"
-                )
 
     # --- session, time and troubles -------------------------------------------------------------
 

@@ -153,7 +153,7 @@ def select(app: App, files: Mapping[str, bytes], api_version: str) -> AppFiles:
     chosen: dict[str, bytes] = {}
     for kind in PARTS[app.kind]:
         candidates = {path: xml for path, xml in files.items() if type_of(plain(path)) is kind}
-        ours = [path for path, xml in candidates.items() if _belongs(app, kind, path, xml)]
+        ours = [path for path, xml in candidates.items() if belongs(app, kind, path, xml)]
         if not ours:
             said = f"no metadata file of type {kind.name} is of the app {app.name} (of {len(candidates)})"
             raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_INCOMPLETE)
@@ -174,7 +174,8 @@ _INCOMPLETE = (
 )
 
 
-def _belongs(app: App, kind: FileType, path: str, xml: bytes) -> bool:
+def belongs(app: App, kind: FileType, path: str, xml: bytes) -> bool:
+    """Tell whether a file of a type is of this app."""
     if kind in (HEADER, CONNECTED_APP):
         return member(plain(path)) == app.name
     return appxml.text_of(appxml.elements(xml), ("externalClientApplication",)) == app.name

@@ -78,13 +78,22 @@ def call(
     return _checked(reply, org)
 
 
+def query(wire: Wire, org: Org, soql: str) -> list[Mapping[str, Any]]:
+    """Run a SOQL query and return the first rows that it found."""
+    return [row for row in _queried(wire, org, soql)["records"] if isinstance(row, dict)]
+
+
 def query_accounts(wire: Wire, org: Org, query: str = ACCOUNT_QUERY, *, fresh: bool = False) -> int:
     """Run a SOQL query and return how many rows it found; none is a good answer as well."""
-    reply = call(wire, org, "GET", "query", params={"q": query}, fresh=fresh)
-    found = reply.json()
+    found = _queried(wire, org, query, fresh=fresh)
+    total = found.get("totalSize")
+    return total if isinstance(total, int) else len(found["records"])
+
+
+def _queried(wire: Wire, org: Org, soql: str, *, fresh: bool = False) -> Mapping[str, Any]:
+    found = call(wire, org, "GET", "query", params={"q": soql}, fresh=fresh).json()
     if isinstance(found, dict) and isinstance(found.get("records"), list):
-        total = found.get("totalSize")
-        return total if isinstance(total, int) else len(found["records"])
+        return found
     raise _unreadable("query")
 
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import groupby
+from xml.etree import ElementTree as ET  # only to add an element
 
 import pytest
 
-from rotator.sandbox.org.apps import VIEW_SETUP
+from rotator.doctor import sessions
+from rotator.salesforce.rest import Org
+from rotator.sandbox.org.apps import MANAGE_USERS, MODIFY_METADATA, VIEW_SETUP
+from rotator.sandbox.org.components import CONNECTED_APP, OAUTH_POLICIES
+from rotator.secret import Secret
+
+USER = "integration@globex.example"
+ADDRESSES = ("globex: lockSessionsToIp", "globex: enforceIpRangesEveryRequest")
 
 
 def subjects(ran):
     return [one["subject"] for one in ran.json["findings"]]
+
+
+def finding(ran, subject):
+    (found,) = (one for one in ran.json["findings"] if one["subject"] == subject)
+    return found
 
 
 def failures(ran):
@@ -72,10 +86,10 @@ def test_clocks_that_differ_are_found(rotator, stage):
 @pytest.fixture
 def globex_user(stage):
     """The simulated user of globex, whose permissions a test may change."""
-    user = stage.org.org.users["integration@globex.example"]
-    before = set(user.permissions)
+    user = stage.org.org.users[USER]
+    before = set(user.permissions), set(user.permission_sets)
     yield user
-    user.permissions = before
+    user.permissions, user.permission_sets = before
 
 
 def test_an_org_that_has_few_calls_left_is_found(rotator, stage, knobs):
@@ -96,8 +110,7 @@ def test_calls_that_are_left_and_not_shown_to_the_user_are_no_failure(rotator, g
     globex_user.permissions = globex_user.permissions - {VIEW_SETUP}
     ran = rotator("doctor", "globex", "--json")
     assert (ran.code, failures(ran)) == (0, {})
-    said = next(one for one in ran.json["findings"] if one["subject"] == "globex: API requests")
-    assert "not shown" in said["message"]
+    assert "not shown" in finding(ran, "globex: API requests")["message"]
 
 
 def test_a_credential_without_a_key_pair_is_found(rotator, tmp_path):
@@ -116,3 +129,181 @@ def test_without_the_daemons_rights_the_missing_ones_are_named(rotator):
     ran = rotator.operator("doctor", "acme", "--json")
     assert ran.code == 1
     assert any('capabilities = ["' in hint for hint in failures(ran).values())
+
+
+# --- how long sessions live
+
+
+@pytest.fixture
+def policies(stage):
+    """Sets elements of an app's policies, and puts the policies back."""
+    documents = {
+        "acme": stage.org.org.app("Rotator_Acme").documents[OAUTH_POLICIES],
+        "globex": stage.org.org.app("Rotator_Globex").documents[CONNECTED_APP],
+    }
+    before = {name: deepcopy(document.root) for name, document in documents.items()}
+
+    def put(name, path, text):
+        with stage.org.org.lock:
+            element = documents[name].root
+            for tag in path.split("/"):
+                below = element.find(tag)
+                element = ET.SubElement(element, tag) if below is None else below
+            element.text = text
+
+    yield put
+    for name, document in documents.items():
+        document.root = before[name]
+
+
+def variant(rotator, folder, keep=("globex", "deployer"), **globex):
+    """Return a configuration of some credentials, in which globex has other sections."""
+    credentials = rotator.settings()["credentials"]
+    credentials["globex"] |= globex
+    return rotator.variant(folder, credentials={name: credentials[name] for name in keep})
+
+
+def test_a_session_timeout_that_the_org_does_not_keep_is_found(rotator, knobs):
+    knobs(session_timeout_seconds=1800)
+    ran = rotator("doctor", "globex", "--json")
+    assert ran.code == 1
+    assert list(failures(ran)) == ["globex: session timeout"]
+    assert "timeout: 30m" in failures(ran)["globex: session timeout"]
+    assert "counts on 2h" in finding(ran, "globex: session timeout")["message"]
+
+
+def test_a_longer_session_timeout_of_the_org_is_well_and_told(rotator, knobs):
+    knobs(session_timeout_seconds=4 * 3600)
+    said = finding(rotator("doctor", "globex", "--json"), "globex: session timeout")
+    assert (said["ok"], "ends 4h after" in said["message"], "counts on 2h" in said["message"]) == (
+        True,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("acme", "sessionTimeoutInMinutes"), ("globex", "sessionPolicy/sessionTimeout")]
+)
+def test_the_timeout_of_the_apps_policies_goes_before_that_of_the_org(rotator, policies, name, path):
+    policies(name, path, "15")
+    ran = rotator("doctor", name, "--json")
+    assert list(failures(ran)) == [f"{name}: session timeout"]
+    assert "ends 15m" in finding(ran, f"{name}: session timeout")["message"]
+    assert "by the app's policies" in finding(ran, f"{name}: session timeout")["message"]
+
+
+def test_what_a_session_says_of_itself_goes_before_all_settings(rotator, knobs, globex_user, tmp_path):
+    knobs(session_timeout_seconds=1800)  # of sessions to come
+    globex_user.permissions = globex_user.permissions | {MANAGE_USERS}
+    ran = rotator("doctor", "globex", "--json")
+    assert (ran.code, failures(ran)) == (0, {})
+    assert "ends 2h after" in finding(ran, f"globex: session of {USER}")["message"]
+    longer = variant(rotator, tmp_path, session={"timeout": "4h"})
+    ran = rotator("doctor", "globex", "--json", config=longer)
+    assert list(failures(ran)) == [f"globex: session of {USER}"]
+    assert "timeout: 2h" in failures(ran)[f"globex: session of {USER}"]
+
+
+def test_a_format_of_tokens_that_is_not_the_configured_one_is_found(rotator, knobs):
+    knobs(jwt_tokens=True)
+    ran = rotator("doctor", "globex", "--json")
+    assert "format: jwt" in failures(ran)[f"globex: session of {USER}"]
+
+
+@pytest.mark.parametrize(("timeout", "well"), [("30m", True), ("40m", False)])
+def test_the_life_of_a_token_in_jwt_format_is_compared(rotator, knobs, tmp_path, timeout, well):
+    knobs(jwt_tokens=True, jwt_timeout_seconds=1800)
+    session = {"format": "jwt", "timeout": timeout, "refresh_every": "5m", "verify_every": "5m"}
+    config = variant(rotator, tmp_path, session=session, deploy={"publisher": "manual", "accept_gap": True})
+    said = finding(rotator("doctor", "globex", "--json", config=config), f"globex: session of {USER}")
+    assert said["ok"] is well
+    assert "ends 30m after its mint" in said["message"]
+
+
+# --- from where sessions may be used
+
+
+@pytest.mark.parametrize(
+    "deploy", [{"publisher": "manual"}, {"publisher": "command", "command": ["/bin/true"], "timeout": "1s"}]
+)
+def test_whatever_brings_certificates_in_a_deployer_of_the_org_looks_at_its_settings(
+    rotator, knobs, tmp_path, deploy
+):
+    """The deployer of another credential, or one that is named and does not deploy."""
+    knobs(lock_sessions_to_ip=True, session_timeout_seconds=900)
+    others = variant(rotator, tmp_path, ("acme", "globex", "deployer"), deploy=deploy)
+    ran = rotator("doctor", "globex", "--json", config=others)
+    assert set(failures(ran)) == {"globex: lockSessionsToIp", "globex: session timeout"}
+    named = variant(rotator, tmp_path, deploy={**deploy, "with": "deployer"})
+    ran = rotator("doctor", "globex", "--json", config=named)
+    assert set(failures(ran)) == {"globex: lockSessionsToIp", "globex: session timeout"}
+
+
+def test_what_nobody_may_read_is_no_failure_and_a_person_is_told_how_to_look(rotator, tmp_path):
+    config = variant(rotator, tmp_path, ("globex",), deploy={"publisher": "manual"})
+    ran = rotator("doctor", "globex", "--json", config=config)
+    assert (ran.code, failures(ran)) == (0, {})
+    for subject in (*ADDRESSES, "globex: session timeout"):
+        said = finding(ran, subject)
+        assert (said["looked"], "INSUFFICIENT_ACCESS" in said["message"]) == (False, True)
+        assert "Session Settings" in said["hint"]
+    assert "2h or longer" in finding(ran, "globex: session timeout")["hint"]
+    shown = rotator("doctor", "globex", config=config).out
+    assert shown.count("unseen  ") == shown.count("        by hand: ") == 3
+    assert shown.splitlines()[-1].endswith("findings are well; 3 could not be looked at")
+
+
+def test_a_deployer_that_logs_in_to_another_org_by_the_same_address_is_not_asked(
+    rotator, tmp_path, monkeypatch
+):
+    """As behind login.salesforce.com, where all orgs log in."""
+    elsewhere = Org("https://other.my.salesforce.example", Secret("00D!x"), "66.0")
+    monkeypatch.setattr(sessions, "deployer_session", lambda *_args, **_more: lambda: elsewhere)
+    config = variant(rotator, tmp_path, ("acme", "globex", "deployer"), deploy={"publisher": "manual"})
+    ran = rotator("doctor", "globex", "--json", config=config)
+    said = finding(ran, "globex: lockSessionsToIp")
+    assert (said["looked"], "another org" in said["message"]) == (False, True)
+
+
+def test_a_user_who_may_read_the_settings_looks_for_itself(rotator, tmp_path, knobs, globex_user):
+    knobs(lock_sessions_to_ip=True)
+    globex_user.permissions = globex_user.permissions | {MODIFY_METADATA}
+    config = variant(rotator, tmp_path, ("globex",), deploy={"publisher": "manual"})
+    ran = rotator("doctor", "globex", "--json", config=config)
+    assert list(failures(ran)) == ["globex: lockSessionsToIp"]
+    assert finding(ran, "globex: session timeout")["looked"] is True
+
+
+# --- who may have one
+
+
+def test_a_user_for_whom_the_app_is_not_approved_is_told_with_what_to_assign(rotator, globex_user):
+    globex_user.permission_sets = set()
+    hint = failures(rotator("doctor", "globex", "--json"))[f"globex: pre-authorisation of {USER}"]
+    assert f"Assign the permission set Rotator_Integration to {USER}." in hint
+
+
+def test_of_an_external_client_app_too(rotator, stage):
+    user = stage.org.org.users["reports@acme.example"]
+    before, user.permission_sets = user.permission_sets, set()
+    ran = rotator("doctor", "acme", "--json")
+    user.permission_sets = before
+    subjects = [subject for subject in failures(ran) if "pre-auth" in subject]
+    assert subjects == ["acme: pre-authorisation of reports@acme.example"]
+    assert "Assign the permission set Rotator_Integration" in failures(ran)[subjects[0]]
+
+
+def test_an_app_that_everybody_has_to_approve_for_himself_is_found(rotator, policies):
+    policies("globex", "oauthConfig/isAdminApproved", "false")
+    hint = failures(rotator("doctor", "globex", "--json"))[f"globex: pre-authorisation of {USER}"]
+    assert "App Manager, Rotator_Globex, policies: let Permitted Users be" in hint
+
+
+def test_where_the_policies_cannot_be_read_the_way_is_told_all_the_same(rotator, globex_user, tmp_path):
+    globex_user.permission_sets = set()
+    config = variant(rotator, tmp_path, ("globex",), deploy={"publisher": "manual"})
+    ran = rotator("doctor", "globex", "--json", config=config)
+    hint = failures(ran)[f"globex: pre-authorisation of {USER}"]
+    assert f"select a permission set, and assign it to {USER}" in hint
+    assert finding(ran, "globex: session timeout")["looked"] is False

@@ -682,7 +682,6 @@ def test_the_doctor_finds_all_well(lab, old_pem, name):
     [
         ("deny_metadata", True, "app"),
         ("hide_certificate", True, "certificate"),
-        ("lock_sessions_to_ip", True, "lockSessionsToIp"),
     ],
 )
 def test_the_doctor_is_told_what_is_wrong_and_how_to_mend_it(lab, knob, value, subject):

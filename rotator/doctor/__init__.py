@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 from rotator.app import Application
 from rotator.config import Problem
 from rotator.core.slot import signers
 from rotator.core.timing import due_at
+from rotator.doctor import sessions
 from rotator.errors import RotatorError
 from rotator.finding import Finding
 from rotator.performer import Station
@@ -26,6 +28,9 @@ from rotator.salesforce.rest import (
     userinfo,
 )
 from rotator.vault.verify import verify
+
+Deployers = Mapping[str, Sequence[str]]
+"""Who deploys in each org, by its login URL."""
 
 NEEDED_SCOPE = "api"
 FEW_CALLS = 0.05
@@ -55,8 +60,10 @@ def examine(
         yield finding
     if not reachable:
         return
+    deployers = sessions.deployers_by_org(app.driver.stations)
+    _acquaint(app, chosen, deployers)
     with ThreadPoolExecutor(app.configuration.fleet.workers) as pool:
-        for found in pool.map(lambda station: list(_credential(app, station)), chosen):
+        for found in pool.map(lambda station: list(_credential(app, station, deployers)), chosen):
             yield from found
 
 
@@ -64,7 +71,16 @@ _NOT_IN_THE_WAY = frozenset({"vault.login", "vault.clock", "vault.deletion", "va
 """Findings about Vault after which credentials can be looked at all the same."""
 
 
-def _credential(app: Application, station: Station) -> Iterator[Finding]:
+def _acquaint(app: Application, chosen: Sequence[Station], deployers: Deployers) -> None:
+    """Read the records of those that deploy: they are asked from several threads, and none waits for another."""
+    names = {name for one in chosen for name in deployers.get(one.config.login_url, ())}
+    names |= {one.config.deploy.deployer for one in chosen if one.config.deploy.deployer is not None}
+    for name in sorted(names & app.driver.stations.keys()):
+        with suppress(RotatorError):  # whoever needs it is told
+            app.driver.refresh(app.driver.stations[name])
+
+
+def _credential(app: Application, station: Station, deployers: Deployers) -> Iterator[Finding]:
     """Yield what is found about one credential."""
     name = station.name
     try:
@@ -83,18 +99,21 @@ def _credential(app: Application, station: Station) -> Iterator[Finding]:
         )
         return
     yield from _certificate(app, station)
-    org_told = False
+    granted: dict[str, Grant] = {}
+    refused: dict[str, RotatorError] = {}
     for user in station.terms.users:
         grant = yield from _login(app, station, user, serials)
-        if grant is None:
+        if isinstance(grant, RotatorError):
+            refused[user] = grant
             continue
         yield from _identity(app, station, user, grant)
-        if not org_told:
-            org_told = True
+        if not granted:
             yield from _clock_and_version(app, station, grant)
             yield _requests_left(app, station, grant)
         yield from _calls(app, station, user, grant)
         yield from _published(app, station, user)
+        granted[user] = grant
+    yield from sessions.look(app, station, granted, refused, deployers.get(station.config.login_url, ()))
     yield from station.publisher.verify()
 
 
@@ -156,14 +175,14 @@ _ROTATE = "Replace it: rotator rotate "
 
 def _login(
     app: Application, station: Station, user: str, serials: tuple[int, ...]
-) -> Generator[Finding, None, Grant | None]:
-    """Log a user in with the first key that is taken, and return the grant; None if there is none."""
+) -> Generator[Finding, None, Grant | RotatorError]:
+    """Log a user in with the first key that is taken, and return the grant, or why there is none."""
     subject = f"{station.name}: login of {user}"
     try:
         grant, serial = app.tools.mint_first(station, user, serials, fresh=True)
     except RotatorError as error:
         yield _failed(subject, error)
-        return None
+        return error
     yield Finding(True, subject, f"the org takes key pair {serial} and gives a token.")
     return grant
 
