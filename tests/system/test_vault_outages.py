@@ -13,7 +13,7 @@ from tests.world.site import FAST, site
 pytestmark = pytest.mark.timeout(180)
 
 SEALED_SECONDS = 8
-SHORT_SESSIONS = replace(FAST, session_timeout_seconds=24)
+SHORT_SESSIONS = replace(FAST, session_timeout_seconds=28)
 AWAY_SECONDS = 1.5 * SHORT_SESSIONS.session_timeout_seconds
 FEW_LINES = 25
 OUTAGE = (
