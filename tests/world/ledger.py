@@ -159,7 +159,8 @@ class Ledger:
             for entry in gained:
                 promotions += 1
                 proved = change and before["phase"] == "proving" and change["target"] == entry["target"]
-                if not proved or change["proofs"] != proofs_needed - 1 or after["current"] != entry["target"]:
+                # More, where a user owed its proof when there were enough of the others.
+                if not proved or change["proofs"] < proofs_needed - 1 or after["current"] != entry["target"]:
                     wrong.append(
                         f"{name}: {entry['outcome']} {entry['target']} with {change and change['proofs']} proofs"
                     )

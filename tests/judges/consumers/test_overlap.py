@@ -44,6 +44,8 @@ LIVES = replace(
     proof_deadline_seconds=shortened(minutes=30),
     deploy_deadline_seconds=shortened(minutes=15),
     slow_servers_seconds=shortened(minutes=30),
+    read_timeout_seconds=1.5,
+    lease_seconds=5.5,
 )
 AGENT, OPERATOR, TOO_SELDOM = shortened(minutes=5), shortened(hours=1), shortened(hours=2.5)
 PAUSE = shortened(minutes=0.5)
