@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -78,7 +78,11 @@ def serve(
             daemon.start()
             renewed = None
             while renewed is None:
-                asked = caught.get()
+                try:
+                    asked = caught.get(timeout=BEAT.total_seconds())
+                except Empty:
+                    daemon.timer.follow_clock()
+                    continue
                 if asked != signal.SIGHUP:
                     break
                 renewed = reread(configuration, token_file)

@@ -1,11 +1,13 @@
 """The timer: APScheduler decides when. Its jobs only offer a name or set a flag, and never call the scheduler.
 
 Known of APScheduler 3.11, and avoided here: ``shutdown(wait=True)`` deadlocks with a job that calls the scheduler; a
-job that adds its own id again while it runs is lost; ``running`` stays True after its thread has died.
+job that adds its own id again while it runs is lost; ``running`` stays True after its thread has died; what comes
+round stands still after the clock was set back, until that has caught up (see :meth:`Timer.follow_clock`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +18,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+_SET_BACK_SECONDS = 0.5  # more than what a clock is slewed by between two looks
+
+
+def _wall_ahead_seconds() -> float:
+    return time.time() - time.monotonic()
+
 
 class Timer:
     """One date-triggered job a credential, and a few that come round."""
@@ -23,6 +31,8 @@ class Timer:
     def __init__(self, fire: Callable[[str], None]) -> None:
         """``fire`` is called with a name when its time has come."""
         self._fire = fire
+        self._rounds: dict[str, tuple[timedelta, Callable[[], None]]] = {}
+        self._offset_seconds = _wall_ahead_seconds()
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             executors={
@@ -53,8 +63,18 @@ class Timer:
 
     def every(self, pause: timedelta, job: Callable[[], None], *, executor: str) -> None:
         """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``)."""
+        self._rounds[executor] = pause, job
         trigger = IntervalTrigger(seconds=max(pause.total_seconds(), 0.1), timezone=UTC)
-        self._scheduler.add_job(job, trigger, executor=executor, id=f"every:{executor}")
+        self._scheduler.add_job(
+            job, trigger, executor=executor, id=f"every:{executor}", replace_existing=True
+        )
+
+    def follow_clock(self) -> None:
+        """Plan what comes round anew if the clock was set back. Not to be called by a job."""
+        before, self._offset_seconds = self._offset_seconds, _wall_ahead_seconds()
+        if self._offset_seconds < before - _SET_BACK_SECONDS:
+            for executor, (pause, job) in tuple(self._rounds.items()):
+                self.every(pause, job, executor=executor)
 
     def stop(self) -> None:
         """Fire no more. Does not wait for a job that runs."""

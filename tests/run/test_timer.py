@@ -1,0 +1,65 @@
+"""The timer on the real APScheduler, and a clock that is set."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from rotator.run.timer import Timer
+
+OFTEN = timedelta(milliseconds=100)
+PATIENCE_SECONDS = 20.0
+STILL_SECONDS = 1.0  # long enough for many rounds
+HOUR = timedelta(hours=1)
+
+
+@contextmanager
+def ticking():
+    """A timer with something that comes round often, and what is set each time it does."""
+    rang = threading.Event()
+    timer = Timer(lambda _name: None)
+    timer.every(OFTEN, rang.set, executor="rounds")
+    timer.start()
+    try:
+        assert rang.wait(PATIENCE_SECONDS)
+        yield timer, rang
+    finally:
+        timer.stop()
+
+
+@contextmanager
+def clock_set_by(span):
+    with time_machine.travel(datetime.now(UTC) + span, tick=True):
+        yield
+
+
+def goes_on(rang: threading.Event) -> bool:
+    rang.clear()
+    return rang.wait(PATIENCE_SECONDS)
+
+
+def test_apscheduler_alone_stands_still_after_the_clock_was_set_back():
+    with ticking() as (_timer, rang), clock_set_by(-HOUR):
+        rang.wait(STILL_SECONDS)
+        rang.clear()
+        assert not rang.wait(STILL_SECONDS)
+
+
+@pytest.mark.parametrize("span", [-HOUR, HOUR, timedelta(0)], ids=["back", "forward", "not at all"])
+def test_what_comes_round_goes_on_however_the_clock_is_set(span):
+    with ticking() as (timer, rang), clock_set_by(span):
+        timer.follow_clock()
+        assert goes_on(rang)
+        assert goes_on(rang)
+
+
+def test_a_clock_that_is_slewed_a_little_moves_nothing(monkeypatch):
+    with ticking() as (timer, _rang), clock_set_by(timedelta(milliseconds=-100)):
+        planned = []
+        monkeypatch.setattr(timer, "every", lambda *job, **_more: planned.append(job))
+        timer.follow_clock()
+        assert planned == []
