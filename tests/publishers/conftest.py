@@ -124,3 +124,18 @@ def lab(served: tuple[Simulated, str]) -> Iterator[Lab]:
         org.reset()
     with Wire(WireSettings()) as wire:
         yield Lab(org, url, wire, Clock())
+
+
+@pytest.fixture
+def kept(lab, tmp_path):
+    """The app's metadata in a folder, as the Salesforce CLI would retrieve it."""
+
+    def write(name: str):
+        publisher = lab.publisher(name)
+        for path, content in publisher._files(lab.soon()).files.items():
+            file = tmp_path / f"{path}-meta.xml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return tmp_path
+
+    return write
