@@ -20,7 +20,7 @@ from rotator.performer import Station
 from rotator.performer.toolbox import Toolbox
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce import soap
-from rotator.salesforce.assertion import sign_claims
+from rotator.salesforce.assertion import LIFETIME_SECONDS, sign_claims
 from rotator.salesforce.oauth import Grant, Login, introspect, trade
 from rotator.salesforce.rest import Org, api_versions, call, limits
 
@@ -28,7 +28,6 @@ MOST_LOGINS: Final = 9
 """As the first user: one as usual, one for each other `exp`, at most four for other audiences."""
 
 _AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
-_USUAL_SECONDS = 150
 _LATER_SECONDS = (180, 300, 600)
 _EXPIRED = "salesforce.invalid_grant.expired"
 _SOMETIMES = ("api_instance_url", "expires_in", "issued_at", "refresh_token", "signature")
@@ -78,9 +77,9 @@ def survey(app: Application, station: Station) -> Iterator[Observation]:
     app.driver.refresh(station)
     login = station.login(station.terms.users[0])
     logins = _Logins(app.tools, login, _signing_key(app.tools, station))
-    grant = logins.send(login.audience, logins.seconds_ahead(_USUAL_SECONDS))
+    grant = logins.send(login.audience, logins.seconds_ahead(LIFETIME_SECONDS))
     usual = f"{logins.endpoint}, aud {login.audience}"
-    yield _seen("login", "yes", f"{usual}, exp in {_USUAL_SECONDS} s")
+    yield _seen("login", "yes", f"{usual}, exp in {LIFETIME_SECONDS} s")
     absent = ", ".join(name for name in _SOMETIMES if name not in grant.members)
     yield _seen(
         "answer", ", ".join(sorted(grant.members)) + (f"; no {absent}" if absent else ""), "the same login"
@@ -185,7 +184,7 @@ def _audiences(logins: _Logins, grant: Grant) -> str:
     others = dict.fromkeys((*_AUDIENCES, logins.login.login_url.rstrip("/"), grant.instance_url))
     others.pop(configured, None)
     fates = [
-        f"{audience}: {logins.fate(audience, logins.seconds_ahead(_USUAL_SECONDS))}" for audience in others
+        f"{audience}: {logins.fate(audience, logins.seconds_ahead(LIFETIME_SECONDS))}" for audience in others
     ]
     return "; ".join([f"{configured}: taken", *fates])
 

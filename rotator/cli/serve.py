@@ -87,6 +87,7 @@ def _tell(
                 "phase": one.record.phase,
                 "well": one.name not in troubled,
                 "troubles": one.record.trouble,
+                "sentence": one.sentence,
             }
             for one in stations
         ]
@@ -94,8 +95,9 @@ def _tell(
         return
     for one in stations:
         say(f"{one.name}: {one.record.phase.value.replace('_', ' ')}", BAD if one.name in troubled else GOOD)
-        for trouble in one.record.trouble:
-            say(f"  {trouble.message}", BAD)
+        for said in [trouble.message for trouble in one.record.trouble] or [one.sentence]:
+            if one.name in troubled:
+                say(f"  {said}", BAD)
     for problem in problems:
         say(f"set aside: {problem}", BAD, error=True)
 

@@ -14,18 +14,31 @@ from rotator.cli.output import GOOD, complain, facts, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXTRA = "pip install 'rotator[sandbox]'"
+EXTRA = "pip install '.[sandbox]'"
+
+
+def lacking_extra() -> Exit | None:
+    """Tell, and return the exit code, when what the sandbox is made of is not installed; None if it is."""
+    try:
+        import rotator.sandbox.stage
+        import rotator.sandbox.vault  # noqa: F401 - whether they can be imported is all that is asked
+    except ModuleNotFoundError as error:
+        complain(
+            f"the sandbox needs {error.name}, which is not installed",
+            f"Install the extra, in a checkout of rotator: {EXTRA}.",
+        )
+        return Exit.USAGE
+    return None
 
 
 def stay(*, as_json: bool) -> Exit:
     """Run a sandbox until SIGTERM or SIGINT."""
-    try:
-        from rotator.demo.policies import sandbox_policies
-        from rotator.sandbox.stage import Stage
-        from rotator.sandbox.vault import BaoError
-    except ModuleNotFoundError as error:
-        complain(f"the sandbox needs {error.name}, which is not installed", f"Install the extra: {EXTRA}.")
-        return Exit.USAGE
+    if (code := lacking_extra()) is not None:
+        return code
+    from rotator.demo.policies import sandbox_policies
+    from rotator.sandbox.stage import Stage
+    from rotator.sandbox.vault import BaoError
+
     stop = threading.Event()
     # A flag, and no exception: that could come between a folder's making and the moment from which it is removed.
     for number in (signal.SIGTERM, signal.SIGINT):

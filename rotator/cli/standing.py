@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.app import Application
 from rotator.config import next_window
@@ -17,7 +17,6 @@ from rotator.core.model import (
     KeyFacts,
     Pause,
     Phase,
-    Record,
     Serial,
     Snapshot,
     TokenFacts,
@@ -27,6 +26,9 @@ from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint, progress
 from rotator.run.weather import is_of_one_credential
+
+ANSWERED_BY = timedelta(minutes=1)
+"""So long after its time a daemon has begun what is due."""
 
 FORBIDDEN = "vault.permission_denied"
 
@@ -136,17 +138,18 @@ def unreadable(error: RotatorError, now: datetime) -> Trouble:
 def _standing(app: Application, station: Station, now: datetime, *, tokens: bool) -> Standing:
     record = station.record
     facts = station.facts() if tokens else None
+    rotation = next_rotation(station, app.driver.snapshot(station), now)
     return Standing(
         credential=station.name,
         phase=record.phase,
         current=record.key(record.current),
         previous=record.previous,
-        next_rotation=next_rotation(station, app.driver.snapshot(station), now),
+        next_rotation=rotation,
         publishes=station.config.publish,
         tokens=facts,
         under_way=_under_way(station, now),
         paused=record.paused,
-        troubles=(*record.trouble, *_seen_from_here(record, facts, now)),
+        troubles=(*record.trouble, *_seen_from_here(station, facts, rotation, now)),
         last_change=record.history[-1] if record.history else None,
         identity=record.identity,
     )
@@ -177,12 +180,22 @@ def next_rotation(station: Station, snapshot: Snapshot, now: datetime) -> NextRo
     return NextRotation(due, begins, urgent, None)
 
 
-def _seen_from_here(record: Record, tokens: tuple[TokenFacts, ...] | None, now: datetime) -> list[Trouble]:
+def _seen_from_here(
+    station: Station, tokens: tuple[TokenFacts, ...] | None, rotation: NextRotation | None, now: datetime
+) -> list[Trouble]:
     """Return what no daemon has put on record: most likely none runs."""
-    found = []
-    hint = "Does the daemon run? See its log, or `rotator doctor`."
+    found, record = [], station.record
+    hint = "Does the daemon run? `rotator alive` tells where it runs; see its log, too."
+    if rotation is not None and rotation.held is None and now > rotation.due_at + ANSWERED_BY:
+        message = f"the rotation of key pair {record.current} is due, and nobody has begun it"
+        found.append(Trouble("change", rotation.due_at, "rotation.overdue", message, hint))
     for token in tokens or ():
-        if now >= token.expires_at and record.trouble_of(f"token:{token.user}") is None:
+        if record.trouble_of(f"token:{token.user}") or record.trouble_of(f"mint:{token.user}"):
+            continue
+        if now < token.expires_at and timing.is_overdue(token, record, station.terms, now):
+            message = f"nobody has refreshed the token of {token.user}, which was to be done"
+            found.append(Trouble(f"token:{token.user}", token.refresh_after, "token.overdue", message, hint))
+        if now >= token.expires_at:
             message = f"the published token of {token.user} is proved no longer"
             found.append(Trouble(f"token:{token.user}", token.expires_at, "token.stale", message, hint))
     facts = record.key(record.current)

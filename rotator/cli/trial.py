@@ -10,7 +10,7 @@ from rotator.cli.teaching import command
 
 _ON_LOOPBACK = (
     "Acts by itself, on loopback alone, with a Vault server of its own. Needs the extra `sandbox` "
-    "(pip install 'rotator[sandbox]')."
+    "(in a checkout: pip install '.[sandbox]')."
 )
 
 
@@ -48,6 +48,10 @@ def demo(*, as_json: bool) -> None:
     All the while consumers call the org with the token that they read from Vault. The exit code is 0 only if they
     saw no failure, and every key in Vault is accounted for.
     """
+    from rotator.cli.stage import lacking_extra
+
+    if (code := lacking_extra()) is not None:
+        click.get_current_context().exit(code)
     from rotator.demo import run
 
     click.get_current_context().exit(run(as_json=as_json))

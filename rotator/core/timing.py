@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from rotator.core.effects import Action, Answer, Kind, Mint, Poll, Probe, Prove, Revoke, Touch, Validate
-from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms
+from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms, TokenFacts
 
 DAY = timedelta(days=1)
 
@@ -38,6 +38,11 @@ def urgent_at(record: Record, terms: Terms) -> datetime | None:
     if facts is None:
         return None
     return facts.not_before if facts.leaked else facts.not_after - terms.urgent_before
+
+
+def is_overdue(token: TokenFacts, record: Record, terms: Terms, now: datetime) -> bool:
+    """Tell whether a token should have been refreshed for so long that nobody seems to work."""
+    return record.phase is Phase.STEADY and now > token.refresh_after + terms.refresh_every / 4
 
 
 def backoff_until(record: Record, terms: Terms) -> datetime | None:

@@ -10,13 +10,14 @@ from datetime import timedelta
 from rotator.app import Application
 from rotator.config import Problem
 from rotator.core.slot import signers
-from rotator.core.timing import due_at
+from rotator.core.timing import due_at, is_overdue
 from rotator.doctor import sessions
 from rotator.errors import RotatorError
 from rotator.finding import Finding
 from rotator.performer import Station
 from rotator.performer.fleet import MOST_SKEW_SECONDS
 from rotator.performer.identity import mismatch
+from rotator.performer.station import facts_of
 from rotator.salesforce.oauth import Grant
 from rotator.salesforce.rest import (
     Org,
@@ -141,7 +142,10 @@ def _certificate(app: Application, station: Station) -> Iterator[Finding]:
     left = facts.not_after - now
     if left <= timedelta():
         yield Finding(
-            False, subject, f"key pair {facts.serial} ended {-left.days} days ago.", _ROTATE + station.name
+            False,
+            subject,
+            f"key pair {facts.serial} ended at {facts.not_after:%Y-%m-%d %H:%M}Z.",
+            _ROTATE + station.name,
         )
     elif left <= station.terms.urgent_before:
         hint = f"See what holds its renewal back: rotator plan {station.name}."
@@ -286,10 +290,17 @@ def _published(app: Application, station: Station, user: str) -> Iterator[Findin
         query_accounts(app.tools.wires(), org, station.config.proof.query)
     except RotatorError as error:
         yield _failed(subject, error)
-    else:
+        return
+    if is_overdue(facts_of(user, document), station.record, station.terms, app.tools.clock()):
+        since = f"{document.refresh_after:%Y-%m-%d %H:%M:%S}Z"
         yield Finding(
-            True, subject, f"it works; proved until {document.expires_at:%Y-%m-%d %H:%M:%S}Z at least."
+            False,
+            subject,
+            f"it works, but was to be refreshed at {since}, and nobody has.",
+            "Does the daemon run? `rotator alive` tells where it runs.",
         )
+        return
+    yield Finding(True, subject, f"it works; proved until {document.expires_at:%Y-%m-%d %H:%M:%S}Z at least.")
 
 
 def _failed(subject: str, error: RotatorError) -> Finding:

@@ -119,7 +119,7 @@ class _Reader:
         itself: list[Callable[[], Org]] = [
             partial(self.app.tools.org, station, grant) for grant in self.granted.values()
         ]
-        return tuple(cache(opening) for opening in (*others, *itself))
+        return tuple(_once(opening) for opening in (*others, *itself))
 
     def _as_deployer(self, name: str, *, named: bool) -> Org:
         """Return a session of a deployer. One that is not named by this credential must be seen to be of its org."""
@@ -132,6 +132,25 @@ class _Reader:
     def _in_time(self, until: datetime) -> None:
         if self.app.tools.clock() >= until:
             raise Transient("the org takes too long to collect its metadata", code="salesforce.slow")
+
+
+def _once(opening: Callable[[], Org]) -> Callable[[], Org]:
+    """Remember what opening a session brought, a refusal too: failed logins are not repeated."""
+
+    @cache
+    def tried() -> Org | RotatorError:
+        try:
+            return opening()
+        except RotatorError as error:
+            return error
+
+    def opened() -> Org:
+        found = tried()
+        if isinstance(found, RotatorError):
+            raise found
+        return found
+
+    return opened
 
 
 # --- how long a session lives ---------------------------------------------------------------------

@@ -47,7 +47,7 @@ def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
     why = verdict.reason if isinstance(verdict, Wait) else ""
     if why and facts.not_after > now >= urgent and not facts.leaked:
         yield events.CERTIFICATE_EXPIRING, about, {"serial": facts.serial, "why": why, **ends}
-    if hint := _person(snapshot):
+    if why and (hint := _person(snapshot, now)):
         yield (
             events.ROTATION_DUE_BUT_HELD,
             about + hint,
@@ -71,15 +71,16 @@ def _dead_tokens(station: Station, snapshot: Snapshot, now: datetime) -> Iterato
             "message": tried.message or trouble.message,
             "hint": tried.hint or trouble.hint,
         }
-        yield events.TOKEN_NOT_REPLACED, f"{trouble.since} {said['code']}", {"user": user, **said}
+        yield events.TOKEN_NOT_REPLACED, f"{trouble.since}", {"user": user, **said}
 
 
-def _person(snapshot: Snapshot) -> str:
+def _person(snapshot: Snapshot, now: datetime) -> str:
     """Return what a person does to let a rotation begin that is due; empty where none is waited for."""
     record, terms = snapshot.record, snapshot.terms
     if record.paused is not None:
         return f"rotator resume {terms.name}"
-    if terms.rehearse_first and record.rehearsed is None:
+    urgent = urgent_at(record, terms)
+    if terms.rehearse_first and record.rehearsed is None and (urgent is None or now < urgent):
         return f"rotator rehearse {terms.name}"
     return ""
 

@@ -46,8 +46,8 @@ def tell_action(station: Station, action: Action, answer: Answer, *, again: bool
                  publisher=station.config.deploy.publisher, busy_until=_until(station), message=answer.message)  # fmt: skip
         case ((Deploy(serial=target) | Poll(serial=target)), Kind.UNKNOWN):
             emit(events.DEPLOY_UNKNOWN, credential=name, target=target, ticket=answer.ticket, **trouble)
-        case Poll(serial=target), Kind.OK:
-            emit(events.DEPLOY_FINISHED, credential=name, target=target, ticket=answer.ticket)
+        case Poll(serial=target, ticket=ticket), Kind.OK:
+            emit(events.DEPLOY_FINISHED, credential=name, target=target, ticket=answer.ticket or ticket)
         case ((Deploy(serial=target) | Poll(serial=target)), Kind.REFUSED):
             emit(events.DEPLOY_REFUSED, credential=name, target=target, ticket=answer.ticket, **trouble)
         case Validate(serial=target), Kind.OK:

@@ -140,8 +140,14 @@ class CommandPublisher:
         }
         try:
             report, tail = _supervised(job) if seconds > 0 else (supervisor.Report(late=True), b"")
-        except OSError as error:
-            raise self._unfit(error.strerror or str(error)) from None
+        except (
+            OSError
+        ) as error:  # of our own interpreter; what is wrong with the program stands in the report
+            raise Transient(
+                f"no process could be started: {error.strerror or error}",
+                code="publisher.not_started",
+                hint="Are there too many processes or open files on this machine?",
+            ) from None
         if "late" in report:
             raise Transient("there is no time left to run the program", code="publisher.too_late")
         if "error" in report:

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, TypedDict
 
@@ -76,10 +76,13 @@ def main() -> None:
 def run(job: Job) -> Report:
     """Run the program to its end, or to ours."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    with tempfile.TemporaryDirectory(prefix="rotator-", ignore_cleanup_errors=True) as folder:
-        if time.monotonic() >= job["deadline"]:
-            return {"late": True}
+    with ExitStack() as ending:
         try:
+            folder = ending.enter_context(
+                tempfile.TemporaryDirectory(prefix="rotator-", ignore_cleanup_errors=True)
+            )
+            if time.monotonic() >= job["deadline"]:
+                return {"late": True}
             process = _start(job, Path(folder) / "certificate.pem")
         except OSError as error:
             return {"error": error.strerror or str(error)}

@@ -58,7 +58,7 @@ class VaultWeather:
             self._told.add(error.code)
             self._message = error.message
             self._not_before = max(self._not_before, time.monotonic() + (error.retry_after_seconds or 0.0))
-            if error.maybe_done or (writing and error.code not in _AWAY):
+            if writing and (error.maybe_done or error.code not in _AWAY):
                 self._unwritten = True
             elif error.code in _AWAY:
                 self._unwritten = False

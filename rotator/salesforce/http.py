@@ -200,9 +200,9 @@ class Wire:
 def _http_date(value: str | None) -> datetime | None:
     try:
         at = parsedate_to_datetime(value or "")
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _redirected(reply: Reply) -> RotatorError:

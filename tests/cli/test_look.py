@@ -72,10 +72,42 @@ def test_status_sees_that_nobody_refreshes_the_tokens_and_that_a_certificate_has
     assert {one["code"] for one in ran.json["credentials"][0]["troubles"]} == {
         "token.stale",
         "certificate.expired",
+        "rotation.overdue",
     }
     shown = rotator("status", "stale", config=tmp_path / "rotator.yaml")
     assert "the certificate of key pair" in shown.out
     assert "mend: Does the daemon run?" in shown.out
+
+
+def test_status_and_doctor_see_that_nobody_does_what_is_due_while_the_tokens_still_work(
+    rotator, stage, tmp_path
+):
+    """The time for a refresh and for a rotation is long past, and no daemon runs."""
+    credentials = rotator.settings()["credentials"]
+    credentials["idle"] = {**credentials["globex"], "consumer_key": credentials["globex"]["consumer_key"]}
+    del credentials["globex"]
+    credentials["idle"]["rotation"] = {"renew_before": "750d", "urgent_before": "1ms"}
+    credentials["idle"]["key"] = {"lifetime": "800d"}
+    credentials["idle"]["rollout"] = {"rehearse_first": False}
+    for name in ("record", "tokens/integration@globex.example"):
+        data = stage.vault.request("GET", f"secret/data/salesforce/globex/{name}")["data"]["data"]
+        if name == "record":
+            data["keys"] = [{**key, "not_before": "2026-01-01T00:00:00Z"} for key in data["keys"]]
+        else:
+            data["refresh_after"] = "2026-01-01T00:00:00Z"
+        stage.vault.request("POST", f"secret/data/salesforce/idle/{name}", {"data": data})
+    serial = rotator.status("globex")["current"]["serial"]
+    key = stage.vault.request("GET", f"secret/data/salesforce/globex/keys/{serial}")["data"]["data"]
+    stage.vault.request("POST", f"secret/data/salesforce/idle/keys/{serial}", {"data": key})
+    config = rotator.variant(tmp_path, credentials=credentials)
+    ran = rotator("status", "idle", "--json", config=config)
+    assert ran.code == 1
+    codes = {one["code"] for one in ran.json["credentials"][0]["troubles"]}
+    assert codes == {"token.overdue", "rotation.overdue"}
+    assert rotator("status", "idle", "--problems", config=config).code == 1
+    looked = rotator("doctor", "idle", config=config)
+    assert looked.code == 1
+    assert "it works, but was to be refreshed at 2026-01-01 00:00:00Z, and nobody has." in looked.out
 
 
 def test_plan_tells_what_comes_when_and_touches_nothing(rotator, stage):

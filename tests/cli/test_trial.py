@@ -58,3 +58,12 @@ def test_stopped_while_it_starts_it_leaves_nothing_behind_either(start, tmp_path
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["sandbox", "demo"])
+def test_without_the_extra_it_is_told_what_to_install(command):
+    program = f"import sys; sys.modules['cheroot'] = None; from rotator.cli import main; main(['{command}'])"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: the sandbox needs cheroot")
+    assert "pip install '.[sandbox]'" in ran.stderr

@@ -72,6 +72,10 @@ def test_due_but_not_rehearsed_is_told(heard):
     assert heard.lines[0]["hint"] == "rotator rehearse acme"
 
 
+def test_what_is_urgent_is_not_held_by_a_rehearsal_and_not_said_to_be(heard):
+    assert heard(steady(5), terms=replace(TERMS, rehearse_first=True)) == []
+
+
 def test_a_certificate_that_comes_to_its_end_and_is_not_replaced_is_told(heard):
     assert heard(steady(5, paused=PAUSED)) == ["certificate.expiring", "rotation.due_but_held"]
     assert heard.lines[0]["why"] == "due, but paused: by an operator"

@@ -302,3 +302,14 @@ def assert_ends(pid: int) -> None:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     raise AssertionError("the process lives on")
+
+
+def test_where_there_is_no_room_for_the_certificate_the_program_was_surely_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "_prctl", lambda *_: None)  # it runs in this process
+    monkeypatch.setattr(supervisor.tempfile, "tempdir", "/proc")  # a folder in which nothing can be made
+    ran = tmp_path / "ran"
+    job = supervisor.Job(
+        command=["/bin/touch", str(ran)], environment={}, certificate="", deadline=time.monotonic() + 60
+    )
+    assert supervisor.run(job) == {"error": "No such file or directory"}
+    assert not ran.exists()
