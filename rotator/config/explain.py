@@ -38,6 +38,13 @@ def explain(
         yield problem_at(file, where.line, (*where.path, *(path[-1:] if missing else ())), what, mend)
 
 
+def misspelt_sections(tree: Tree) -> set[str]:
+    """Return the sections of the file that its unknown keys seem to mean."""
+    known = _known(tree, (), ())
+    written = tree.value if isinstance(tree.value, dict) else {}
+    return {_nearest(tree, (), (key,)) or "" for key in written if key not in known}
+
+
 def _consequences(details: list[Any], paths: list[Loc], tree: Tree, top: Loc) -> set[tuple[str, Loc]]:
     """Return the errors that only follow from others.
 

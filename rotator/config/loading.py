@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rotator.config.arithmetic import flaws_of
 from rotator.config.credential import CredentialConfig
-from rotator.config.explain import explain
+from rotator.config.explain import explain, misspelt_sections
 from rotator.config.flaws import Flaw
 from rotator.config.model import Configuration, General, SalesforceConfig
 from rotator.config.problems import ConfigurationError, Loc, Problem, problem_at
@@ -54,18 +55,22 @@ class _Examination:
         self._general: General | None = None
         self._credentials: dict[str, CredentialConfig] = {}
         self._trees: dict[str, Tree] = {}
+        self._misspelt: set[str] = set()
+        self._defaults_hold = True
         tree, self.problems = read_tree(file)
         if tree is None:
             return
         if not isinstance(tree.value, dict):
             self._problem(tree, "should be a section with keys of its own", _BEGIN)
             return
+        self._misspelt = misspelt_sections(tree)
         sections = dict(tree.value)
         defaults, credentials = sections.pop("defaults", None), sections.pop("credentials", None)
         self._general = self._model(General, Tree(sections, (), tree.line))
         self._read_defaults(defaults)
         self._read_credentials(tree, defaults, credentials)
-        self._examine_credentials()
+        if self._defaults_hold:
+            self._examine_credentials(self._longest_request(sections.get("salesforce")))
 
     def report(self) -> tuple[Problem, ...]:
         """Return the problems in the order of the file; of several with one key the first that was found."""
@@ -110,11 +115,14 @@ class _Examination:
         """Find mistakes in defaults that every credential may override."""
         if defaults is not None:
             self._model(CredentialConfig, defaults, partial=True)
+        readable = defaults is None or defaults.value is None or isinstance(defaults.value, dict)
+        self._defaults_hold = readable and "defaults" not in self._misspelt
 
     def _read_credentials(self, root: Tree, defaults: Tree | None, credentials: Tree | None) -> None:
         if credentials is None:
-            absent = Tree(None, ("credentials",), root.line)
-            self._problem(absent, "is missing", "Name at least one credential under `credentials`.")
+            if "credentials" not in self._misspelt:
+                absent = Tree(None, ("credentials",), root.line)
+                self._problem(absent, "is missing", "Name at least one credential under `credentials`.")
             return
         if not isinstance(credentials.value, dict) or not credentials.value:
             self._problem(credentials, "should have credentials by name", "Name at least one.")
@@ -126,14 +134,27 @@ class _Examination:
             except ValidationError as error:
                 self.problems += explain(error, self._file, own, ())
             tree = self._trees[name] = own if defaults is None else merge(defaults, own)
-            credential = self._model(CredentialConfig, tree, credential=name)
+            credential = self._model(CredentialConfig, tree, partial=not self._defaults_hold, credential=name)
             if credential is not None:
                 self._credentials[name] = credential.sharing(pool)
 
-    def _examine_credentials(self) -> None:
-        salesforce = self._general.salesforce if self._general else SalesforceConfig()
+    def _longest_request(self, salesforce: Tree | None) -> timedelta | None:
+        """Return how long a request to Salesforce may take, whatever else is wrong; None if that is what is wrong."""
+        if salesforce is None:
+            return None if "salesforce" in self._misspelt else SalesforceConfig().longest_request
+        if not isinstance(salesforce.value, dict):
+            return None
+        # What is left besides the timeouts is not known, and may be meant for one of them.
+        others = SalesforceConfig.model_fields.keys() - {"connect_timeout", "read_timeout"}
+        inputs = {key: tree.plain() for key, tree in salesforce.value.items() if key not in others}
+        try:
+            return SalesforceConfig.model_validate(inputs).longest_request
+        except ValidationError:
+            return None
+
+    def _examine_credentials(self, request: timedelta | None) -> None:
         for name, credential in self._credentials.items():
-            for flaw in flaws_of(credential, salesforce):
+            for flaw in flaws_of(credential, request):
                 self._flaw(name, flaw)
         for name, flaw in flaws_between(self._credentials, self._trees.keys()):
             self._flaw(name, flaw)

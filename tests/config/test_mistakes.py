@@ -338,6 +338,62 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistak
     ]
 
 
+FAST = "defaults: {deploy: {lease: 17s}}\nsalesforce: {connect_timeout: 2s, read_timeout: 6s}\n"
+FLEET = (
+    FAST + GOOD + METADATA + DEPLOYER
+)  # the lease is longer than the two requests, and far below the built-in ones
+
+
+def test_a_fleet_with_short_leases_holds(write: Write):
+    assert load(write(FLEET)).credentials["acme"].deploy.lease.total_seconds() == 17
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        ("https://vault", "http://vault", "4: vault.address: http to"),
+        ("method: token", "method: password", "5: vault.login"),
+        ("vault:\n", "fleat: {workers: 3}\nvault:\n", "3: fleat: is not known; 'fleet' is"),
+        ("vault:\n", "log: {level: loud}\nvault:\n", "3: log.level: "),
+        ("salesforce:", "salesforse:", "2: salesforse: is not known; 'salesforce' is"),
+        ("connect_timeout: 2s", "conect_timeout: 2s", "2: salesforce.conect_timeout: is not known"),
+        ("connect_timeout: 2s", "connect_timeout: 2", "2: salesforce.connect_timeout: 2 has no unit"),
+        ("salesforce: {connect_timeout: 2s, read_timeout: 6s}", "salesforce:", "2: salesforce: has no value"),
+        ("read_timeout: 6s", "read_timeout: 6s, proxy: proxy", "2: salesforce.proxy: is no URL"),
+        ("credentials:", "credentails:", "6: credentails: is not known; 'credentials' is"),
+        ("{deploy: {lease: 17s}}", "nothing", "1: defaults: should be a section"),
+    ],
+)
+def test_a_mistake_brings_no_false_one_with_it(mistakes: Mistakes, right: str, wrong: str, expected: str):
+    assert FLEET.count(right) == 1
+    (found,) = mistakes(FLEET.replace(right, wrong))
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ("defautls: {login_url: https://acme.my.salesforce.com}\n", "1: defautls: is not known"),
+        ("defaults: [login_url]\n", "1: defaults: should be a section"),
+    ],
+)
+def test_what_the_defaults_may_have_said_is_not_told_as_missing(
+    mistakes: Mistakes, wrong: str, expected: str
+):
+    (found,) = mistakes(wrong + GOOD.replace("    login_url: https://acme.my.salesforce.com\n", ""))
+    assert found.startswith(expected)
+
+
+def test_a_wrong_relation_is_told_beside_mistakes_elsewhere(mistakes: Mistakes):
+    text = FLEET.replace("lease: 17s", "lease: 16s").replace("https://vault", "http://vault")
+    text = text.replace("read_timeout: 6s", "read_timeout: 6s, proxy: proxy")
+    assert [line.split(": ")[1] for line in mistakes(text)] == [
+        "salesforce.proxy",
+        "vault.address",
+        "credentials.acme.deploy.publisher",
+    ]
+
+
 def test_the_report_is_made_of_file_line_key_message_and_mend(write: Write):
     file = write(acme("rotation: {renew_befor: 30d}"))
     with pytest.raises(ConfigurationError) as refused:
