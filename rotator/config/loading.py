@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,14 +14,15 @@ from rotator.config.credential import CredentialConfig
 from rotator.config.explain import explain, misspelt_sections
 from rotator.config.flaws import Flaw
 from rotator.config.model import Configuration, General, SalesforceConfig
-from rotator.config.problems import ConfigurationError, Loc, Problem, problem_at
-from rotator.config.relations import flaws_between
+from rotator.config.problems import ConfigurationError, Loc, Problem, dotted, problem_at
+from rotator.config.relations import Found, flaws_between
 from rotator.config.shape import CredentialName, Section
 from rotator.config.source import Tree, merge, read_tree
 
 Model = TypeVar("Model", bound=Section)
 
 _BEGIN = "Begin with config/rotator.example.yaml."
+_LISTED = 3  # names of credentials that one message has at the most
 _NAME = TypeAdapter(CredentialName)
 
 
@@ -153,11 +155,19 @@ class _Examination:
             return None
 
     def _examine_credentials(self, request: timedelta | None) -> None:
-        for name, credential in self._credentials.items():
-            for flaw in flaws_of(credential, request):
-                self._flaw(name, flaw)
-        for name, flaw in flaws_between(self._credentials, self._trees.keys()):
-            self._flaw(name, flaw)
+        within = (
+            (name, flaw)
+            for name, credential in self._credentials.items()
+            for flaw in flaws_of(credential, request)
+        )
+        between = flaws_between(self._credentials, self._trees.keys())
+        alike: dict[tuple[Loc, int, str], list[Found]] = {}
+        for name, flaw in chain(within, between):
+            at = self._place(name, flaw)
+            alike.setdefault((at.path, at.line, flaw.message), []).append((name, flaw))
+        for (path, line, message), found in alike.items():
+            whose = f" ({_listed([name for name, _flaw in found])})" if path[0] == "defaults" else ""
+            self._problem(Tree(None, path, line), message + whose, found[0][1].mend)
 
     def _model(
         self, model: type[Model], tree: Tree, *, partial: bool = False, credential: str = ""
@@ -173,16 +183,21 @@ class _Examination:
             self.problems += explain(error, self._file, tree, top, partial=partial)
             return None
 
-    def _flaw(self, name: str, flaw: Flaw) -> None:
-        """Note a flaw at the first of its keys that the credential wrote itself, else that the defaults have."""
+    def _place(self, name: str, flaw: Flaw) -> Tree:
+        """Return the first of a flaw's keys that the credential wrote itself, else that the defaults have."""
         tree = self._trees[name]
         written = [found for found in (_follow(tree, key) for key in flaw.keys) if found is not None]
         own = [found for found in written if found.path[0] == "credentials"]
-        at = next(iter(own or written), None) or Tree(None, (*tree.path, *flaw.keys[0]), tree.line)
-        self._problem(at, flaw.message, flaw.mend)
+        return next(iter(own or written), None) or Tree(None, (*tree.path, *flaw.keys[0]), tree.line)
 
     def _problem(self, tree: Tree, what: str, mend: str) -> None:
         self.problems.append(problem_at(self._file, tree.line, tree.path, what, mend))
+
+
+def _listed(names: list[str]) -> str:
+    some = ", ".join(dotted((name,)) for name in names[:_LISTED])
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{'credential' if len(names) == 1 else 'credentials'} {some}{more}"
 
 
 def _follow(tree: Tree, key: Loc) -> Tree | None:

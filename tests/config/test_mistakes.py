@@ -49,6 +49,14 @@ SHAPE = {
         acme("proof: {deadline: 30 minutes}"),
         "9: credentials.acme.proof.deadline: '30 minutes' is no duration",
     ),
+    "a truth for a duration": (
+        acme("session: {refresh_every: true}"),
+        "9: credentials.acme.session.refresh_every: true is no duration",
+    ),
+    "a list for a duration": (
+        acme("session: {refresh_every: [30m]}"),
+        "9: credentials.acme.session.refresh_every: a list is no duration",
+    ),
     "a duration beyond measure": (
         acme("session: {timeout: 999999999d999999999h}"),
         "9: credentials.acme.session.timeout: '999999999d999999999h' is longer than 36500d",
@@ -67,14 +75,22 @@ SHAPE = {
         acme("proof: {query: 1}"),
         "9: credentials.acme.proof.query: should be text",
     ),
-    "a wrong choice": (acme("key: {bits: 1024}"), "9: credentials.acme.key.bits: is none of the choices"),
+    "a wrong choice": (
+        acme("key: {bits: 1024}"),
+        "9: credentials.acme.key.bits: 1024 is none of the choices",
+    ),
     "a subject that is too long": (
         acme(f"key: {{subject: {{organization: {'Ä' * 33}}}}}"),
         "9: credentials.acme.key.subject.organization: has more than 64 bytes",
     ),
     "a wrong login": (
         GOOD.replace("method: token", "method: password"),
-        "3: vault.login: is none of the choices",
+        "3: vault.login.method: 'password' is none of the choices",
+    ),
+    "a login by nothing": (GOOD.replace("method: token", "method: "), "3: vault.login.method: has no value"),
+    "a login by several methods": (
+        GOOD.replace("method: token", "method: [token]"),
+        "3: vault.login.method: a list is none of the choices",
     ),
     "a login without method": (GOOD.replace("method: token, ", ""), "3: vault.login: 'method' is missing"),
     "a list that is text": (
@@ -91,7 +107,7 @@ SHAPE = {
     ),
     "a user who is none": (
         GOOD.replace("integration@acme.example", "integration"),
-        "8: credentials.acme.users[0]: is no Salesforce username",
+        "8: credentials.acme.users[0]: 'integration' is no Salesforce username",
     ),
     "http to the world": (
         GOOD.replace("https://vault", "http://vault"),
@@ -111,7 +127,7 @@ SHAPE = {
     ),
     "a namespace that no header carries": (
         GOOD.replace("vault:\n", "vault:\n  namespace: Käse\n"),
-        "2: vault.namespace: cannot name a namespace",
+        "2: vault.namespace: 'Käse' cannot name a namespace",
     ),
     "no URL": (
         GOOD.replace("https://acme.my", "acme.my"),
@@ -123,15 +139,15 @@ SHAPE = {
     ),
     "a mount with parents": (
         GOOD.replace("vault:\n", "vault:\n  mount: ../secret\n"),
-        "2: vault.mount: cannot be used as a path in Vault",
+        "2: vault.mount: '../secret' cannot be used as a path in Vault",
     ),
     "a name that is ours": (
         GOOD.replace("  acme:", "  -:"),
-        "5: credentials.-: cannot name a credential",
+        "5: credentials.-: '-' cannot name a credential",
     ),
     "a name with a path in it": (
         GOOD.replace("  acme:", "  a/b:"),
-        "5: credentials.a/b: cannot name a credential",
+        "5: credentials.a/b: 'a/b' cannot name a credential",
     ),
     "no credentials": (VAULT, "1: credentials: is missing"),
     "a day that never comes": (
@@ -163,7 +179,7 @@ SHAPE = {
     ),
     "a key with a line break": (
         GOOD.replace("  acme:", '  "ac\\nme":'),
-        r"5: credentials.ac\nme: cannot name a credential",
+        r"5: credentials.ac\nme: 'ac\nme' cannot name a credential",
     ),
     "a control character in a list": (
         acme('deploy: {publisher: command, command: [/bin/x, "a\\0b"]}'),
@@ -322,6 +338,35 @@ def test_one_mistake_has_one_message(mistakes: Mistakes, text: str, expected: st
     assert expected in found[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        pytest.param(
+            GOOD.replace("method: token", "method: aprole"),
+            "Did you mean approle? Write 'approle', 'kubernetes', 'cert', 'jwt', 'token'.",
+            id="a login that is misspelt",
+        ),
+        pytest.param(
+            acme("session: {format: opake}"),
+            "Did you mean opaque? Write 'opaque' or 'jwt'.",
+            id="a choice that is misspelt",
+        ),
+        pytest.param(acme("key: {bits: 1024}"), "Write 2048, 3072 or 4096.", id="a choice like no other"),
+        *(
+            pytest.param(GOOD + tabbed, "Indent with spaces: YAML takes no tabs there.", id=repr(tabbed))
+            for tabbed in ("\tx: 1\n", "    key:\n\t  bits: 2048\n", "    key:\n    \tbits: 2048\n")
+        ),
+        pytest.param(
+            GOOD + "    key:\t[\n", "Check quotes, colons and indentation there.", id="a tab elsewhere"
+        ),
+    ],
+)
+def test_the_mend_fits_the_mistake(write: Write, text: str, mend: str):
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(text))
+    assert [problem.mend for problem in refused.value.problems] == [mend]
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistakes):
     text = (
         "log: {level: loud}\n"
@@ -413,7 +458,21 @@ def test_a_mistake_in_defaults_is_told_once_and_where_it_stands(mistakes: Mistak
 
 def test_a_mistake_in_defaults_is_told_even_if_all_override_it(mistakes: Mistakes):
     text = VAULT + "defaults: {key: {bits: 1}}\ncredentials:\n" + ACME + "    key: {bits: 2048}\n"
-    assert mistakes(text) == ["4: defaults.key.bits: is none of the choices"]
+    assert mistakes(text) == ["4: defaults.key.bits: 1 is none of the choices"]
+
+
+def test_a_default_that_does_not_suit_a_credential_is_told_with_its_name(mistakes: Mistakes):
+    text = VAULT + "defaults: {deploy: {publisher: metadata}}\ncredentials:\n" + ACME + METADATA + DEPLOYER
+    text = text.replace("publisher: metadata, with", "with") + "    app: {name: Deployer}\n"
+    assert mistakes(text) == [
+        "4: defaults.deploy.publisher: publisher metadata needs a credential that deploys (credential deployer)"
+    ]
+
+
+def test_of_many_credentials_that_a_default_does_not_suit_a_few_are_named(mistakes: Mistakes):
+    text = VAULT + "defaults: {session: {verify_every: 31m}}\ncredentials:\n"
+    (found,) = mistakes(text + "".join(ACME.replace("acme", name) for name in "abcde"))
+    assert found.endswith(" (credentials a, b, c and 2 more)")
 
 
 def test_what_does_not_fit_the_defaults_is_told_where_the_credential_wrote_it(mistakes: Mistakes):
@@ -432,11 +491,16 @@ def test_what_does_not_fit_the_defaults_is_told_where_the_credential_wrote_it(mi
         "    session: {client_secret: [hunter2]}\n",
         "    session: {client_secret: 12345678}\n",
         "    login_url: https://x:hunter2@acme.example\n",
+        "    consumer_key: hunter2 hunter2\n",
+        '    deploy: {command: [/bin/x, "hunter2\\0"]}\n',
     ],
 )
 def test_a_secret_in_the_file_is_a_mistake_and_is_not_repeated(write: Write, line: str):
+    key = line.partition(":")[0]
+    others = [other for other in GOOD.splitlines(keepends=True) if not other.startswith(key)]
     with pytest.raises(ConfigurationError) as refused:
-        load(write(GOOD + line))
+        load(write("".join(others) + line))
+    assert len(refused.value.problems) == 1
     assert "hunter2" not in str(refused.value)
     assert "12345678" not in repr(refused.value.problems)
 
