@@ -154,7 +154,8 @@ def _publisher(credential: CredentialConfig) -> Iterator[Flaw]:
                 f"the program {deploy.command[0]!r} is no absolute path",
                 "Write where it is: no search path is used.",
             )
-    if deploy.publisher == "metadata" and credential.app is None:
+    # Where nobody deploys the app would not help; that is told instead.
+    if credential.deployer_name is not None and credential.app is None:
         yield Flaw(
             (("app",), ("deploy", "publisher")),
             "publisher metadata needs to know the app",

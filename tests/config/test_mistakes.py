@@ -212,6 +212,10 @@ MEANING = {
         acme("app: {name: A}\ndeploy: {publisher: metadata}"),
         "10: credentials.acme.deploy.publisher: publisher metadata needs a credential that deploys",
     ),
+    "nobody who deploys, and no app": (
+        acme("deploy: {publisher: metadata}"),
+        "9: credentials.acme.deploy.publisher: publisher metadata needs a credential that deploys",
+    ),
     "a credential that deploys itself": (
         acme("app: {name: A}\ndeploy: {publisher: metadata, with: acme}"),
         "10: credentials.acme.deploy.with: the credential would deploy its own certificate",
@@ -463,7 +467,7 @@ def test_a_mistake_in_defaults_is_told_even_if_all_override_it(mistakes: Mistake
 
 def test_a_default_that_does_not_suit_a_credential_is_told_with_its_name(mistakes: Mistakes):
     text = VAULT + "defaults: {deploy: {publisher: metadata}}\ncredentials:\n" + ACME + METADATA + DEPLOYER
-    text = text.replace("publisher: metadata, with", "with") + "    app: {name: Deployer}\n"
+    text = text.replace("publisher: metadata, with", "with")
     assert mistakes(text) == [
         "4: defaults.deploy.publisher: publisher metadata needs a credential that deploys (credential deployer)"
     ]
