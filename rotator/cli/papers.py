@@ -85,6 +85,8 @@ def vault_policy(
     """Print the policy of the daemon, of an operator, or of the consumers of a credential, in HCL."""
     from rotator.vault.policies import policy
 
+    if holder == "consumer" and not credential:
+        raise click.UsageError("A consumer's policy is for one credential: name it with --credential NAME.")
     if settings.config is not None and (mount is None or base_path is None):
         vault = settings.load()[0].vault
         mount, base_path = mount or vault.mount, base_path or vault.base_path

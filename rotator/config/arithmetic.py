@@ -13,20 +13,23 @@ from datetime import timedelta
 from rotator.config.credential import CredentialConfig
 from rotator.config.durations import format_duration
 from rotator.config.flaws import Flaw
-from rotator.config.model import SalesforceConfig
 from rotator.config.windows import longest_closed
 
 DAY = timedelta(days=1)
 
 
-def flaws_of(credential: CredentialConfig, salesforce: SalesforceConfig) -> Iterator[Flaw]:
-    """Yield what does not fit together within a credential."""
+def flaws_of(credential: CredentialConfig, request: timedelta | None) -> Iterator[Flaw]:
+    """Yield what does not fit together within a credential.
+
+    ``request`` is how long a request to Salesforce may take; None if the file does not tell, because it is wrong there.
+    """
     yield from _tokens(credential)
     yield from _bridge(credential)
     yield from _proofs(credential)
     yield from _renewal(credential)
     yield from _window(credential)
-    yield from _publisher(credential, salesforce)
+    yield from _publisher(credential)
+    yield from _lease(credential, request)
     yield from _users(credential)
 
 
@@ -134,7 +137,7 @@ def _window(credential: CredentialConfig) -> Iterator[Flaw]:
         )
 
 
-def _publisher(credential: CredentialConfig, salesforce: SalesforceConfig) -> Iterator[Flaw]:
+def _publisher(credential: CredentialConfig) -> Iterator[Flaw]:
     deploy = credential.deploy
     if deploy.poll_every >= deploy.deadline:
         yield _order(("deploy", "poll_every"), deploy.poll_every, ("deploy", "deadline"), deploy.deadline)
@@ -151,19 +154,23 @@ def _publisher(credential: CredentialConfig, salesforce: SalesforceConfig) -> It
                 f"the program {deploy.command[0]!r} is no absolute path",
                 "Write where it is: no search path is used.",
             )
-    if deploy.publisher == "metadata" and credential.app is None:
+    # Where nobody deploys the app would not help; that is told instead.
+    if credential.deployer_name is not None and credential.app is None:
         yield Flaw(
             (("app",), ("deploy", "publisher")),
             "publisher metadata needs to know the app",
             "Write `app: {type: external_client_app, name: Rotator_Acme}`.",
         )
+
+
+def _lease(credential: CredentialConfig, request: timedelta | None) -> Iterator[Flaw]:
+    deploy, session = credential.deploy, credential.session
     # The deployer logs in, then sends the deploy; each may take as long as a request may.
     call = {
-        "metadata": 2 * (salesforce.connect_timeout + salesforce.read_timeout),
+        "metadata": None if request is None else 2 * request,
         "command": deploy.timeout,
         "manual": timedelta(),
     }[deploy.publisher]
-    session = credential.session
     if session.format == "opaque" and not deploy.accept_gap and deploy.lease > session.timeout / 4:
         yield Flaw(
             (("deploy", "lease"), ("session", "timeout"), ("deploy", "publisher")),
@@ -171,7 +178,7 @@ def _publisher(credential: CredentialConfig, salesforce: SalesforceConfig) -> It
             "deploy is being sent nobody keeps the consumers' sessions alive",
             f"Lower deploy.lease to {_(session.timeout / 4)} or less, or raise session.timeout.",
         )
-    if deploy.lease <= call:
+    if call is not None and deploy.lease <= call:
         yield Flaw(
             (("deploy", "lease"), ("deploy", "timeout"), ("deploy", "publisher")),
             f"lease ({_(deploy.lease)}) must be longer than a deploy call may take ({_(call)}): another daemon would "

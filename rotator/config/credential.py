@@ -17,7 +17,12 @@ from rotator.loopback import is_loopback
 
 ConsumerKey = Annotated[
     str,
-    matching(r"\S{1,256}", "is no consumer key", "Copy it from the app: text without spaces, often 3MVG9..."),
+    matching(
+        r"\S{1,256}",
+        "is no consumer key",
+        "Copy it from the app: text without spaces, often 3MVG9...",
+        secret=True,  # it is none, but the app shows it beside one
+    ),
 ]
 ApiVersion = Annotated[str, matching(r"[1-9]\d{1,2}\.0", "is no API version", 'Write it as "66.0".')]
 

@@ -8,12 +8,11 @@ from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from rotator.config.shape import mistake
+from rotator.config.shape import mistake, shown
 
 PATTERN = r"^(?=\d)(\d{1,9}d)?(\d{1,9}h)?(\d{1,9}m(?!s))?(\d{1,9}s)?(\d{1,9}ms)?$"
 LONGEST = timedelta(days=36500)  # a certificate has to end before the year 9999
 
-_SHOWN = 40  # characters of a value that is wrong
 _UNITS = ("days", "hours", "minutes", "seconds", "milliseconds")
 
 
@@ -50,11 +49,11 @@ def _validate(value: object) -> timedelta:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise mistake(f"{value} has no unit", f"Write {value}s, {value}m, {value}h or {value}d.")
     if not isinstance(value, str):
-        raise mistake("is no duration", "Write it as 30d, 12h, 10m, 15s or 1h30m.")
+        raise mistake(f"{shown(value)} is no duration", "Write it as 30d, 12h, 10m, 15s or 1h30m.")
     try:
         return parse_duration(value)
     except ValueError as error:
-        raise mistake(f"{value[:_SHOWN]!r} {error}", "Write it as 30d, 12h, 10m, 15s or 1h30m.") from None
+        raise mistake(f"{shown(value)} {error}", "Write it as 30d, 12h, 10m, 15s or 1h30m.") from None
 
 
 def _positive(value: object) -> timedelta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from rotator.config.problems import Loc, Problem, problem_at
 from rotator.config.schema import parts_at, schema
-from rotator.config.shape import MISTAKE
+from rotator.config.shape import MISTAKE, shown
 from rotator.config.source import Tree
 
 Told = tuple[str, str]
@@ -28,14 +29,21 @@ def explain(
     ``tree`` is what was validated, ``top`` its place in the schema. What is missing is none if it is ``partial``.
     """
     details = error.errors(include_url=False, include_input=False)
-    places = [_place(tree, detail["loc"]) for detail in details]
+    places = [_place(tree, detail) for detail in details]
     follows = _consequences(details, [path for _where, path in places], tree, top)
     for detail, (where, path) in zip(details, places, strict=True):
         missing = detail["type"] == "missing"
         if (missing and partial) or (detail["type"], path) in follows:
             continue
-        what, mend = _told(detail, tree, top, path)
+        what, mend = _told(detail, where, tree, top, path)
         yield problem_at(file, where.line, (*where.path, *(path[-1:] if missing else ())), what, mend)
+
+
+def misspelt_sections(tree: Tree) -> set[str]:
+    """Return the sections of the file that its unknown keys seem to mean."""
+    known = _known(tree, (), ())
+    written = tree.value if isinstance(tree.value, dict) else {}
+    return {_nearest(tree, (), (key,)) or "" for key in written if key not in known}
 
 
 def _consequences(details: list[Any], paths: list[Loc], tree: Tree, top: Loc) -> set[tuple[str, Loc]]:
@@ -51,7 +59,18 @@ def _consequences(details: list[Any], paths: list[Loc], tree: Tree, top: Loc) ->
     return {("missing", path) for path in misspelt} | {("too_short", path[:-1]) for path in paths if path}
 
 
-def _place(tree: Tree, loc: Loc) -> tuple[Tree, Loc]:
+def _place(tree: Tree, detail: Any) -> tuple[Tree, Loc]:
+    """Return the value of the file that an error speaks of, and its path."""
+    where, path = _follow(tree, detail["loc"])
+    if (
+        detail["type"] == "union_tag_invalid"
+    ):  # the error is told of the section, the mistake is in one of its keys
+        key = detail["ctx"]["discriminator"].strip("'")
+        return where.child(key) or where, (*path, key)
+    return where, path
+
+
+def _follow(tree: Tree, loc: Loc) -> tuple[Tree, Loc]:
     """Return the innermost value of the file that an error speaks of, and the error's path without union tags."""
     path: list[str | int] = []
     tagged: Tree | None = None
@@ -67,7 +86,7 @@ def _place(tree: Tree, loc: Loc) -> tuple[Tree, Loc]:
     return tree, tuple(path)
 
 
-def _told(detail: Any, tree: Tree, top: Loc, path: Loc) -> Told:
+def _told(detail: Any, where: Tree, tree: Tree, top: Loc, path: Loc) -> Told:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == MISTAKE:
         return context["what"], context["mend"]
@@ -75,12 +94,16 @@ def _told(detail: Any, tree: Tree, top: Loc, path: Loc) -> Told:
         return "is missing", _example(tree, top, path)
     if kind == "extra_forbidden":
         return _unknown(tree, top, path)
+    if kind in _CHOICES:
+        return _no_choice(where.value, context[_CHOICES[kind]])
     tell = _TOLD.get(kind)
     if tell is None:
         return detail["msg"][0].lower() + detail["msg"][1:], _example(tree, top, path)
     what, mend = tell(context)
     return what, mend or _example(tree, top, path)
 
+
+_CHOICES = {"literal_error": "expected", "union_tag_invalid": "expected_tags"}
 
 _TOLD: dict[str, Callable[[dict[str, Any]], Told]] = {
     "string_type": lambda _: ("should be text", "Write text; put a number or true/false in quotes."),
@@ -89,8 +112,6 @@ _TOLD: dict[str, Callable[[dict[str, Any]], Told]] = {
     "tuple_type": lambda _: ("should be a list", ""),
     "model_type": lambda _: ("should be a section with keys of its own", ""),
     "dict_type": lambda _: ("should be a section with keys of its own", ""),
-    "literal_error": lambda context: ("is none of the choices", f"Write {context['expected']}."),
-    "union_tag_invalid": lambda context: ("is none of the choices", f"Write {context['expected_tags']}."),
     "union_tag_not_found": lambda context: (f"{context['discriminator']} is missing", ""),
     "too_short": lambda _: ("should have at least one entry", ""),
     "greater_than_equal": lambda context: (
@@ -102,6 +123,13 @@ _TOLD: dict[str, Callable[[dict[str, Any]], Told]] = {
         f"Write {context['le']} or less.",
     ),
 }
+
+
+def _no_choice(value: object, choices: str) -> Told:
+    """Tell of a value that is none of ``choices``, which pydantic lists as ``'a', 'b' or 'c'``."""
+    near = difflib.get_close_matches(str(value), re.findall(r"'([^']*)'", choices), n=1)
+    guess = f"Did you mean {near[0]}? " if near else ""
+    return f"{shown(value)} is none of the choices", f"{guess}Write {choices}."
 
 
 def _unknown(tree: Tree, top: Loc, path: Loc) -> Told:

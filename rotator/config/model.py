@@ -181,6 +181,11 @@ class SalesforceConfig(Section):
         examples=["http://proxy.example.com:3128"],
     )
 
+    @property
+    def longest_request(self) -> timedelta:
+        """How long a request may take."""
+        return self.connect_timeout + self.read_timeout
+
 
 class FleetConfig(Section):
     """What holds for all credentials together."""

@@ -52,7 +52,8 @@ def _deployer(
         yield Flaw(
             WITH,
             "publisher metadata needs a credential that deploys",
-            "Name it: `with: deployer`. Without one, allow_self: true lets the credential deploy for itself.",
+            "Name it: `with: NAME`. One that deploys for others needs another publisher, such as `publisher: manual`, "
+            "or `allow_self: true` to deploy for itself.",
         )
     if name is None:
         return

@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 from rotator.loopback import is_loopback
 
 MISTAKE = "mistake"
+_SHOWN = 40  # characters of a value that is wrong
 _URL_MEND = "Write it as https://host or https://host:port."
 
 
@@ -39,6 +40,15 @@ class Keys(dict[str, object]):
 def mistake(what: str, mend: str) -> PydanticCustomError:
     """Return the error by which a validator says what is wrong and how to mend it."""
     return PydanticCustomError(MISTAKE, "{what}", {"what": what, "mend": mend})
+
+
+def shown(value: object) -> str:
+    """Return what a message shows of a value that is wrong. Not for what may be secret."""
+    if isinstance(value, str):
+        return repr(value[:_SHOWN])
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    return "a list" if isinstance(value, tuple) else "a section"
 
 
 def text_or_mapping(value: object) -> str:
@@ -94,13 +104,16 @@ def _path(value: object, info: ValidationInfo) -> Path:
     return folder_of(info) / value
 
 
-def matching(pattern: str, what: str, mend: str) -> AfterValidator:
-    """Return a validator of text that fits ``pattern`` as a whole, or is wrong as ``what`` says."""
+def matching(pattern: str, what: str, mend: str, *, secret: bool = False) -> AfterValidator:
+    """Return a validator of text that fits ``pattern`` as a whole, or is wrong as ``what`` says.
+
+    The message shows the text unless it may be ``secret``.
+    """
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if compiled.fullmatch(value) is None:
-            raise mistake(what, mend)
+            raise mistake(what if secret else f"{shown(value)} {what}", mend)
         return value
 
     return AfterValidator(check)
@@ -120,9 +133,13 @@ Text = Annotated[
         r"[^\x00-\x08\x0e-\x1f\x7f]*",
         "holds a control character",
         "Take it out: text in double quotes may hide one.",
+        secret=True,
     ),
     matching(
-        r"\S(.*\S)?", "should be a line of text that is not empty", "Write something, or delete the key."
+        r"\S(.*\S)?",
+        "should be a line of text that is not empty",
+        "Write something, or delete the key.",
+        secret=True,
     ),
 ]
 

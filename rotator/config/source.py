@@ -123,6 +123,7 @@ class _Reader:
 
     def __init__(self, file: Path, text: str) -> None:
         self._file = file
+        self._text = text
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self._anchored: dict[str, Tree] = {}
         # Without aliases there can't be more values than characters. This stops those that multiply.
@@ -142,12 +143,19 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, why = mark.line + 1 if mark else None, error.problem or error.context
-            self._problem(line, (), f"is not YAML: {why}", "Check quotes, colons and indentation there.")
+            mend = "Check quotes, colons and indentation there."
+            if mark and self._indented_with_tab(mark.line):
+                mend = "Indent with spaces: YAML takes no tabs there."
+            self._problem(line, (), f"is not YAML: {why}", mend)
         except _UnreadableError as error:
             self._problem(*error.args)
         else:
             return tree
         return None
+
+    def _indented_with_tab(self, index: int) -> bool:
+        line = "".join(self._text.splitlines()[index : index + 1])
+        return "\t" in line[: len(line) - len(line.lstrip(" \t"))]
 
     def _tree(self, event: Any, path: Loc, line: int) -> Tree:
         if len(path) > DEEPEST:

@@ -36,4 +36,9 @@ def test_a_consumers_policy_is_for_one_credential(rotator):
     ran = rotator("vault-policy", "consumer", "--credential", "acme", "--user", "integration@acme.example")
     expected = 'path "secret/data/salesforce/acme/tokens/integration@acme.example"'
     assert expected in ran.out
-    assert rotator("vault-policy", "consumer").code == 1
+
+
+def test_a_consumers_policy_without_a_credential_is_a_mistake_of_usage(rotator):
+    ran = rotator("vault-policy", "consumer")
+    assert ran.code == 2
+    assert "name it with --credential NAME" in ran.err

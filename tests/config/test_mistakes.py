@@ -49,6 +49,14 @@ SHAPE = {
         acme("proof: {deadline: 30 minutes}"),
         "9: credentials.acme.proof.deadline: '30 minutes' is no duration",
     ),
+    "a truth for a duration": (
+        acme("session: {refresh_every: true}"),
+        "9: credentials.acme.session.refresh_every: true is no duration",
+    ),
+    "a list for a duration": (
+        acme("session: {refresh_every: [30m]}"),
+        "9: credentials.acme.session.refresh_every: a list is no duration",
+    ),
     "a duration beyond measure": (
         acme("session: {timeout: 999999999d999999999h}"),
         "9: credentials.acme.session.timeout: '999999999d999999999h' is longer than 36500d",
@@ -67,14 +75,22 @@ SHAPE = {
         acme("proof: {query: 1}"),
         "9: credentials.acme.proof.query: should be text",
     ),
-    "a wrong choice": (acme("key: {bits: 1024}"), "9: credentials.acme.key.bits: is none of the choices"),
+    "a wrong choice": (
+        acme("key: {bits: 1024}"),
+        "9: credentials.acme.key.bits: 1024 is none of the choices",
+    ),
     "a subject that is too long": (
         acme(f"key: {{subject: {{organization: {'Ä' * 33}}}}}"),
         "9: credentials.acme.key.subject.organization: has more than 64 bytes",
     ),
     "a wrong login": (
         GOOD.replace("method: token", "method: password"),
-        "3: vault.login: is none of the choices",
+        "3: vault.login.method: 'password' is none of the choices",
+    ),
+    "a login by nothing": (GOOD.replace("method: token", "method: "), "3: vault.login.method: has no value"),
+    "a login by several methods": (
+        GOOD.replace("method: token", "method: [token]"),
+        "3: vault.login.method: a list is none of the choices",
     ),
     "a login without method": (GOOD.replace("method: token, ", ""), "3: vault.login: 'method' is missing"),
     "a list that is text": (
@@ -91,7 +107,7 @@ SHAPE = {
     ),
     "a user who is none": (
         GOOD.replace("integration@acme.example", "integration"),
-        "8: credentials.acme.users[0]: is no Salesforce username",
+        "8: credentials.acme.users[0]: 'integration' is no Salesforce username",
     ),
     "http to the world": (
         GOOD.replace("https://vault", "http://vault"),
@@ -111,7 +127,7 @@ SHAPE = {
     ),
     "a namespace that no header carries": (
         GOOD.replace("vault:\n", "vault:\n  namespace: Käse\n"),
-        "2: vault.namespace: cannot name a namespace",
+        "2: vault.namespace: 'Käse' cannot name a namespace",
     ),
     "no URL": (
         GOOD.replace("https://acme.my", "acme.my"),
@@ -123,15 +139,15 @@ SHAPE = {
     ),
     "a mount with parents": (
         GOOD.replace("vault:\n", "vault:\n  mount: ../secret\n"),
-        "2: vault.mount: cannot be used as a path in Vault",
+        "2: vault.mount: '../secret' cannot be used as a path in Vault",
     ),
     "a name that is ours": (
         GOOD.replace("  acme:", "  -:"),
-        "5: credentials.-: cannot name a credential",
+        "5: credentials.-: '-' cannot name a credential",
     ),
     "a name with a path in it": (
         GOOD.replace("  acme:", "  a/b:"),
-        "5: credentials.a/b: cannot name a credential",
+        "5: credentials.a/b: 'a/b' cannot name a credential",
     ),
     "no credentials": (VAULT, "1: credentials: is missing"),
     "a day that never comes": (
@@ -163,7 +179,7 @@ SHAPE = {
     ),
     "a key with a line break": (
         GOOD.replace("  acme:", '  "ac\\nme":'),
-        r"5: credentials.ac\nme: cannot name a credential",
+        r"5: credentials.ac\nme: 'ac\nme' cannot name a credential",
     ),
     "a control character in a list": (
         acme('deploy: {publisher: command, command: [/bin/x, "a\\0b"]}'),
@@ -195,6 +211,10 @@ MEANING = {
     "nobody who deploys": (
         acme("app: {name: A}\ndeploy: {publisher: metadata}"),
         "10: credentials.acme.deploy.publisher: publisher metadata needs a credential that deploys",
+    ),
+    "nobody who deploys, and no app": (
+        acme("deploy: {publisher: metadata}"),
+        "9: credentials.acme.deploy.publisher: publisher metadata needs a credential that deploys",
     ),
     "a credential that deploys itself": (
         acme("app: {name: A}\ndeploy: {publisher: metadata, with: acme}"),
@@ -322,6 +342,35 @@ def test_one_mistake_has_one_message(mistakes: Mistakes, text: str, expected: st
     assert expected in found[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        pytest.param(
+            GOOD.replace("method: token", "method: aprole"),
+            "Did you mean approle? Write 'approle', 'kubernetes', 'cert', 'jwt', 'token'.",
+            id="a login that is misspelt",
+        ),
+        pytest.param(
+            acme("session: {format: opake}"),
+            "Did you mean opaque? Write 'opaque' or 'jwt'.",
+            id="a choice that is misspelt",
+        ),
+        pytest.param(acme("key: {bits: 1024}"), "Write 2048, 3072 or 4096.", id="a choice like no other"),
+        *(
+            pytest.param(GOOD + tabbed, "Indent with spaces: YAML takes no tabs there.", id=repr(tabbed))
+            for tabbed in ("\tx: 1\n", "    key:\n\t  bits: 2048\n", "    key:\n    \tbits: 2048\n")
+        ),
+        pytest.param(
+            GOOD + "    key:\t[\n", "Check quotes, colons and indentation there.", id="a tab elsewhere"
+        ),
+    ],
+)
+def test_the_mend_fits_the_mistake(write: Write, text: str, mend: str):
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(text))
+    assert [problem.mend for problem in refused.value.problems] == [mend]
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistakes):
     text = (
         "log: {level: loud}\n"
@@ -335,6 +384,62 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistak
         ["4", " vault.login.token"],
         ["10", " credentials.acme.key.bits"],
         ["16", " credentials.deployer.rollout.after[0]"],
+    ]
+
+
+FAST = "defaults: {deploy: {lease: 17s}}\nsalesforce: {connect_timeout: 2s, read_timeout: 6s}\n"
+FLEET = (
+    FAST + GOOD + METADATA + DEPLOYER
+)  # the lease is longer than the two requests, and far below the built-in ones
+
+
+def test_a_fleet_with_short_leases_holds(write: Write):
+    assert load(write(FLEET)).credentials["acme"].deploy.lease.total_seconds() == 17
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        ("https://vault", "http://vault", "4: vault.address: http to"),
+        ("method: token", "method: password", "5: vault.login"),
+        ("vault:\n", "fleat: {workers: 3}\nvault:\n", "3: fleat: is not known; 'fleet' is"),
+        ("vault:\n", "log: {level: loud}\nvault:\n", "3: log.level: "),
+        ("salesforce:", "salesforse:", "2: salesforse: is not known; 'salesforce' is"),
+        ("connect_timeout: 2s", "conect_timeout: 2s", "2: salesforce.conect_timeout: is not known"),
+        ("connect_timeout: 2s", "connect_timeout: 2", "2: salesforce.connect_timeout: 2 has no unit"),
+        ("salesforce: {connect_timeout: 2s, read_timeout: 6s}", "salesforce:", "2: salesforce: has no value"),
+        ("read_timeout: 6s", "read_timeout: 6s, proxy: proxy", "2: salesforce.proxy: is no URL"),
+        ("credentials:", "credentails:", "6: credentails: is not known; 'credentials' is"),
+        ("{deploy: {lease: 17s}}", "nothing", "1: defaults: should be a section"),
+    ],
+)
+def test_a_mistake_brings_no_false_one_with_it(mistakes: Mistakes, right: str, wrong: str, expected: str):
+    assert FLEET.count(right) == 1
+    (found,) = mistakes(FLEET.replace(right, wrong))
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ("defautls: {login_url: https://acme.my.salesforce.com}\n", "1: defautls: is not known"),
+        ("defaults: [login_url]\n", "1: defaults: should be a section"),
+    ],
+)
+def test_what_the_defaults_may_have_said_is_not_told_as_missing(
+    mistakes: Mistakes, wrong: str, expected: str
+):
+    (found,) = mistakes(wrong + GOOD.replace("    login_url: https://acme.my.salesforce.com\n", ""))
+    assert found.startswith(expected)
+
+
+def test_a_wrong_relation_is_told_beside_mistakes_elsewhere(mistakes: Mistakes):
+    text = FLEET.replace("lease: 17s", "lease: 16s").replace("https://vault", "http://vault")
+    text = text.replace("read_timeout: 6s", "read_timeout: 6s, proxy: proxy")
+    assert [line.split(": ")[1] for line in mistakes(text)] == [
+        "salesforce.proxy",
+        "vault.address",
+        "credentials.acme.deploy.publisher",
     ]
 
 
@@ -357,7 +462,21 @@ def test_a_mistake_in_defaults_is_told_once_and_where_it_stands(mistakes: Mistak
 
 def test_a_mistake_in_defaults_is_told_even_if_all_override_it(mistakes: Mistakes):
     text = VAULT + "defaults: {key: {bits: 1}}\ncredentials:\n" + ACME + "    key: {bits: 2048}\n"
-    assert mistakes(text) == ["4: defaults.key.bits: is none of the choices"]
+    assert mistakes(text) == ["4: defaults.key.bits: 1 is none of the choices"]
+
+
+def test_a_default_that_does_not_suit_a_credential_is_told_with_its_name(mistakes: Mistakes):
+    text = VAULT + "defaults: {deploy: {publisher: metadata}}\ncredentials:\n" + ACME + METADATA + DEPLOYER
+    text = text.replace("publisher: metadata, with", "with")
+    assert mistakes(text) == [
+        "4: defaults.deploy.publisher: publisher metadata needs a credential that deploys (credential deployer)"
+    ]
+
+
+def test_of_many_credentials_that_a_default_does_not_suit_a_few_are_named(mistakes: Mistakes):
+    text = VAULT + "defaults: {session: {verify_every: 31m}}\ncredentials:\n"
+    (found,) = mistakes(text + "".join(ACME.replace("acme", name) for name in "abcde"))
+    assert found.endswith(" (credentials a, b, c and 2 more)")
 
 
 def test_what_does_not_fit_the_defaults_is_told_where_the_credential_wrote_it(mistakes: Mistakes):
@@ -376,11 +495,16 @@ def test_what_does_not_fit_the_defaults_is_told_where_the_credential_wrote_it(mi
         "    session: {client_secret: [hunter2]}\n",
         "    session: {client_secret: 12345678}\n",
         "    login_url: https://x:hunter2@acme.example\n",
+        "    consumer_key: hunter2 hunter2\n",
+        '    deploy: {command: [/bin/x, "hunter2\\0"]}\n',
     ],
 )
 def test_a_secret_in_the_file_is_a_mistake_and_is_not_repeated(write: Write, line: str):
+    key = line.partition(":")[0]
+    others = [other for other in GOOD.splitlines(keepends=True) if not other.startswith(key)]
     with pytest.raises(ConfigurationError) as refused:
-        load(write(GOOD + line))
+        load(write("".join(others) + line))
+    assert len(refused.value.problems) == 1
     assert "hunter2" not in str(refused.value)
     assert "12345678" not in repr(refused.value.problems)
 
