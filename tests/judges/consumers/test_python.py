@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.world.examples import EXAMPLES, Agent, Program, python_app
@@ -148,3 +150,19 @@ def test_a_host_to_which_a_call_is_redirected_is_never_given_the_token(python, e
     with Program(python, "-c", REDIRECT, env={**env, **more}) as call:
         assert call.wait_to_end() == 0, call.complained
     assert call.said == ["127.0.0.1 Bearer ours", f"localhost {sent}", "answered 401"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"VAULT_ADDR": "http://127.0.0.1:1"}, "ConnectionError: .*Connection refused"),
+        ({"VAULT_ROLE_ID": "nobody"}, "InvalidRequest: "),
+        ({"SALESFORCE_TOKEN_PATH": "salesforce/acme/tokens/nobody"}, "Forbidden: .*permission denied"),
+    ],
+    ids=["no Vault", "unknown role", "forbidden path"],
+)
+def test_a_first_failure_is_told_in_one_line(python, env, change, told):
+    with python_app(python, {**env, **change}) as app:
+        assert app.wait_to_end() == 1
+    assert len(app.complained) == 1
+    assert re.match(told, app.complained[0])
