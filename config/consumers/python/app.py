@@ -23,5 +23,5 @@ def main() -> None:
 
 try:
     main()
-except Exception as error:  # the first failure ends it, told in one line
+except Exception as error:  # noqa: BLE001 - whatever it is, it is told in one line
     sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
