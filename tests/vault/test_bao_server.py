@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,20 @@ from rotator.sandbox.vault import BaoError, BaoServer
 from rotator.vault.documents import Documents
 from rotator.vault.verify import verify
 from tests.vault.values import record
+
+OWNER = """
+from rotator.sandbox.vault import BaoServer
+
+with BaoServer() as server:
+    print(server.address, flush=True)
+    input()
+"""
+
+
+def answers(address: str) -> bool:
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
 
 
 def test_a_server_with_storage_keeps_its_documents_while_it_is_stopped(tmp_path: Path, connect: Any):
@@ -58,6 +76,33 @@ def test_a_server_that_was_stopped_leaves_neither_process_nor_files(
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout
+        address = owner.stdout.readline().strip()
+        owner.kill()
+    give_up = time.monotonic() + 20
+    while answers(address):
+        assert time.monotonic() < give_up, f"{address} still answers"
+        time.sleep(0.05)
+
+
+def test_the_root_token_is_not_on_the_command_line():
+    with BaoServer("a-root-token") as server:
+        shown = subprocess.run(
+            ["ps", "-ww", "-o", "args=", "-p", str(server.pid)], capture_output=True, text=True, check=True
+        ).stdout
+        assert "server -dev" in shown
+        assert "a-root-token" not in shown
+        assert server.request("GET", "auth/token/lookup-self")["data"]["policies"] == ["root"]
 
 
 def test_a_port_that_is_taken_is_an_error(bao: BaoServer):

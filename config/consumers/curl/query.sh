@@ -9,15 +9,18 @@
 # Secrets go through pipes only: on a command line every user of the machine could read them.
 set -eu
 
+# document: prints the token document, or fails
 document() {
     if [ -n "${SALESFORCE_TOKEN_FILE:-}" ]; then
-        cat "$SALESFORCE_TOKEN_FILE"
+        found=$(cat "$SALESFORCE_TOKEN_FILE")
     else
-        printf 'X-Vault-Token: %s\n' "$(cat "$VAULT_TOKEN_FILE")" |
+        found=$(printf 'X-Vault-Token: %s\n' "$(cat "$VAULT_TOKEN_FILE")" |
             curl --silent --show-error --fail --max-time 10 --header @- \
                 "$VAULT_ADDR/v1/secret/data/$SALESFORCE_TOKEN_PATH" |
-            jq --exit-status .data.data
-    fi
+            jq --exit-status .data.data)
+    fi && [ -n "$found" ] && printf '%s\n' "$found" && return # jq 1.6 is content with nothing, too
+    echo "query.sh: no token could be read" >&2
+    return 1
 }
 
 # ask SOQL: sets $status and $body
@@ -33,8 +36,10 @@ ask() {
 token=$(document)
 ask "$1"
 if [ "$status" = 401 ]; then # the session has ended; perhaps its successor is there already
-    token=$(document)
-    ask "$1"
+    if again=$(document); then
+        token=$again
+        ask "$1"
+    fi
 fi
 printf '%s\n' "$body"
 [ "$status" = 200 ]

@@ -103,6 +103,8 @@ class FreshToken(requests.auth.AuthBase):
         if response.status_code != requests.codes.unauthorized:
             return response
         request = response.request.copy()
+        if not _is_signed(request, self._document):
+            return response  # requests followed a redirect to another host, which may not see our token
         with self._lock:
             if _is_signed_with(request, self._document):  # no other thread has read meanwhile
                 log.warning("token %s was refused, reading again", self._document["sequence"])
@@ -136,6 +138,10 @@ def _sign(request: requests.PreparedRequest, document: Document) -> None:
     request.headers["Authorization"] = _signature(document)
     if "X-SFDC-Session" in request.headers:  # Bulk API 1.0
         request.headers["X-SFDC-Session"] = document["access_token"]
+
+
+def _is_signed(request: requests.PreparedRequest, document: Document) -> bool:
+    return request.headers.get("Authorization", "").startswith(document["token_type"] + " ")
 
 
 def _is_signed_with(request: requests.PreparedRequest, document: Document) -> bool:

@@ -59,6 +59,32 @@ def test_a_token_that_is_refused_twice_is_an_error(stage, env, tmp_path, dead):
     assert stage.org.org.counts["refused: INVALID_SESSION_ID"] == refusals + 2
 
 
+def test_the_answer_is_printed_also_when_vault_is_sealed_at_the_second_reading(
+    stage, env, tmp_path, kill_session
+):
+    """It is sealed once the first call is over, whose token was refused."""
+    kill_session()
+    real = shutil.which("curl")
+    (tmp_path / "root").write_text(f"X-Vault-Token: {stage.vault.root_token}")
+    seal = f"{real} --silent -X PUT --header @{tmp_path / 'root'} {stage.vault.address}/v1/sys/seal"
+    install(tmp_path / "curl", f'{real} "$@" || exit; case "$*" in */query*) {seal} >&2;; esac')
+    try:
+        done = run_query({**env, "PATH": f"{tmp_path}{os.pathsep}{env['PATH']}"}, SOQL)
+    finally:
+        stage.vault.unseal()
+    assert done.returncode == 1
+    assert json.loads(done.stdout)[0]["errorCode"] == "INVALID_SESSION_ID"
+    assert "503" in done.stderr
+    assert done.stderr.endswith("query.sh: no token could be read\n")
+
+
+def test_a_token_file_that_is_empty_is_an_error(env, tmp_path):
+    (tmp_path / "token.json").touch()
+    done = run_query({**env, "SALESFORCE_TOKEN_FILE": str(tmp_path / "token.json")}, SOQL)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "query.sh: no token could be read\n"
+
+
 def test_what_salesforce_refuses_is_printed_and_the_exit_code_tells_it(env):
     done = run_query(env, "SELECT Nothing FROM Account")
     assert done.returncode == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
-from tests.judges.tools import NODE_MODULES, ROOT
-from tests.world.examples import EXAMPLES, Agent, node_app
+from tests.judges.tools import NODE_MODULES, ROOT, run
+from tests.world.examples import EXAMPLES, Agent, adapt, node_app
 
 pytestmark = pytest.mark.judge("jsforce")
 
@@ -71,3 +72,14 @@ def test_its_lock_pins_by_hash_what_is_judged_here_and_names_no_address_of_a_reg
     assert ours[jsforce] == judged[jsforce]
     assert all(package["integrity"] for path, package in ours.items() if path)
     assert not any("resolved" in package for package in ours.values())
+
+
+def test_an_old_node_is_told_at_the_installation(tmp_path):
+    """Any Node is old when the example asks for one of the far future."""
+    wanted = re.search(r">=[\d.]+", (EXAMPLES / "node/package.json").read_text())[0]
+    for name in ("package.json", "package-lock.json"):
+        adapt(f"node/{name}", tmp_path, {f'"{wanted}"': '">=999"'})
+    adapt("node/.npmrc", tmp_path, {})
+    done = run("npm", "ci", "--dry-run", "--offline", env={"HOME": str(tmp_path)}, cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'Required: {"node":">=999"}' in done.stderr

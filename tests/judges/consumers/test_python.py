@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.world.examples import EXAMPLES, Agent, Program, python_app
@@ -43,6 +45,31 @@ from salesforce_token import FreshToken
 document = {"token_type": "Bearer", "access_token": "new", "refresh_after": "2100-01-01T00:00:00Z"}
 request = requests.Request("GET", "https://example.com", headers={"X-SFDC-Session": "old"}).prepare()
 print(FreshToken(lambda: document)(request).headers["X-SFDC-Session"])
+"""
+
+REDIRECT = """
+import http.server
+import threading
+import requests
+from salesforce_token import FreshToken
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.headers["Host"].partition(":")[0], self.headers["Authorization"], flush=True)
+        here = self.headers["Host"].startswith("127.0.0.1")
+        self.send_response(302 if here else 401)
+        self.send_header("Location", f"http://localhost:{self.server.server_port}/")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+document = {"token_type": "Bearer", "access_token": "ours", "refresh_after": "2100-01-01T00:00:00Z", "sequence": 1}
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+answer = requests.get(f"http://127.0.0.1:{server.server_port}/", auth=FreshToken(lambda: document))
+print("answered", answer.status_code, flush=True)
 """
 
 
@@ -110,3 +137,32 @@ def test_it_works_with_a_file_that_the_agent_renders(python, stage, env, tmp_pat
 def test_the_bulk_api_is_given_the_new_token_as_well(script):
     with script(BULK) as bulk:
         bulk.wait_for("^new$")
+
+
+@pytest.mark.parametrize(
+    ("netrc", "sent"),
+    [("", "None"), ("machine localhost login its password own", "Basic aXRzOm93bg==")],
+    ids=["unknown host", "host with a password in netrc"],
+)
+def test_a_host_to_which_a_call_is_redirected_is_never_given_the_token(python, env, tmp_path, netrc, sent):
+    (tmp_path / "netrc").write_text(netrc)
+    more = {"PYTHONPATH": str(EXAMPLES / "python"), "NETRC": str(tmp_path / "netrc")}
+    with Program(python, "-c", REDIRECT, env={**env, **more}) as call:
+        assert call.wait_to_end() == 0, call.complained
+    assert call.said == ["127.0.0.1 Bearer ours", f"localhost {sent}", "answered 401"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"VAULT_ADDR": "http://127.0.0.1:1"}, "ConnectionError: .*Connection refused"),
+        ({"VAULT_ROLE_ID": "nobody"}, "InvalidRequest: "),
+        ({"SALESFORCE_TOKEN_PATH": "salesforce/acme/tokens/nobody"}, "Forbidden: .*permission denied"),
+    ],
+    ids=["no Vault", "unknown role", "forbidden path"],
+)
+def test_a_first_failure_is_told_in_one_line(python, env, change, told):
+    with python_app(python, {**env, **change}) as app:
+        assert app.wait_to_end() == 1
+    assert len(app.complained) == 1
+    assert re.match(told, app.complained[0])
