@@ -148,6 +148,14 @@ class GuardedSession(requests.Session):
         own = parse_url(self._settings.address).host
         return bool({target.host, f"{target.host}:{port}"} & {own, *self._settings.redirect_hosts})
 
+    def _asked(self, url: str) -> str:
+        """Return the server that a request went to, and how it came there."""
+        address = self._settings.address
+        if url.startswith(address.rstrip("/") + "/"):
+            return address
+        asked = urlsplit(url)
+        return f"{asked.scheme}://{asked.netloc}, to which {address} redirects,"
+
     def _send(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
         headers = {**(asked.get("headers") or {}), "X-Vault-Inconsistent": "forward-active-node"}
         if index := self._shared.index:
@@ -166,9 +174,9 @@ class GuardedSession(requests.Session):
             )
             body = read_body(response, MOST_BYTES)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise _network_error(error, method, self._settings) from None
+            raise _network_error(error, method, self._asked(url)) from None
         if body is None:
-            raise _too_long(method, self._settings)
+            raise _too_long(method, self._asked(url))
         response.raw = io.BytesIO(body)  # whoever asks for the content finds it here
         self._shared.learn(response, sent, datetime.now(UTC))
         return response
@@ -181,11 +189,11 @@ def _hides(before: str, target: Url) -> bool:
     return target.scheme == "https"
 
 
-def _network_error(error: Exception, method: str, settings: VaultSettings) -> RotatorError:
-    """Return the error for a request that got no answer. Library messages stay out: they can quote the request."""
+def _network_error(error: Exception, method: str, server: str) -> RotatorError:
+    """Return the error for a request that ``server`` did not answer. Library messages stay out: they can quote the request."""
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Misconfigured(
-            f"the TLS certificate of {settings.address} is not trusted",
+            f"the TLS certificate of {server} is not trusted",
             code="vault.tls",
             hint="Set `vault.ca_file` to the authority that signed it, and see that the address is a name in it.",
         )
@@ -203,7 +211,7 @@ def _network_error(error: Exception, method: str, settings: VaultSettings) -> Ro
         )
     if isinstance(error, ValueError):  # InvalidURL, InvalidSchema, MissingSchema
         return Misconfigured(
-            f"{settings.address!r} is no address of a Vault",
+            f"{server!r} is no address of a Vault",
             code="vault.address",
             hint="Correct `vault.address`.",
         )
@@ -211,16 +219,16 @@ def _network_error(error: Exception, method: str, settings: VaultSettings) -> Ro
     late = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
     what = "did not answer in time" if late else "cannot be reached"
     return Transient(
-        f"Vault at {settings.address} {what} ({type(error).__name__})",
+        f"Vault at {server} {what} ({type(error).__name__})",
         code="vault.unreachable",
         hint="Is it running, and is the address right?",
         maybe_done=method not in _HARMLESS and not never_arrived,
     )
 
 
-def _too_long(method: str, settings: VaultSettings) -> Transient:
+def _too_long(method: str, server: str) -> Transient:
     return Transient(
-        f"{settings.address} answered with more than {MOST_BYTES} bytes",
+        f"{server} answered with more than {MOST_BYTES} bytes",
         code="vault.too_long",
         hint="Something other than Vault may be answering. Check `vault.address` and what stands in between.",
         maybe_done=method not in _HARMLESS,
