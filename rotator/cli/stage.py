@@ -22,7 +22,7 @@ def stay(*, as_json: bool) -> Exit:
     try:
         from rotator.demo.policies import sandbox_policies
         from rotator.sandbox.stage import Stage
-        from rotator.sandbox.vault import BaoError
+        from rotator.sandbox.vault_api import BaoError
     except ModuleNotFoundError as error:
         complain(f"the sandbox needs {error.name}, which is not installed", f"Install the extra: {EXTRA}.")
         return Exit.USAGE
