@@ -20,8 +20,7 @@ EXTRA = "pip install '.[sandbox]'"
 def lacking_extra() -> Exit | None:
     """Tell, and return the exit code, when what the sandbox is made of is not installed; None if it is."""
     try:
-        import rotator.sandbox.stage
-        import rotator.sandbox.vault  # noqa: F401 - whether they can be imported is all that is asked
+        import rotator.sandbox.stage  # noqa: F401 - whether they can be imported is all that is asked
     except ModuleNotFoundError as error:
         complain(
             f"the sandbox needs {error.name}, which is not installed",
@@ -37,7 +36,7 @@ def stay(*, as_json: bool) -> Exit:
         return code
     from rotator.demo.policies import sandbox_policies
     from rotator.sandbox.stage import Stage
-    from rotator.sandbox.vault import BaoError
+    from rotator.sandbox.vault_api import BaoError
 
     stop = threading.Event()
     # A flag, and no exception: that could come between a folder's making and the moment from which it is removed.

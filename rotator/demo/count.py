@@ -7,7 +7,7 @@ from typing import Any
 from rotator.core.model import Ask, Reason, Record
 from rotator.demo.scene import Scene
 from rotator.sandbox.settings import APPS, BASE_PATH, MOUNT
-from rotator.sandbox.vault import BaoError
+from rotator.sandbox.vault_api import BaoError
 
 FEWEST_CALLS = 500
 FEWEST_ROTATIONS = 2

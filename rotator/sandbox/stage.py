@@ -26,7 +26,8 @@ from rotator.sandbox.org.seed import USERS, seed_org
 from rotator.sandbox.org.server import OrgServer
 from rotator.sandbox.pairs import Pair, make_pair
 from rotator.sandbox.settings import APPS, BASE_PATH, MOUNT, settings
-from rotator.sandbox.vault import AppRoleFiles, BaoServer
+from rotator.sandbox.vault import BaoServer
+from rotator.sandbox.vault_api import AppRoleFiles, BaoApi
 
 _LONGEST = "768h"  # more than the server gives a token by default is cut to this
 
@@ -60,9 +61,10 @@ class Stage:
         knobs: of the org, beside those that follow from ``lifetimes``.
         durable: Vault keeps its data on disk, so that it can be stopped and started again.
         tls: the org serves HTTPS, as Salesforce does; None: HTTP, which needs no certificate.
+        vault: a server that runs already, with nothing of a sandbox in it, and goes on running.
     """
 
-    vault: BaoServer
+    vault: BaoApi
     org: OrgServer
     control: Control
     approle: AppRoleFiles
@@ -77,12 +79,14 @@ class Stage:
         *,
         durable: bool = False,
         tls: Tls | None = None,
+        vault: BaoApi | None = None,
     ) -> None:
         self.lifetimes = lifetimes
         self._policies = policies
         self._knobs = dict(knobs or {})
         self._durable = durable
         self._tls = tls
+        self._given_vault = vault
         self._ending = ExitStack()
 
     def start(self) -> Self:
@@ -90,8 +94,11 @@ class Stage:
         with ExitStack() as starting:
             # mkdtemp makes it with mode 0700.
             self.folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="rotator-sandbox-")))
-            storage = self.folder / "vault" if self._durable else None
-            self.vault = starting.enter_context(BaoServer(secrets.token_urlsafe(24), storage=storage))
+            if self._given_vault is None:
+                storage = self.folder / "vault" if self._durable else None
+                self.vault = starting.enter_context(BaoServer(secrets.token_urlsafe(24), storage=storage))
+            else:
+                self.vault = self._given_vault
             pairs = self._make_pairs()
             knobs = Knobs(
                 session_timeout_seconds=self.lifetimes.session_timeout_seconds,

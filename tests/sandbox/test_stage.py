@@ -18,7 +18,7 @@ from rotator.sandbox.control import Control, ControlError
 from rotator.sandbox.lifetimes import DEMO, SANDBOX
 from rotator.sandbox.settings import APPS
 from rotator.sandbox.stage import Stage
-from rotator.sandbox.vault import BaoError
+from rotator.sandbox.vault_api import BaoError
 
 QUICK = replace(SANDBOX, proofs=2, proof_span_seconds=0)
 RECORD = "secret/data/salesforce/acme/record"

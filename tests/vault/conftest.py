@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rotator.sandbox.vault import BaoServer
+from rotator.sandbox.vault_api import BaoApi
 from rotator.secret import Secret
 from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
@@ -21,7 +22,7 @@ from tests.world.fake_vault import FakeVault
 class RealVault:
     """What tests arrange on the real server, under the names that the fake uses."""
 
-    def __init__(self, bao: BaoServer, folder: Path) -> None:
+    def __init__(self, bao: BaoApi, folder: Path) -> None:
         self.bao = bao
         self.address = bao.address
         self.root_token = bao.root_token
@@ -112,13 +113,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def connect(base: str, clock: Clock) -> Iterator[Any]:
+def reach() -> dict[str, Any]:
+    """Settings without which the server cannot be reached."""
+    return {}
+
+
+@pytest.fixture
+def connect(base: str, clock: Clock, reach: dict[str, Any]) -> Iterator[Any]:
     """Make clients that are closed when the test is over."""
     clients = []
 
     def make(server: Any, login: Any = None, **settings: Any) -> VaultClient:
         login = login or Token(Secret(server.root_token))
-        client = VaultClient(VaultSettings(server.address, login, base_path=base, **settings), clock=clock)
+        settings = {"base_path": base, **reach, **settings}
+        client = VaultClient(VaultSettings(server.address, login, **settings), clock=clock)
         clients.append(client)
         return client
 

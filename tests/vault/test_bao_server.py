@@ -15,7 +15,8 @@ import pytest
 
 from rotator.core.model import Record
 from rotator.errors import Transient
-from rotator.sandbox.vault import BaoError, BaoServer
+from rotator.sandbox.vault import BaoServer
+from rotator.sandbox.vault_api import BaoError
 from rotator.vault.documents import Documents
 from rotator.vault.verify import verify
 from tests.vault.values import record

@@ -279,6 +279,21 @@ def test_another_host_gets_no_token_unless_it_is_listed(connect: Any, fake: Fake
     assert [seen.path for seen in active.seen] == ["auth/token/lookup-self"]
 
 
+def test_a_leader_that_cannot_be_reached_is_told_from_the_standby_that_leads_there(
+    connect: Any, fake: FakeVault, active: FakeVault
+):
+    active.stop()
+    where = f"{active.address}/v1/auth/token/lookup-self"
+    fake.inject(307, path="lookup-self", Location=where)
+    with pytest.raises(Transient) as caught:
+        Documents(connect(fake)).read_record("acme")
+    told = f"Vault at {active.address}, to which {fake.address} redirects, cannot be reached"
+    assert caught.value.message.startswith(told)
+    fake.stop()
+    with pytest.raises(Transient, match=f"Vault at {fake.address} cannot be reached"):
+        Documents(connect(fake)).read_record("acme")
+
+
 def redirected(connect: Any, fake: FakeVault, location: str, **settings: Any) -> RotatorError:
     fake.inject(307, path="lookup-self", Location=location)
     with pytest.raises(RotatorError) as caught:

@@ -9,7 +9,8 @@ import pytest
 
 from rotator.core.model import Record
 from rotator.errors import Misconfigured
-from rotator.sandbox.vault import BaoError, BaoServer
+from rotator.sandbox.vault import BaoServer
+from rotator.sandbox.vault_api import BaoError
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
 from rotator.vault.policies import Holder, policy

@@ -189,4 +189,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(head + body)
         self.close_connection = answer.headers.get("Connection") == "close"
 
-    do_GET = do_POST = do_PATCH = do_CONNECT = _serve  # noqa: N815 - the library's names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = do_CONNECT = _serve  # noqa: N815 - the library's names

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from rotator.sandbox.stage import Stage
-from rotator.sandbox.vault import BaoError
+from rotator.sandbox.vault_api import BaoError
 from tests.world.consumer import query_until_useful
 
 APPS = {"acme": "Rotator_Acme", "globex": "Rotator_Globex", "deployer": "Rotator_Deployer"}

@@ -22,7 +22,7 @@ from rotator.errors import Conflict
 from rotator.run.ask import ask
 from rotator.sandbox.lifetimes import Lifetimes
 from rotator.sandbox.stage import Stage, Tls
-from rotator.sandbox.vault import BaoError
+from rotator.sandbox.vault_api import BaoApi, BaoError
 from rotator.vault.documents import Documents
 from tests.world import rude
 from tests.world.consumer import Consumer, useful
@@ -245,6 +245,7 @@ def site(
     edit: Edit | None = None,
     durable: bool = False,
     tls: Tls | None = None,
+    vault: BaoApi | None = None,
     adopt: bool = True,
     weather: Mapping[str, object] | None = None,
 ) -> Iterator[Site]:
@@ -254,12 +255,15 @@ def site(
         edit: changes the configuration before the daemon reads it.
         durable: Vault can be stopped and started again.
         tls: the org serves HTTPS.
+        vault: a server that runs already.
         adopt: False: the daemon is not started yet.
         weather: knobs of the org; rude by default.
     """
     with ExitStack() as ending:
         org = rude.weather() if weather is None else weather
-        stage = ending.enter_context(Stage(sandbox_policies(), lifetimes, org, durable=durable, tls=tls))
+        stage = ending.enter_context(
+            Stage(sandbox_policies(), lifetimes, org, durable=durable, tls=tls, vault=vault)
+        )
         change(stage.config, _many_swaps, *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
         built = Site(stage, app.documents)
