@@ -8,6 +8,7 @@ its first start and unsealed on every start, so that it can be stopped and start
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
