@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ from rotator.sandbox.vault_api import BaoApi, BaoError
 
 _STOP_WITHIN_SECONDS = 10.0
 _START_ATTEMPTS = 5  # another process may take a port between our look and the server's bind
+_PORTS = range(20_000, 32_000)  # below Linux's ip_local_port_range
 _STARTED = re.compile(r"^==> OpenBao server started!", re.MULTILINE)  # only once the ports are its own
 _UNSEAL_KEY = re.compile(r"^Unseal Key: (\S+)$", re.MULTILINE)
 
@@ -211,14 +213,17 @@ class BaoServer(BaoApi):
 
 
 def _free_port_pair() -> int:
-    """Return a free port of loopback whose neighbour above is free too."""
+    """Return a free port of loopback whose neighbour above is free too.
+
+    None of those that the kernel gives to outgoing connections: one could be taken while the server is away.
+    """
     for _ in range(100):
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
             return port
     raise BaoError("no two neighbouring ports are free")
