@@ -47,7 +47,8 @@ def _validate(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise mistake(f"{value} has no unit", f"Write {value}s, {value}m, {value}h or {value}d.")
+        size = abs(value)
+        raise mistake(f"{value} has no unit", f"Write {size}s, {size}m, {size}h or {size}d.")
     if not isinstance(value, str):
         raise mistake(f"{shown(value)} is no duration", "Write it as 30d, 12h, 10m, 15s or 1h30m.")
     try:

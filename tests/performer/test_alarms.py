@@ -19,9 +19,10 @@ from rotator.core.model import (
     Snapshot,
     Terms,
     TokenFacts,
+    Trouble,
 )
 from rotator.performer import alarms
-from rotator.performer.station import Station
+from rotator.performer.station import Held, Station
 from rotator.show import logs
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -46,7 +47,7 @@ def heard():
             alarms.sound(station, Snapshot(record, 1, terms, **more), now)
             return [line["event"] for line in lines]
 
-        hear.lines = lines
+        hear.lines, hear.station = lines, station
         yield hear
 
 
@@ -111,3 +112,12 @@ def test_a_token_that_can_never_outlive_a_change_is_told(heard):
     assert heard(staged, tokens=(token(30, prolongable=False),), terms=replace(TERMS, accept_gap=True)) == []
     assert heard(staged, tokens=(token(90, prolongable=False),)) == []
     assert heard(staged, tokens=(token(30, prolongable=True),)) == []
+
+
+def test_a_dead_token_that_nobody_replaces_is_told_once_whatever_each_try_meets(heard):
+    dead = steady(200, trouble=(Trouble("token:u", NOON, "session.dead", "it is over"),))
+    assert heard(dead, NOON + TERMS.verify_every / 2) == []
+    for number, code in enumerate(("salesforce.timeout", "salesforce.unreachable") * 2):
+        heard.station.held["mint:u"] = Held(failures=number + 1, code=code, message="no token")
+        told = heard(dead, NOON + TERMS.verify_every * (number + 1))
+        assert told == (["token.not_replaced"] if number == 0 else [])

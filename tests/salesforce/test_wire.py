@@ -434,7 +434,9 @@ def test_retry_after_is_seconds_or_a_date_by_the_servers_clock(value: str, secon
     assert reply(headers).retry_after_seconds == seconds
 
 
-@pytest.mark.parametrize("value", [None, "", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT"])
+@pytest.mark.parametrize(
+    "value", [None, "", "yesterday", "Mon, 99 Nov 2026 10:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -1200"]
+)
 def test_a_date_that_cannot_be_read_is_none(value: str | None) -> None:
     assert reply({} if value is None else {"Date": value}).date is None
 
