@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET  # only to add an element
 import pytest
 
 from rotator.doctor import sessions
+from rotator.errors import Misconfigured
 from rotator.salesforce.rest import Org
 from rotator.sandbox.org.apps import MANAGE_USERS, MODIFY_METADATA, VIEW_SETUP
 from rotator.sandbox.org.components import CONNECTED_APP, OAUTH_POLICIES
@@ -307,3 +308,17 @@ def test_where_the_policies_cannot_be_read_the_way_is_told_all_the_same(rotator,
     hint = failures(ran)[f"globex: pre-authorisation of {USER}"]
     assert f"select a permission set, and assign it to {USER}" in hint
     assert finding(ran, "globex: session timeout")["looked"] is False
+
+
+def test_what_opens_a_session_is_tried_once_also_when_it_is_refused():
+    tried = []
+
+    def refused():
+        tried.append(1)
+        raise Misconfigured("no", code="deployer.refused")
+
+    opened = sessions._once(refused)
+    for _ in range(3):
+        with pytest.raises(Misconfigured):
+            opened()
+    assert len(tried) == 1

@@ -242,3 +242,11 @@ def test_what_a_publisher_remarks_on_a_deploy_is_in_the_log(lab, globex):
     answer = Answer(Kind.PENDING, globex.clock(), ticket="0Af000000000001", message=remark)
     tell_action(globex.station, Deploy(1, by_hand=False), answer, again=False)
     assert [line["message"] for line in lab.told("deploy.sent", credential="globex")] == [remark]
+
+
+def test_the_end_of_a_deploy_is_told_with_the_ticket_of_its_beginning(lab, globex):
+    poll = Poll(1, "0Af000000000001", globex.clock(), cancel=False)
+    tell_action(globex.station, poll, Answer(Kind.OK, globex.clock()), again=False)
+    assert [line["ticket"] for line in lab.told("deploy.finished", credential="globex")] == [
+        "0Af000000000001"
+    ]

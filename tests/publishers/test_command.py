@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rotator.core.effects import Kind
+from rotator.publishers import command as module
 from rotator.publishers import supervisor
 from rotator.publishers.command import CommandPublisher, _End, _supervised
 from rotator.show.logs import redactor
@@ -313,3 +315,16 @@ def test_where_there_is_no_room_for_the_certificate_the_program_was_surely_not_r
     )
     assert supervisor.run(job) == {"error": "No such file or directory"}
     assert not ran.exists()
+
+
+def test_a_machine_that_starts_no_process_is_tried_again_and_not_taken_for_a_wrong_setting(
+    program, new_pem, monkeypatch
+):
+    def exhausted(*_any, **_more):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    publisher = program("exit 0")
+    monkeypatch.setattr(module, "_supervised", exhausted)
+    answer = publisher.deploy(new_pem, soon())
+    assert (answer.kind, answer.code, answer.lasting) == (Kind.FAILED, "publisher.not_started", False)
+    assert "Too many open files" in answer.message
