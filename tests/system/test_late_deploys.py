@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.world.site import FAST, site
+from tests.world.site import HASTY, site
 
 pytestmark = pytest.mark.timeout(180)
 
 LATE_SECONDS = 4
-PATIENT = replace(FAST, quarantine_seconds=40)
+PATIENT = replace(HASTY, quarantine_seconds=40)
 
 
 @pytest.mark.parametrize(

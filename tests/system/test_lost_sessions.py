@@ -7,23 +7,23 @@ from datetime import datetime
 import pytest
 
 from tests.world.consumer import READ_EVERY_SECONDS
-from tests.world.site import FAST, site
+from tests.world.site import HASTY, site
 
 pytestmark = pytest.mark.timeout(180)
 
-RETRY_CEILING_SECONDS = 10 * FAST.retry_seconds
-CALLS_SECONDS = 2 * FAST.read_timeout_seconds
-NOTICED_SECONDS = FAST.verify_seconds + CALLS_SECONDS
+RETRY_CEILING_SECONDS = 10 * HASTY.retry_seconds
+CALLS_SECONDS = 2 * HASTY.read_timeout_seconds
+NOTICED_SECONDS = HASTY.verify_seconds + CALLS_SECONDS
 # A dead session is noticed by the next verification; then every key that the org may take is tried until the
 # certificate has spread, and consumers read again.
 RESTORED_SECONDS = (
-    NOTICED_SECONDS + FAST.propagation_seconds + RETRY_CEILING_SECONDS + CALLS_SECONDS + READ_EVERY_SECONDS
+    NOTICED_SECONDS + HASTY.propagation_seconds + RETRY_CEILING_SECONDS + CALLS_SECONDS + READ_EVERY_SECONDS
 )
 # Where no key is taken the change is given up first, and the deployer brings the old certificate back.
 BROUGHT_BACK_SECONDS = (
     RESTORED_SECONDS
-    + FAST.proof_deadline_seconds
-    + 2 * (FAST.deploy_seconds + FAST.poll_seconds + CALLS_SECONDS)
+    + HASTY.proof_deadline_seconds
+    + 2 * (HASTY.deploy_seconds + HASTY.poll_seconds + CALLS_SECONDS)
 )
 
 
@@ -38,7 +38,7 @@ BROUGHT_BACK_SECONDS = (
 def test_service_is_restored_within_the_stated_time_and_the_record_says_since_when_it_was_gone(
     knobs, bound_seconds, current, figures
 ):
-    with site() as here, here.consuming():
+    with site(HASTY) as here, here.consuming():
         since = here.journal.mark()
         here.control.knobs(**knobs)
         here.ask("acme")

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rotator.core.model import Ask
-from tests.world.site import site
+from tests.world.site import HASTY, site
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(180)
 def test_after_a_spoilt_deploy_the_key_that_the_org_takes_is_current_and_the_next_rotation_holds(
     knob, told, promoted, figures
 ):
-    with site() as here, here.consuming():
+    with site(HASTY) as here, here.consuming():
         since = here.journal.mark()
         here.control.knobs(**knob)
         here.ask("acme")

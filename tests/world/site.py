@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,9 @@ FAST = Lifetimes(
     proofs=3,
     proof_span_seconds=0.9,
     proof_retry_seconds=0.3,
-    proof_deadline_seconds=8,
+    proof_deadline_seconds=40,
     slow_servers_seconds=5,
-    deploy_deadline_seconds=8,
+    deploy_deadline_seconds=40,
     poll_seconds=0.3,
     lease_seconds=6.5,
     connect_timeout_seconds=1,
@@ -57,7 +58,10 @@ FAST = Lifetimes(
     propagation_seconds=1,
     deploy_seconds=0.5,
 )
-"""A rotation takes about four seconds; none comes due by itself."""
+"""A rotation takes about four seconds; none comes due by itself. A daemon may take long to come back."""
+
+HASTY = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
+"""Gives a change up soon."""
 
 ASSERTION = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}")
 VAULT_TOKEN = re.compile(r"\b(?:hv)?[sb]\.[A-Za-z0-9_-]{20,}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from tests.world.site import FAST, site
+from tests.world.site import site
 
 pytestmark = [
     pytest.mark.judge("OpenBao raft, 3 nodes"),
@@ -16,8 +14,6 @@ pytestmark = [
 ]
 
 MOMENTS = ("key.created", "deploy.sent", "proof.passed")
-# An election takes longer than a change may take elsewhere: it would be given up, and the old certificate brought back.
-PATIENT = replace(FAST, deploy_deadline_seconds=40, proof_deadline_seconds=40)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +28,7 @@ def test_rotations_in_which_the_leader_of_vault_dies_end_well_and_no_consumer_no
     def through_it(settings):
         settings["vault"] |= {"address": asked.address, "ca_file": str(nodes.authority.ca_file)}
 
-    with site(PATIENT, vault=nodes, edit=through_it) as here, here.consuming():
+    with site(vault=nodes, edit=through_it) as here, here.consuming():
         for number, event in enumerate(MOMENTS):
             nodes.demote(asked)
             since = here.journal.mark()
