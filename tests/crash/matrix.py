@@ -20,8 +20,9 @@ from tests.crash.run import Ran, run
 from tests.crash.wire import Point, Side, Write
 
 AGAIN = "python -m tests.crash --path {} --at {}"
-MATTERS_MOST = re.compile(r"org/(deploy|by-program.*)#1|vault/data/\w+/keys/\d+#1|vault/destroy/.*#1")
-END_OF_CHANGE = re.compile(r"vault/data/\w+/record:steady#1")
+MATTERS_MOST = re.compile(
+    r"org/(deploy|by-program.*)#1|vault/data/\w+/(keys/\d+|record:steady:\d+)#1|vault/destroy/.*#1"
+)
 
 Tell = Callable[[str], None]
 
@@ -35,15 +36,11 @@ def sample(points: list[Point], count: int | None, seed: int) -> list[Point]:
     """Return so many points, in their order; None: all. What matters most is among them whatever the count."""
     if count is None or count >= len(points):
         return points
-    taken = {point for point in points if matters_most(point.write)}
+    taken = {point for point in points if MATTERS_MOST.fullmatch(str(point.write))}
     rest = [point for point in points if point not in taken]
     chance = random.Random(seed)  # noqa: S311 - a seeded choice
     taken.update(chance.sample(rest, max(0, count - len(taken))))
     return [point for point in points if point in taken]
-
-
-def matters_most(write: Write) -> bool:
-    return any(pattern.fullmatch(str(write)) for pattern in (MATTERS_MOST, END_OF_CHANGE))
 
 
 def walk(name: str, point: Point | None = None, wanted: State | None = None) -> Ran:
@@ -76,10 +73,7 @@ class Matrix:
             self.undisturbed = {name: first[name] for name in self._names}
             for ran in self.undisturbed.values():
                 self._tell_failure(ran)
-            runs = set()
-            for name, ran in self.undisturbed.items():
-                points = [] if ran.wrong else self._choose(points_of(ran.writes))
-                runs |= {pool.submit(walk, name, point, ran.state) for point in points}
+            runs = {pool.submit(walk, *task) for task in self._tasks()}
             for future in as_completed(runs):
                 ran = future.result()
                 self.killed[ran.path].append(ran)
@@ -87,6 +81,17 @@ class Matrix:
         for line in (*self._table(), self._figures()):
             self._tell(line)
         return not self._failed()
+
+    def _tasks(self) -> list[tuple[str, Point, State]]:
+        """Return what is to be run, mixed, so that no path is left to the end alone."""
+        tasks = [
+            (name, point, ran.state)
+            for name, ran in self.undisturbed.items()
+            if not ran.wrong
+            for point in self._choose(points_of(ran.writes))
+        ]
+        random.Random(len(tasks)).shuffle(tasks)  # noqa: S311 - an order
+        return tasks
 
     def _failed(self) -> list[Ran]:
         return [ran for ran in (*self.undisturbed.values(), *self._all()) if ran.wrong]

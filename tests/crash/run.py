@@ -22,6 +22,9 @@ WITHIN_SECONDS = 150.0
 MOST_STEPS = 200
 """Within so many decisions after the restart all must be at rest."""
 
+QUIET_SECONDS = 1.0
+"""For so long nothing was written when a path begins: what belongs to what came before must not count."""
+
 LOOK_EVERY_SECONDS = CALL_EVERY_SECONDS = 0.3
 LAST_WRITES, LAST_LINES = 8, 30
 
@@ -117,6 +120,8 @@ class _Walk:
         if path.restart:
             here.daemon.stop()
             here.edit(path.restart)
+        else:
+            here.until("the daemon is quiet", lambda: self._wire.quiet_seconds() > QUIET_SECONDS)
 
     def _drive(self, script: Iterator[None]) -> None:
         """Let people act until the script is over and all is at rest. Meanwhile a killed daemon is started again."""
@@ -163,9 +168,8 @@ class _Walk:
     def _judge(self) -> None:
         here, ran = self._here, self._ran
         ran.state = end_state(here)
-        ran.calls, ran.failed_calls = (
-            sum(counts) for counts in zip(*((one.calls, one.failed) for one in here.consumers), strict=True)
-        )
+        ran.calls = sum(one.calls for one in here.consumers)
+        ran.failed_calls = sum(one.failed for one in here.consumers)
         if self._killed_at is not None:
             ran.rest += len(self._wire.writes)
             ran.steps = here.journal.find("daemon.stopped", self._since)[-1]["steps"]

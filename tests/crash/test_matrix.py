@@ -15,14 +15,14 @@ from tests.world.http_fake import Request
 
 SECRET = "a secret that is long enough for HS256"
 WRITES = [
-    Write("vault/data/acme/record:creating", 1),
+    Write("vault/data/acme/record:creating:1", 1),
     Write("vault/data/acme/keys/2", 1),
-    Write("vault/data/acme/record:staged", 1),
+    Write("vault/data/acme/record:staged:1", 1),
     Write("org/check", 1),
     Write("org/deploy", 1),
     Write("org/token:acme:a@acme.example", 1),
     Write("org/token:acme:a@acme.example", 2),
-    Write("vault/data/acme/record:steady", 1),
+    Write("vault/data/acme/record:steady:2", 1),
 ]
 
 
@@ -38,8 +38,8 @@ def request(method, path, body=b""):
         (
             "POST",
             "secret/data/salesforce/acme/record",
-            json.dumps({"data": {"phase": "proving"}}).encode(),
-            "vault/data/acme/record:proving",
+            json.dumps({"data": {"phase": "proving", "history": [{}]}}).encode(),
+            "vault/data/acme/record:proving:1",
         ),
         ("POST", "secret/data/salesforce/acme/keys/2", b"{}", "vault/data/acme/keys/2"),
         ("PUT", "secret/destroy/salesforce/acme/keys/2", b"{}", "vault/destroy/acme/keys/2"),
@@ -99,7 +99,7 @@ def test_a_sample_always_holds_both_sides_of_deploy_key_and_end_and_the_same_res
     always = [str(point) for point in sample(points, 0, seed=1)]
     assert always == [
         f"{side}:{write}"
-        for write in ("vault/data/acme/keys/2#1", "org/deploy#1", "vault/data/acme/record:steady#1")
+        for write in ("vault/data/acme/keys/2#1", "org/deploy#1", "vault/data/acme/record:steady:2#1")
         for side in ("before", "after")
     ]
     assert sample(points, 9, seed=1) == sample(points, 9, seed=1) != sample(points, 9, seed=2)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -81,6 +82,7 @@ class Wire:
         self._counts: Counter[str] = Counter()
         self._point: Point | None = None
         self._watching = False
+        self._wrote_at = time.monotonic()
         self.writes: list[Write] = []
         self.reads: set[str] = set()
         self._killed = False
@@ -112,6 +114,10 @@ class Wire:
         for credential in settings["credentials"].values():
             credential["login_url"] = self._org.address
 
+    def quiet_seconds(self) -> float:
+        """Return for how long the daemon has written nothing."""
+        return time.monotonic() - self._wrote_at
+
     def watch(self, point: Point | None) -> None:
         """Count from here on, and kill at a point, once."""
         with self._lock:
@@ -139,6 +145,7 @@ class Wire:
         return spoil
 
     def _pass(self, name: str, forward: Forward) -> Answer:
+        self._wrote_at = time.monotonic()
         if not self._watching:
             return forward()
         with self._lock:

@@ -2,7 +2,7 @@
 
 Whatever is not known to read alone counts as a write, so that one which is new in rotator gets its points by itself.
 A name says what is written where, without what differs from run to run (ids, times, keys):
-``vault/data/acme/record:proving``, ``org/token:acme:integration@acme.example``, ``org/deploy``.
+``vault/data/acme/record:proving:1``, ``org/token:acme:integration@acme.example``, ``org/deploy``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rotator.sandbox.settings import BASE_PATH, MOUNT
 from tests.world.http_fake import Request
 
 READING = frozenset({"GET", "HEAD", "LIST"})
+RECORD = re.compile(r"data/[^/]+/record")
 SOAP_OPERATION = re.compile(rb"Body>\s*<(\w+)")
 SOAP_READS = re.compile(r"check|describe|get|list|read|retrieve")
 
@@ -26,16 +27,16 @@ def write_to_vault(request: Request) -> str | None:
     """Return the name of a write to Vault; None for what only reads."""
     if request.method in READING:
         return None
-    path = (
-        unquote(request.path).removeprefix("/v1/").replace(f"{MOUNT}/", "", 1).replace(f"{BASE_PATH}/", "", 1)
-    )
+    path = unquote(request.path).removeprefix("/v1/")
+    path = path.replace(f"{MOUNT}/", "", 1).replace(f"{BASE_PATH}/", "", 1)
     verb = "delete-" if request.method == "DELETE" else ""
-    phase = (
-        f":{json.loads(request.body)['data']['phase']}"
-        if path.endswith("/record") and path.startswith("data/")
-        else ""
-    )
-    return f"vault/{verb}{path}{phase}"
+    return f"vault/{verb}{path}{_progress(request.body) if RECORD.fullmatch(path) else ''}"
+
+
+def _progress(body: bytes) -> str:
+    """Return what a record says: its phase, and how many changes have ended."""
+    record = json.loads(body)["data"]
+    return f":{record['phase']}:{len(record['history'])}"
 
 
 def write_to_org(request: Request, credentials: Mapping[str, str]) -> str | None:

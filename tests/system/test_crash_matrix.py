@@ -12,7 +12,7 @@ from tests.crash.wire import Point
 
 pytestmark = pytest.mark.timeout(240)
 
-AT = Point.read("before:vault/data/acme/record:steady#1")
+AT = Point.read("before:vault/data/acme/record:steady:1#1")
 FORGETFUL = '''\
 """Takes a request away as soon as it is read: whoever is killed before the record tells of it has lost it."""
 from rotator.vault.documents import Documents
