@@ -116,10 +116,18 @@ class Ledger:
         """Return what does not hold now. No daemon may write meanwhile."""
         return [violation for name in self.names for violation in self._of_one(name)]
 
+    def key_violations(self) -> list[str]:
+        """Return what does not hold of keys and certificates, for which no moment is excepted."""
+        return [violation for name in self.names for violation in self._keys(name, self.record(name))]
+
     def _of_one(self, name: str) -> Iterator[str]:
-        record, keys = self.record(name), self.keys(name)
+        record = self.record(name)
         for user in PUBLISHED.get(name, ()):
             yield from self._token(name, user, record)
+        yield from self._keys(name, record)
+
+    def _keys(self, name: str, record: dict[str, Any]) -> Iterator[str]:
+        keys = self.keys(name)
         living = {key.fingerprint for key in keys.values() if key.private_key}
         for fingerprint in self.org_fingerprints(name) - living:
             yield f"{name}: the org has certificate {fingerprint[:12]}, whose key is not in Vault"
