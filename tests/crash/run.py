@@ -103,7 +103,9 @@ class _Walk:
             self._wire.ignore()
             if self._killed_at is not None:
                 self._ran.seconds = time.monotonic() - self._killed_at
-            here.daemon.stop()
+            code, _seconds = here.daemon.stop()
+            if code:
+                self._ran.wrong.append(f"the daemon ended with exit code {code}")
         self._judge()
 
     def _prepare(self) -> None:
