@@ -10,7 +10,7 @@ from tests.crash.paths import PATHS
 from tests.crash.run import run
 from tests.crash.wire import Point
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 AT = Point.read("before:vault/data/acme/record:steady:1#1")
 FORGETFUL = '''\
