@@ -19,7 +19,6 @@ from tests.crash.paths import PATHS
 from tests.crash.run import Ran, run
 from tests.crash.wire import Point, Side, Write
 
-AGAIN = "python -m tests.crash --path {} --at {}"
 MATTERS_MOST = re.compile(
     r"org/(deploy|by-program.*)#1|vault/data/\w+/(keys/\d+|record:steady:\d+)#1|vault/destroy/.*#1"
 )
@@ -110,12 +109,8 @@ class Matrix:
             self._tell(f"{ran.path:12} {ran.point or 'without a kill'!s:64} FAILED")
             for line in (*(f"  {one}" for one in ran.wrong), *ran.story):
                 self._tell(line)
-            again = (
-                AGAIN.format(ran.path, ran.point)
-                if ran.point
-                else f"{AGAIN.partition(' --at')[0]} --points 0"
-            )
-            self._tell("  again: " + again.format(ran.path))
+            which = f"--at {ran.point}" if ran.point else "--points 0"
+            self._tell(f'  again: make crash ARGS="--path {ran.path} {which}"')
 
     def _table(self) -> Iterator[str]:
         yield ""

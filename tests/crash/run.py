@@ -89,7 +89,7 @@ class _Walk:
         self._within_seconds = within_seconds
         self._here, self._wire, self._path, self._ran = here, wire, path, ran
         self._killed_at: float | None = None
-        self._since = 0
+        self._since = self._written_before = 0
 
     def walk(self) -> None:
         here, path = self._here, self._path
@@ -136,7 +136,7 @@ class _Walk:
 
     def _start_again(self) -> None:
         self._killed_at = time.monotonic()
-        self._ran.rest = -len(self._wire.writes)
+        self._written_before = len(self._wire.writes)
         if self._path.adopted and not self._path.spoilt:
             self._ran.wrong += [f"right after the kill: {one}" for one in self._here.ledger.key_violations()]
         self._since = self._here.journal.mark()
@@ -169,7 +169,7 @@ class _Walk:
         ran.calls = sum(one.calls for one in here.consumers)
         ran.failed_calls = sum(one.failed for one in here.consumers)
         if self._killed_at is not None:
-            ran.rest += len(self._wire.writes)
+            ran.rest = len(self._wire.writes) - self._written_before
             ran.steps = here.journal.find("daemon.stopped", self._since)[-1]["steps"]
             if ran.steps > MOST_STEPS:
                 ran.wrong.append(f"{ran.steps} decisions are more than {MOST_STEPS}")
