@@ -31,7 +31,7 @@ class Publisher(Protocol):
         """Bring the certificate in. Nothing is sent at or after ``send_before``.
 
         Returns OK; PENDING with a ticket; REFUSED: the slot is as it was; FAILED: surely nothing was sent;
-        UNKNOWN: perhaps it was.
+        UNKNOWN: perhaps it was, with a ticket if that tells it from a call that was cut off.
         """
 
     def poll(self, certificate_pem: str, *, ticket: str | None, since: datetime, cancel: bool) -> Answer:
@@ -39,7 +39,7 @@ class Publisher(Protocol):
 
         ``cancel`` asks for its end, which is not seen before a later poll.
 
-        Returns OK; PENDING; ABSENT: nothing of ours is or was under way; REFUSED: it ended without bringing the
+        Returns OK; PENDING; ABSENT: nothing of ours is under way, and it is to be deployed again; REFUSED: it ended without bringing the
         certificate in; FAILED: it could not be found out.
         """
 

@@ -9,7 +9,8 @@ It gets the certificate (PEM) on standard input and as a file, and tells by its 
 anything else, timeout  perhaps done: the proofs find out, and the old certificate is brought back if need be
 ======================  =========================================================================================
 
-It must be safe to run again with the same certificate. Processes that it leaves behind are killed when it ends: what
+It must be safe to run again with the same certificate: that is done where the daemon was killed meanwhile, for nobody
+knows then how far the program came. Processes that it leaves behind are killed when it ends: what
 they did later could undo a later deploy. It is killed with all of them when its time is over, and also when the daemon
 is gone: another one takes over then. :mod:`rotator.publishers.supervisor` sees to that.
 """
@@ -42,6 +43,9 @@ from rotator.show.logs import redactor
 MEANINGS: Final = {0: Kind.OK, 75: Kind.FAILED, 1: Kind.REFUSED, 65: Kind.REFUSED}
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What the program sees of the daemon's environment, which may hold credentials of Vault."""
+
+ENDED: Final = "ended"
+"""The ticket of a program whose end was seen, whatever it may mean. One without it was cut off with its daemon."""
 
 _SUPERVISOR = (sys.executable, "-I", "-S", supervisor.__file__)
 _GRACE_SECONDS = supervisor.KILLING_SECONDS + 10
@@ -89,7 +93,12 @@ class CommandPublisher:
             return failed(problem, self._clock())
 
     def poll(self, certificate_pem: str, *, ticket: str | None, since: datetime, cancel: bool) -> Answer:  # noqa: ARG002 - the protocol's
-        """A program that has ended can't be asked; whether the certificate is in, the proofs find out."""
+        """A program that has ended can't be asked; whether the certificate is in, the proofs find out.
+
+        One that was killed with its daemon is run again, unless that comes too late: most likely it did nothing.
+        """
+        if ticket is None and not cancel:
+            return Answer(Kind.ABSENT, self._clock(), message="nobody saw the program end: it is run again")
         return Answer(Kind.OK, self._clock(), message="what the program did is for the proofs to find out")
 
     def verify(self) -> Iterator[Finding]:
@@ -127,8 +136,14 @@ class CommandPublisher:
         return self._answer(kind, f"the program ended with status {status}{said if status else ''}")
 
     def _answer(self, kind: Kind, message: str) -> Answer:
-        hint = "" if kind is Kind.OK else "See the program's own log."
-        return Answer(kind, self._clock(), code=f"publisher.command.{kind}", message=message, hint=hint)
+        return Answer(
+            kind,
+            self._clock(),
+            code=f"publisher.command.{kind}",
+            message=message,
+            hint="" if kind is Kind.OK else "See the program's own log.",
+            ticket=ENDED if kind is Kind.UNKNOWN else None,
+        )
 
     def _run(self, certificate_pem: str, seconds: float) -> _End:
         """Run the program with the certificate. Raises Misconfigured when it can't be started, Transient if too late."""

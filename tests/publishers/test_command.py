@@ -55,6 +55,19 @@ def test_the_exit_status_tells_what_was_done(program, new_pem, status, kind):
     assert program(f"exit {status}").deploy(new_pem, soon()).kind is kind
 
 
+def test_a_program_whose_end_nobody_saw_is_run_again_unless_that_comes_too_late(program, new_pem):
+    publisher = program("exit 2")
+    since = datetime.now(UTC)
+
+    def poll(ticket, *, late=False):
+        return publisher.poll(new_pem, ticket=ticket, since=since, cancel=late).kind
+
+    assert poll(None) is Kind.ABSENT
+    assert poll(None, late=True) is Kind.OK  # the proofs find out
+    seen = publisher.deploy(new_pem, soon())
+    assert poll(seen.ticket) is Kind.OK
+
+
 def test_a_program_that_is_killed_may_have_done_it(program, new_pem):
     answer = program("kill -9 $$").deploy(new_pem, soon())
     assert answer.kind is Kind.UNKNOWN

@@ -49,6 +49,7 @@ class Consumer(threading.Thread):
         user: str,
         *,
         read_every_seconds: float = READ_EVERY_SECONDS,
+        call_every_seconds: float = CALL_EVERY_SECONDS,
     ) -> None:
         super().__init__(name=f"consumer {user}", daemon=True)
         self.credential, self.user = credential, user
@@ -58,7 +59,7 @@ class Consumer(threading.Thread):
         self.words: list[str] = []
         self._url = f"{vault_address}/v1/secret/data/salesforce/{credential}/tokens/{quote(user, safe='@')}"
         self._headers = {"X-Vault-Token": vault_token}
-        self._read_every_seconds = read_every_seconds
+        self._read_every_seconds, self._call_every_seconds = read_every_seconds, call_every_seconds
         self._document: dict[str, Any] = {}
         self._read_at = -float("inf")
         self._stopping = threading.Event()
@@ -72,7 +73,7 @@ class Consumer(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        while not self._stopping.wait(CALL_EVERY_SECONDS):
+        while not self._stopping.wait(self._call_every_seconds):
             if self._is_due():
                 self._read()
             if self._document:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,16 +40,29 @@ class Key:
 
 
 class Ledger:
-    """Reads and judges. ``secrets`` gathers every secret that was ever seen, to search the logs for."""
+    """Reads and judges. ``secrets`` gathers every secret that was ever seen, to search the logs for.
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    Args:
+        names: the credentials that are served.
+    """
+
+    def __init__(self, stage: Stage, names: Iterable[str] = APPS) -> None:
+        self.stage, self.names = stage, tuple(names)
+        self.published = {name: users for name, users in PUBLISHED.items() if name in self.names}
         self.secrets: dict[str, str] = {}
 
     # -- what there is
 
     def read(self, path: str) -> dict[str, Any]:
         return self.stage.vault.request("GET", path)["data"]
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is anything at a path below the base path, be it deleted."""
+        try:
+            self.read(f"secret/metadata/{BASE}/{quote(path, safe='/@')}")
+        except BaoError:
+            return False
+        return True
 
     def record(self, name: str) -> dict[str, Any]:
         return self.read(f"secret/data/{BASE}/{name}/record")["data"]
@@ -81,7 +94,7 @@ class Ledger:
 
     def keep_all_versions(self) -> None:
         """Let Vault keep every version of the records from now on, so that no transition escapes."""
-        for name in APPS:
+        for name in self.names:
             path = f"secret/metadata/{BASE}/{name}/record"
             self.stage.vault.request("POST", path, {"max_versions": 100_000})
 
@@ -101,12 +114,20 @@ class Ledger:
 
     def violations(self) -> list[str]:
         """Return what does not hold now. No daemon may write meanwhile."""
-        return [violation for name in APPS for violation in self._of_one(name)]
+        return [violation for name in self.names for violation in self._of_one(name)]
+
+    def key_violations(self) -> list[str]:
+        """Return what does not hold of keys and certificates, for which no moment is excepted."""
+        return [violation for name in self.names for violation in self._keys(name, self.record(name))]
 
     def _of_one(self, name: str) -> Iterator[str]:
-        record, keys = self.record(name), self.keys(name)
+        record = self.record(name)
         for user in PUBLISHED.get(name, ()):
             yield from self._token(name, user, record)
+        yield from self._keys(name, record)
+
+    def _keys(self, name: str, record: dict[str, Any]) -> Iterator[str]:
+        keys = self.keys(name)
         living = {key.fingerprint for key in keys.values() if key.private_key}
         for fingerprint in self.org_fingerprints(name) - living:
             yield f"{name}: the org has certificate {fingerprint[:12]}, whose key is not in Vault"

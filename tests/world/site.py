@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,9 +26,9 @@ from rotator.sandbox.stage import Stage, Tls
 from rotator.sandbox.vault_api import BaoApi, BaoError
 from rotator.vault.documents import Documents
 from tests.world import rude
-from tests.world.consumer import Consumer, useful
+from tests.world.consumer import CALL_EVERY_SECONDS, Consumer, useful
 from tests.world.daemon import Daemon, Journal
-from tests.world.ledger import APPS, PUBLISHED, Ledger
+from tests.world.ledger import APPS, Ledger
 
 FAST = Lifetimes(
     first_due_seconds=1200,
@@ -78,11 +78,11 @@ class Site:
         seen_tokens: every access token that the org ever gave, those for proofs and deploys included.
     """
 
-    def __init__(self, stage: Stage, documents: Documents) -> None:
+    def __init__(self, stage: Stage, documents: Documents, names: Iterable[str]) -> None:
         self.stage, self.asking = stage, documents
         self.control = stage.control
         self.journal = Journal()
-        self.ledger = Ledger(stage)
+        self.ledger = Ledger(stage, names)
         self.daemon = Daemon(stage.config, self.journal)
         self.consumers: list[Consumer] = []
         self.seen_tokens: set[str] = set()
@@ -105,23 +105,28 @@ class Site:
 
     def await_adoption(self) -> None:
         """Wait until the keys made by hand are taken over and all tokens published."""
-        for name in APPS:
+        for name in self.ledger.names:
             self.journal.wait_for("key.promoted", credential=name, serial=1)
-        for users in PUBLISHED.values():
+        for users in self.ledger.published.values():
             for user in users:
                 self.journal.wait_for("token.published", user=user)
         self.ledger.keep_all_versions()
 
     @contextmanager
-    def consuming(self, *users: str) -> Iterator[None]:
+    def consuming(self, *users: str, every_seconds: float = CALL_EVERY_SECONDS) -> Iterator[None]:
         """Let consumers work meanwhile, by default as every user."""
         chosen = [
-            (name, user) for name, known in PUBLISHED.items() for user in known if not users or user in users
+            (name, user)
+            for name, known in self.ledger.published.items()
+            for user in known
+            if not users or user in users
         ]
         with ExitStack() as running:
             for name, user in chosen:
                 token = self.stage.consumer_token_file(name).read_text()
-                consumer = Consumer(self.stage.vault.address, token, name, user)
+                consumer = Consumer(
+                    self.stage.vault.address, token, name, user, call_every_seconds=every_seconds
+                )
                 self.consumers.append(running.enter_context(consumer))
             yield
 
@@ -155,7 +160,7 @@ class Site:
 
     def await_steady(self, *names: str, within_seconds: float = 90.0) -> float:
         """Wait until no change is under way and the org has the current certificates; return the seconds."""
-        chosen = names or tuple(APPS)
+        chosen = names or self.ledger.names
         found: list[str] = []
 
         def steady() -> bool:
@@ -181,7 +186,7 @@ class Site:
         """Assert that everything holds that must hold at the end; the daemon may run or not. Return the figures."""
         lives = self.stage.lifetimes
         promotions, wrong = 0, []
-        for name in APPS:
+        for name in self.ledger.names:
             count, found = self.ledger.unproved(name, max(lives.proofs, 2), lives.proof_span_seconds)
             promotions += count
             wrong += found
@@ -252,6 +257,7 @@ def site(
     vault: BaoApi | None = None,
     adopt: bool = True,
     weather: Mapping[str, object] | None = None,
+    names: Iterable[str] = APPS,
 ) -> Iterator[Site]:
     """Build a site whose org is rude, run the daemon, and leave nothing behind. No secret may have come into the log.
 
@@ -262,15 +268,17 @@ def site(
         vault: a server that runs already.
         adopt: False: the daemon is not started yet.
         weather: knobs of the org; rude by default.
+        names: the credentials that are served.
     """
     with ExitStack() as ending:
         org = rude.weather() if weather is None else weather
         stage = ending.enter_context(
             Stage(sandbox_policies(), lifetimes, org, durable=durable, tls=tls, vault=vault)
         )
-        change(stage.config, _many_swaps, *([edit] if edit else []))
+        names = tuple(names)
+        change(stage.config, _many_swaps, lambda settings: _only(settings, names), *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
-        built = Site(stage, app.documents)
+        built = Site(stage, app.documents, names)
         ending.enter_context(built.daemon)
         if adopt:
             built.adopt()
@@ -289,3 +297,11 @@ def change(config: Path, *edits: Edit) -> None:
 
 def _many_swaps(settings: dict[str, Any]) -> None:
     settings["defaults"]["rotation"]["swaps_a_day"] = 200
+
+
+def _only(settings: dict[str, Any], names: Iterable[str]) -> None:
+    """Leave out what is not served. Who then has no deployer has its certificates brought in by hand."""
+    settings["credentials"] = {name: settings["credentials"][name] for name in names}
+    for credential in settings["credentials"].values():
+        if credential["deploy"].get("with", "deployer") not in settings["credentials"]:
+            credential["deploy"] = {"publisher": "manual"}

@@ -1,4 +1,4 @@
-"""A proxy in front of a real Vault that spoils what it is told to: as standbys, load balancers and networks do."""
+"""A proxy in front of a real server that spoils what it is told to: as standbys, load balancers and networks do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection
 from typing import Self
 
 from rotator.sandbox.vault_api import BaoApi
@@ -16,7 +17,7 @@ HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-en
 
 Forward = Callable[[], Answer]
 Spoil = Callable[[Request, Forward], Answer]
-"""Returns what the client gets. Only what it forwards reaches Vault and takes effect."""
+"""Returns what the client gets. Only what it forwards reaches the server and takes effect."""
 
 
 def instead(answer: Answer) -> Spoil:
@@ -72,11 +73,15 @@ class Rule:
         return self.nth <= self.seen and (self.times is None or self.seen < self.nth + self.times)
 
 
-class VaultProxy:
-    """Serves until its ``with`` block ends. What no rule takes goes through unchanged."""
+class Proxy:
+    """Serves until its ``with`` block ends. What no rule takes goes through unchanged.
 
-    def __init__(self, upstream: BaoApi, *, tls: ssl.SSLContext | None = None) -> None:
-        self._upstream = upstream
+    Args:
+        connect: makes a connection to the server for one request.
+    """
+
+    def __init__(self, connect: Callable[[], HTTPConnection], *, tls: ssl.SSLContext | None = None) -> None:
+        self._connect = connect
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._front = HttpFake(self._answer, tls=tls)
@@ -91,10 +96,6 @@ class VaultProxy:
     @property
     def address(self) -> str:
         return self._front.url
-
-    @property
-    def root_token(self) -> str:
-        return self._upstream.root_token
 
     def spoil(
         self, spoil: Spoil, path: str = "", *, method: str = "", nth: int = 1, times: int | None = None
@@ -118,13 +119,21 @@ class VaultProxy:
         return rule.spoil(request, lambda: self._forward(request))
 
     def _forward(self, request: Request) -> Answer:
-        connection = self._upstream._connection()
+        connection = self._connect()
         try:
             connection.request(request.method, request.path, request.body, _end_to_end(request.headers))
             response = connection.getresponse()
             return Answer(response.status, response.read(), _end_to_end(dict(response.getheaders())))
         finally:
             connection.close()
+
+
+class VaultProxy(Proxy):
+    """Stands before a Vault."""
+
+    def __init__(self, upstream: BaoApi, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(upstream._connection, tls=tls)
+        self.root_token = upstream.root_token
 
 
 def _end_to_end(headers: dict[str, str]) -> dict[str, str]:
