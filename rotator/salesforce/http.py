@@ -29,11 +29,13 @@ from rotator.salesforce.addresses import host_of, require_https
 from rotator.salesforce.network_errors import network_error
 from rotator.salesforce.transport import Transport, trust
 from rotator.secret import Secret
+from rotator.wording import one_line
 
 MOST_BYTES = 1 << 20
 """The longest answer that is read where the caller says nothing else."""
 
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+_SHOWN = 100  # characters of an address
 _HARMLESS = {"GET", "HEAD"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -211,7 +213,7 @@ def _redirected(reply: Reply) -> RotatorError:
     except ValueError:
         target = ""
     return Misconfigured(
-        f"{host_of(reply.url)} redirects to {target or 'nowhere'} (status {reply.status}); "
+        f"{host_of(reply.url)} redirects to {one_line(target, _SHOWN) or 'nowhere'} (status {reply.status}); "
         "that is not followed, because assertion and token would go with it",
         code="salesforce.redirected",
         hint="If the org has moved or got another My Domain, name the new host in the configuration.",
