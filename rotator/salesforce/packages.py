@@ -110,9 +110,9 @@ def unzipped(archive: bytes) -> dict[str, bytes]:
                 files[entry.filename] = content
     except (
         zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError, OSError,
-        ValueError, OverflowError,
+        ValueError, OverflowError, IndexError,
     ):  # fmt: skip
-        # ValueError: of names that are no UTF-8, and of places before the beginning.
+        # ValueError: of names that are no UTF-8, and of places before the beginning; IndexError: of empty names.
         raise _bad_archive("can't be unpacked") from None
     return files
 
