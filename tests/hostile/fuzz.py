@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +35,13 @@ def main() -> int:
     kept = asked.findings or Path(tempfile.mkdtemp(prefix="rotator-fuzz-"))
     executed: dict[str, int] = {}
     findings: dict[str, list[Path]] = {}
-    for target in targets:
-        executed[target], found = _fuzz(target, asked.seconds / len(targets), asked.seed, kept)
+    ends, starting = time.monotonic() + asked.seconds, 0.0
+    for number, target in enumerate(targets):
+        begins = time.monotonic()
+        # What it takes to start a process, known from the one before, counts as well.
+        seconds = max(1, round((ends - begins) / (len(targets) - number) - starting))
+        executed[target], found = _fuzz(target, seconds, asked.seed, kept)
+        starting = time.monotonic() - begins - seconds
         if found:
             findings[target] = found
     print("; ".join(f"{target}: {count}" for target, count in executed.items()))
@@ -61,11 +67,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _fuzz(target: str, seconds: float, seed: int, kept: Path) -> tuple[int, list[Path]]:
+def _fuzz(target: str, seconds: int, seed: int, kept: Path) -> tuple[int, list[Path]]:
     """Fuzz one target in a process of its own; return how often it was executed, and what was found."""
     with tempfile.TemporaryDirectory() as grown:
         flags = [
-            f"-max_total_time={max(1, round(seconds))}", f"-seed={seed}", f"-timeout={SLOWEST_SECONDS}",
+            f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={SLOWEST_SECONDS}",
             f"-rss_limit_mb={MOST_MEGABYTES}", f"-max_len={LONGEST_INPUT}", "-print_final_stats=1", "-verbosity=1",
             f"-artifact_prefix={kept}/{target}-", grown, str(CORPUS / target),
         ]  # fmt: skip
@@ -74,7 +80,9 @@ def _fuzz(target: str, seconds: float, seed: int, kept: Path) -> tuple[int, list
     counts = [int(one or other) for one, other in _EXECUTED.findall(done.stderr)]
     found = sorted(kept.glob(f"{target}-*"))
     if done.returncode or not counts:
-        print(f"--- {target} (status {done.returncode})\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        print(
+            f"--- {target} (status {done.returncode})\n{done.stdout[-2000:]}{done.stderr[-4000:]}", flush=True
+        )
         found = found or [CORPUS / target]  # it ended without leaving an input
     return max(counts, default=0), found
 
