@@ -129,9 +129,6 @@ class Codec(Generic[T]):
                 code="vault.document.newer",
                 hint="Upgrade this rotator, or stop it: two versions must not write the same documents.",
             )
-        for key in self._needed:
-            if key not in data:
-                raise self._malformed(path, key, "is missing")
         try:
             text = json.dumps({"document": data})
         except RecursionError:
@@ -143,6 +140,9 @@ class Codec(Generic[T]):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             raise self._malformed(path, ".".join(map(str, first["loc"][1:])), first["msg"]) from None
+        for key in self._needed:
+            if key not in data:
+                raise self._malformed(path, key, "is missing")
         for key, time in times(document):
             if time.utcoffset() is None:
                 raise self._malformed(path, key, "a time without time zone")
