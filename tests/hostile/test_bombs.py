@@ -6,7 +6,6 @@ import gzip
 import json
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -37,17 +36,15 @@ def test_what_unfolds_is_refused_before_it_does():
     }
 
 
-def gzipped(megabytes: int) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(megabytes)) + packer.flush()
+PACKED = gzip.compress(bytes(100 << 20), compresslevel=1)
 
 
 ENDLESS = {
     "body of 100 MB": (lambda: Answer(body=bytes(100 << 20)), "too_long"),
     "body without a length": (lambda: Answer(raw=b"HTTP/1.1 200 OK\r\n\r\n" + bytes(100 << 20)), "too_long"),
-    "packed body": (lambda: Answer(body=gzipped(300), headers={"Content-Encoding": "gzip"}), "too_long"),
+    "packed body": (lambda: Answer(body=PACKED, headers={"Content-Encoding": "gzip"}), "too_long"),
     "body packed twice": (
-        lambda: Answer(body=gzip.compress(gzipped(300)), headers={"Content-Encoding": "gzip, gzip"}),
+        lambda: Answer(body=gzip.compress(PACKED), headers={"Content-Encoding": "gzip, gzip"}),
         "too_long",
     ),
     "chunk": (lambda: Answer(raw=CHUNKED + b"FFFFFFF\r\n" + bytes(100 << 20)), "too_long"),
