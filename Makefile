@@ -12,7 +12,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test system-test crash check format lock
+.PHONY: help demo test fuzz system-test crash check format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,11 @@ demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sa
 
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
+
+SECONDS ?= 60
+SEED ?= 1
+fuzz: $(READY)  ## feed every reader with what atheris finds, for SECONDS=60 in all, from SEED=1 on (Linux on x86-64)
+	$(BIN)/python -m tests.hostile.fuzz --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
 system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
 	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system $(ARGS)
@@ -50,7 +55,7 @@ lock: $(READY)  ## pin what pyproject.toml asks for; ARGS=--upgrade takes the ne
 	$(BIN)/python -c '$(BUILD_REQUIRES)' > $(VENV)/build-requires.in
 	$(COMPILE) pyproject.toml -o .ci/requirements.txt
 	$(COMPILE) $(VENV)/build-requires.in -o .ci/requirements-build.txt
-	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox --group test --group check \
+	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox --group test --group fuzz --group check \
 		-c .ci/requirements.txt -c .ci/requirements-build.txt -o .ci/requirements-dev.txt
 	$(COMPILE) config/consumers/python/requirements.in -o config/consumers/python/requirements.txt
 

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -36,6 +36,7 @@ from rotator.secret import Secret
 
 KEY_SIZES = (2048, 3072, 4096)
 WEAKEST_BITS = 2048
+LONGEST_BITS = 4096  # the checks of a key of 20,000 bits take minutes
 PUBLIC_EXPONENT = 65537
 BACKDATED = timedelta(minutes=5)  # the clock of the org's servers may be behind ours
 CERTIFICATE_LIMIT_BYTES = 4096  # Salesforce documents this for one kind of certificate, and we keep to it
@@ -132,8 +133,8 @@ def adopt_key_pair(key: bytes, certificate: bytes, passphrase: Secret | None = N
         )
     mine = private_key.public_key()
     for candidate in _certificates(certificate):
-        if candidate.public_key() == mine:
-            return _pair(private_key, candidate)
+        if _key_in(candidate) == mine:
+            return _pair(private_key, _checked(candidate))
     raise Misconfigured(
         "the certificate was not made for this private key",
         code="key.mismatch",
@@ -183,7 +184,7 @@ def read_certificate(text: str) -> x509.Certificate:
 
     Raises Misconfigured when there is none.
     """
-    return _certificates(text.encode())[0]
+    return _checked(_certificates(text.encode(errors="replace"))[0])
 
 
 def certificate_fingerprint(text: str) -> str:
@@ -281,8 +282,15 @@ def _signed_with(certificate: x509.Certificate) -> str:
 def _private_key(data: bytes, passphrase: Secret | None) -> PrivateKeyTypes:
     """Load and check a private key. Library errors are dropped: they could hold a part of the key."""
     load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
-    password = passphrase.reveal().encode() if passphrase else None
+    password = passphrase.reveal().encode(errors="replace") if passphrase else None
     try:
+        unchecked = load(data, password, unsafe_skip_rsa_key_validation=True)
+        if isinstance(unchecked, rsa.RSAPrivateKey) and unchecked.key_size > LONGEST_BITS:
+            raise Misconfigured(
+                f"the private key has {unchecked.key_size} bits, which is too long",
+                code="key.too_long",
+                hint=f"Use a key of {LONGEST_BITS} bits at the most; 2048 is what Salesforce's own examples use.",
+            )
         return load(data, password)
     except TypeError:
         if password is None:
@@ -312,16 +320,42 @@ def _unreadable_key() -> Misconfigured:
 
 
 def _certificates(data: bytes) -> list[x509.Certificate]:
-    """Return the certificates of PEM, bare base64 or DER; at least one. Raises Misconfigured."""
+    """Return the certificates of PEM, bare base64 or DER; at least one. Raises Misconfigured.
+
+    Their parts are read when they are asked for: see :func:`_checked`.
+    """
     try:
         if b"-----BEGIN" in data:
             return x509.load_pem_x509_certificates(data)
         if not data.startswith(b"\x30"):  # DER begins with a SEQUENCE; base64 of one with "M"
             data = base64.b64decode(b"".join(data.split()), validate=True)
         return [x509.load_der_x509_certificate(data)]
-    except (ValueError, binascii.Error, UnsupportedAlgorithm):
-        raise Misconfigured(
-            "the certificate cannot be read",
-            code="key.certificate_unreadable",
-            hint="It must be an X.509 certificate in PEM or DER form, not a bare public key.",
-        ) from None
+    except (ValueError, binascii.Error, x509.InvalidVersion, UnsupportedAlgorithm):
+        raise _unreadable_certificate() from None
+
+
+def _checked(certificate: x509.Certificate) -> x509.Certificate:
+    """Return the certificate, whose subject, times and key can be read. Raises Misconfigured."""
+    try:
+        _ = certificate.subject, certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except ValueError:
+        raise _unreadable_certificate() from None
+    if _key_in(certificate) is None:
+        raise _unreadable_certificate()
+    return certificate
+
+
+def _key_in(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """Return the public key in a certificate; None where it is of a kind that nobody knows."""
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _unreadable_certificate() -> Misconfigured:
+    return Misconfigured(
+        "the certificate cannot be read",
+        code="key.certificate_unreadable",
+        hint="It must be an X.509 certificate in PEM or DER form, not a bare public key.",
+    )

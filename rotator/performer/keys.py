@@ -53,9 +53,8 @@ def _adopted(tools: Toolbox, station: Station, action: CreateKey) -> KeyPair | N
     waiting = tools.documents.read_request(station.name)
     if waiting is not None and {"key", "certificate"} <= waiting.payload.keys():
         given = waiting.payload
-        return adopt_key_pair(
-            given["key"].reveal().encode(), given["certificate"].reveal().encode(), given.get("passphrase")
-        )
+        # Never decrypted here: how long that takes, hours if need be, is for the key to say. `adopt` has done it.
+        return adopt_key_pair(given["key"].reveal().encode(), given["certificate"].reveal().encode())
     try:
         return tools.documents.read_key(station.name, action.serial)
     except Misconfigured as error:

@@ -54,6 +54,7 @@ SLOT: Final[Mapping[AppKind, tuple[FileType, tuple[str, ...]]]] = {
     AppKind.EXTERNAL_CLIENT_APP: (GLOBAL_OAUTH, ("certificate",)),
     AppKind.CONNECTED_APP: (CONNECTED_APP, ("oauthConfig", "certificate")),
 }
+_NAMED = 3  # files that a message names at the most
 _PREAUTHORISED = (("permissionSetName",), ("profileName",))
 
 
@@ -158,9 +159,7 @@ def select(app: App, files: Mapping[str, bytes], api_version: str) -> AppFiles:
             said = f"no metadata file of type {kind.name} is of the app {app.name} (of {len(candidates)})"
             raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_INCOMPLETE)
         if len(ours) > 1:
-            said = (
-                f"{len(ours)} metadata files of type {kind.name} are of the app {app.name}: {', '.join(ours)}"
-            )
+            said = f"{len(ours)} metadata files of type {kind.name} are of the app {app.name}: {', '.join(ours[:_NAMED])}"
             raise Misconfigured(said, code="salesforce.metadata.incomplete", hint=_TWICE)
         chosen[plain(ours[0])] = candidates[ours[0]]
     return AppFiles(app, api_version, chosen)

@@ -25,8 +25,10 @@ MOST_BYTES: Final = 1 << 20
 MOST_DEPTH: Final = 64
 MOST_ELEMENTS: Final = 20_000
 """Bounds of what a file may hold, so that it takes no more memory than it is worth; an app needs 4 and some dozens."""
+LONGEST_ATTRIBUTE: Final = 512
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+_LONG_ATTRIBUTE = re.compile(rb"=\s*(?:\"[^\"<]{%d}|'[^'<]{%d})" % (LONGEST_ATTRIBUTE, LONGEST_ATTRIBUTE))
 _START_TAG = re.compile(rb"<([^\s/>]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _DECLARED = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
 _PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*")
@@ -62,6 +64,8 @@ def elements(xml: bytes) -> list[Element]:
     """
     if len(xml) > MOST_BYTES:
         raise _unsafe(f"a metadata file is longer than {MOST_BYTES} bytes")
+    if (excess := lavishness(xml, MOST_ELEMENTS)) is not None:
+        raise _unsafe(f"a metadata file holds {excess}")
     declared = _DECLARED.match(xml)
     if declared and declared[1].lower() != b"utf-8":
         raise _unsafe("a metadata file is not written in UTF-8")
@@ -71,6 +75,22 @@ def elements(xml: bytes) -> list[Element]:
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise _unsafe(f"a metadata file can't be read safely ({type(error).__name__})") from None
     return spans.found
+
+
+def lavishness(xml: bytes, most: int) -> str | None:
+    """Return what a document in UTF-8 holds that could take far more memory than the document itself; None if nothing.
+
+    To be asked before it is parsed. Expat repeats the address of a namespace in the name of each of its elements and
+    attributes: 400 KB of address and 10,000 attributes are 4 GB.
+
+    Args:
+        most: elements and attributes.
+    """
+    if xml.count(b"<") > 2 * most or xml.count(b"=") > most:
+        return f"more than {most} elements or attributes"
+    if _LONG_ATTRIBUTE.search(xml):
+        return f"an attribute of more than {LONGEST_ATTRIBUTE} characters"
+    return None
 
 
 class _Spans:
@@ -97,8 +117,6 @@ class _Spans:
             raise ValueError(tag)
         if len(self._open) == MOST_DEPTH:
             raise _unsafe(f"the elements of a metadata file are nested more than {MOST_DEPTH} deep")
-        if len(self.found) == MOST_ELEMENTS:
-            raise _unsafe(f"a metadata file holds more than {MOST_ELEMENTS} elements")
         parent = self._open[-1] if self._open else None
         if parent is not None:
             parent.only_text = False
@@ -176,7 +194,10 @@ def certificate_der(text: str) -> bytes:
         der = base64.b64decode(body, validate=True)
     except binascii.Error:
         raise ValueError("not base64") from None
-    x509.load_der_x509_certificate(der)
+    try:
+        x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion:
+        raise ValueError("of a version that there is not") from None
     return der
 
 

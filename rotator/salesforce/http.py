@@ -29,11 +29,16 @@ from rotator.salesforce.addresses import host_of, require_https
 from rotator.salesforce.network_errors import network_error
 from rotator.salesforce.transport import Transport, trust
 from rotator.secret import Secret
+from rotator.wording import one_line
 
 MOST_BYTES = 1 << 20
 """The longest answer that is read where the caller says nothing else."""
 
+MOST_VALUES = 1_000_000
+"""Of an answer in JSON. The description of an object has some hundred thousand; each takes 64 bytes or more."""
+
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+_SHOWN = 100  # characters of an address
 _HARMLESS = {"GET", "HEAD"}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -71,6 +76,8 @@ class Reply:
 
     def json(self) -> Any:
         """Return the body, parsed. Raises Transient when it is no JSON: a maintenance page, a cut answer."""
+        if self.body.count(b",") > MOST_VALUES:
+            raise _too_long(self.method, self.url, f"{MOST_VALUES} values")
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
@@ -193,7 +200,7 @@ class Wire:
         method, url = str(request.method), str(request.url)
         body = read_body(response, max_bytes)
         if body is None:
-            raise _too_long(method, url, max_bytes)
+            raise _too_long(method, url, f"{max_bytes} bytes")
         return Reply(response.status_code, CaseInsensitiveDict(response.headers), body, url, method)
 
 
@@ -211,16 +218,16 @@ def _redirected(reply: Reply) -> RotatorError:
     except ValueError:
         target = ""
     return Misconfigured(
-        f"{host_of(reply.url)} redirects to {target or 'nowhere'} (status {reply.status}); "
+        f"{host_of(reply.url)} redirects to {one_line(target, _SHOWN) or 'nowhere'} (status {reply.status}); "
         "that is not followed, because assertion and token would go with it",
         code="salesforce.redirected",
         hint="If the org has moved or got another My Domain, name the new host in the configuration.",
     )
 
 
-def _too_long(method: str, url: str, max_bytes: int) -> RotatorError:
+def _too_long(method: str, url: str, most: str) -> RotatorError:
     return Transient(
-        f"{host_of(url)} answered with more than {max_bytes} bytes",
+        f"{host_of(url)} answered with more than {most}",
         code="salesforce.too_long",
         hint="Something other than Salesforce may be answering. If it lasts, check the URL and the proxy.",
         maybe_done=method not in _HARMLESS,

@@ -6,6 +6,7 @@ Metadata API Developer Guide, "Deploying with REST": resource ``metadata/deployR
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,9 +27,11 @@ _UNKNOWN_ID = frozenset({"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "NO
 """What may be said of an id that the org does not know. No page of the documentation tells which, or with which
 status, and NOT_FOUND is also what a wrong path gives; so these are believed only if the list of deploys agrees."""
 
+_ID = re.compile("[0-9A-Za-z]{1,18}")  # those of Salesforce have 15 or 18
 _MOST_BYTES = 8 << 20
 _MOST_FAILURES = 5
 _CLOCKS_DIFFER = timedelta(minutes=5)
+_MOST_OFFSET = timedelta(days=366)  # a clock that is further off is none
 _EARLY = timedelta(seconds=3)
 _LATE = timedelta(minutes=10)
 
@@ -73,7 +76,7 @@ def start_deploy(wire: Wire, org: Org, archive: bytes, *, check_only: bool) -> s
     }
     found = call(wire, org, "POST", "metadata/deployRequest", files=parts).json()
     deploy_id = found.get("id") if isinstance(found, dict) else None
-    if not isinstance(deploy_id, str) or not deploy_id.isalnum():
+    if not isinstance(deploy_id, str) or not _ID.fullmatch(deploy_id):
         raise _unreadable("deployRequest", maybe_done=True)
     return deploy_id
 
@@ -104,8 +107,9 @@ def get_deploy(wire: Wire, org: Org, deploy_id: str) -> Deploy | None:
         raise _unreadable("deployRequest")
     messages = list(_messages(result))
     components = frozenset((_word(row, "componentType"), _word(row, "fullName")) for row in messages)
-    done = result["status"] in TERMINAL or result.get("done") in (True, "true")
-    return Deploy(deploy_id, result["status"], done, components, _problem(result, messages))
+    status = quote(result["status"])
+    done = status in TERMINAL or result.get("done") in (True, "true")
+    return Deploy(deploy_id, status, done, components, _problem(result, messages))
 
 
 def cancel_deploy(wire: Wire, org: Org, deploy_id: str) -> None:
@@ -135,18 +139,20 @@ def find_deploys(
     org does not give all of them at once: a deploy that is not among some of them may be there all the same.
     """
     floor, ceiling = _soql(since - _CLOCKS_DIFFER), _soql(since + _LATE + _CLOCKS_DIFFER)
-    who = f" AND CreatedById = '{user_id}'" if user_id.isalnum() else ""
+    who = f" AND CreatedById = '{user_id}'" if _ID.fullmatch(user_id) else ""
     reply, rows = _listed(
         wire, org, f"CheckOnly = false AND CreatedDate >= {floor} AND CreatedDate <= {ceiling}{who}"
     )
     # Asked after the answer: a slow one makes the search begin too early, and never too late.
     offset = (reply.date - clock()) if reply.date else timedelta()
+    if abs(offset) > _MOST_OFFSET:
+        raise _unreadable("tooling/query")
     begin, end = since + offset - _EARLY, since + offset + _LATE
-    return [row["Id"] for row in rows if begin <= _created(row) <= end and _word(row, "Id")]
+    return [row["Id"] for row in rows if begin <= _created(row) <= end and _ID.fullmatch(_word(row, "Id"))]
 
 
 def _is_listed(wire: Wire, org: Org, deploy_id: str) -> bool:
-    return deploy_id.isalnum() and bool(_listed(wire, org, f"Id = '{deploy_id}'")[1])
+    return bool(_ID.fullmatch(deploy_id)) and bool(_listed(wire, org, f"Id = '{deploy_id}'")[1])
 
 
 def _listed(wire: Wire, org: Org, condition: str) -> tuple[Reply, list[dict[str, Any]]]:
@@ -191,7 +197,7 @@ def _problem(result: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     """Return what went wrong, in the org's words."""
     failures = [row for row in messages if _word(row, "problem")]
     told = [
-        f"{_word(row, 'fullName') or _word(row, 'fileName')}: {quote(_word(row, 'problem'))}"
+        f"{quote(_word(row, 'fullName') or _word(row, 'fileName'))}: {quote(_word(row, 'problem'))}"
         for row in failures
     ]
     if _word(result, "errorMessage"):

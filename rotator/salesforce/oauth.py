@@ -26,6 +26,8 @@ from rotator.secret import Secret
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _IDENTITY = re.compile(r"/id/(00D[0-9A-Za-z]{12,15})/(005[0-9A-Za-z]{12,15})/?$")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_LONGEST_TOKEN = 16_384  # what servers take in a header
+_LONGEST_TEXT = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def revoke(wire: Wire, instance_url: str, token: Secret) -> None:
 
 def _grant(reply: Reply, now: datetime) -> Grant:
     said = _object(reply)
-    token = _text(said, "access_token")
+    token = _text(said, "access_token", _LONGEST_TOKEN)
     if not _VISIBLE.fullmatch(token):
         raise Transient(
             "the token endpoint answered without an access token",
@@ -179,7 +181,7 @@ def _grant(reply: Reply, now: datetime) -> Grant:
     ends = [_after(now, said.get("expires_in")), _moment(claims.get("exp")) if claims is not None else None]
     return Grant(
         access_token=Secret(token),
-        token_type=_text(said, "token_type") or "Bearer",
+        token_type=_word(said, "token_type") or "Bearer",
         instance_url=_origin(_text(said, "instance_url")),
         org_id=identity[1] if identity else "",
         user_id=identity[2] if identity else "",
@@ -227,9 +229,15 @@ def _object(reply: Reply) -> Mapping[str, Any]:
     raise Transient("an OAuth endpoint answered without a JSON object", code="salesforce.not_json")
 
 
-def _text(said: Mapping[str, Any], name: str) -> str:
+def _text(said: Mapping[str, Any], name: str, longest: int = _LONGEST_TEXT) -> str:
+    """Return a text of an answer; empty where there is none, or more than any server of Salesforce sends."""
     value = said.get(name)
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and len(value) <= longest else ""
+
+
+def _word(said: Mapping[str, Any], name: str) -> str:
+    value = _text(said, name)
+    return value if _VISIBLE.fullmatch(value) else ""
 
 
 def _seconds(value: object) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,7 +20,10 @@ from rotator.salesforce import appxml
 MOST_FILES: Final = 2_000
 MOST_BYTES: Final = 16 << 20
 """Bounds of a package when unpacked. One of ours holds some kilobytes; a retrieve of all apps of an org a few more."""
+LONGEST_PATH: Final = 512
 
+_LISTED = b"PK\x01\x02"  # begins each entry of a zip's directory (APPNOTE 4.3.12)
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _VERSION = re.compile(r"[1-9][0-9]{1,2}\.0")
 
 
@@ -86,12 +90,17 @@ def unzipped(archive: bytes) -> dict[str, bytes]:
     """Return the files in a zip, by path. Raises Rejected for what is none, or unpacks to more than it should."""
     files: dict[str, bytes] = {}
     left = MOST_BYTES
+    if archive.count(_LISTED) > MOST_FILES:  # before the directory is read, which takes memory for each
+        raise _bad_archive(f"holds more than {MOST_FILES} files")
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            listed = [entry for entry in opened.infolist() if not entry.is_dir()]
-            if len(listed) > MOST_FILES:
-                raise _bad_archive(f"holds more than {MOST_FILES} files")
-            for entry in listed:
+            for entry in opened.infolist():
+                if entry.is_dir():
+                    continue
+                if entry.compress_type not in _METHODS:  # the others unpack all at once, however much it is
+                    raise _bad_archive("is compressed in a way that Salesforce does not use")
+                if not entry.filename.isprintable() or len(entry.filename) > LONGEST_PATH:
+                    raise _bad_archive("holds a name that no file of Salesforce has")
                 # What the directory of a zip says of sizes is not to be believed.
                 with opened.open(entry) as file:
                     content = file.read(left + 1)
@@ -99,7 +108,11 @@ def unzipped(archive: bytes) -> dict[str, bytes]:
                 if left < 0:
                     raise _bad_archive(f"unpacks to more than {MOST_BYTES} bytes")
                 files[entry.filename] = content
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError):
+    except (
+        zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError, OSError,
+        ValueError, OverflowError, IndexError,
+    ):  # fmt: skip
+        # ValueError: of names that are no UTF-8, and of places before the beginning; IndexError: of empty names.
         raise _bad_archive("can't be unpacked") from None
     return files
 

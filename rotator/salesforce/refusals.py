@@ -21,6 +21,7 @@ from rotator.salesforce.refusal_table import (
     Row,
 )
 from rotator.secret import Secret
+from rotator.wording import one_line
 
 _LIKE_A_SECRET = re.compile(r"\S{40,}")
 _LONGEST_QUOTE = 200
@@ -55,8 +56,7 @@ def quote(text: str, hide: Iterable[Secret] = ()) -> str:
     """Return what a server said, fit for a message: short, printable, without secrets or what looks like one."""
     for secret in hide:
         text = text.replace(secret.reveal() or Secret.MASK, Secret.MASK)
-    text = "".join(character if character.isprintable() else " " for character in text)
-    return _LIKE_A_SECRET.sub(Secret.MASK, " ".join(text.split()))[:_LONGEST_QUOTE]
+    return _LIKE_A_SECRET.sub(Secret.MASK, one_line(text, 2 * _LONGEST_QUOTE))[:_LONGEST_QUOTE]
 
 
 def _refusal(reply: Reply, table: tuple[Row, ...], hide: Iterable[Secret]) -> RotatorError:

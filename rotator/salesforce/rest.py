@@ -12,12 +12,14 @@ from rotator.errors import Misconfigured, Transient
 from rotator.salesforce.http import MOST_BYTES, Reply, Wire
 from rotator.salesforce.refusals import rest_refusal
 from rotator.secret import Secret
+from rotator.wording import one_line
 
 NEWEST_KNOWN_VERSION = 68
 """Winter '27. Newer ones may read differently what we send."""
 
 ACCOUNT_QUERY = "SELECT Id FROM Account LIMIT 1"
 
+_LONGEST_NAME = 255
 _LONGEST_DESCRIPTION = 16 << 20  # `sobjects/Account` describes every field of the org
 _VERSION = re.compile(r"[0-9]{1,3}\.0")
 
@@ -152,7 +154,7 @@ def userinfo(wire: Wire, org: Org) -> UserInfo:
     if not isinstance(found, dict):
         raise _unreadable("userinfo")
     values = [found.get(name) for name in ("organization_id", "user_id", "preferred_username")]
-    return UserInfo(*(value if isinstance(value, str) else "" for value in values))
+    return UserInfo(*(one_line(value, _LONGEST_NAME) if isinstance(value, str) else "" for value in values))
 
 
 def _checked(reply: Reply, org: Org) -> Reply:

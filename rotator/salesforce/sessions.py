@@ -6,6 +6,7 @@ session itself tells which one it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +32,7 @@ ORG_TIMEOUTS: Final = {
 }
 """What an org can be set to (Metadata API, SecuritySettings, enumeration SessionTimeout)."""
 
+_LONGEST_SECONDS = 366 * 24 * 3600  # no session lives for a year: what is longer is no time of a session
 _OWN_SESSION = "SELECT NumSecondsValid FROM AuthSession WHERE IsCurrent = true"
 
 
@@ -70,7 +72,7 @@ def own_timeout(wire: Wire, org: Org) -> timedelta | None:
     Object Reference, AuthSession: it expires at LastModifiedDate + NumSecondsValid.
     """
     seconds = [row.get("NumSecondsValid") for row in query(wire, org, _OWN_SESSION)]
-    known = [value for value in seconds if isinstance(value, int) and value > 0]
+    known = [value for value in seconds if isinstance(value, int) and 0 < value <= _LONGEST_SECONDS]
     return timedelta(seconds=min(known)) if known else None
 
 
@@ -137,4 +139,5 @@ def _texts(found: list[appxml.Element], name: str) -> tuple[str, ...]:
 
 
 def _minutes(text: str) -> timedelta | None:
-    return timedelta(minutes=int(text)) if text.isascii() and text.isdecimal() and int(text) else None
+    known = re.fullmatch("[0-9]{1,9}", text) and int(text) * 60 <= _LONGEST_SECONDS
+    return (timedelta(minutes=int(text)) or None) if known else None

@@ -18,7 +18,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from rotator.errors import Misconfigured, RotatorError, SessionDead, Transient
-from rotator.salesforce.appxml import MOST_DEPTH
+from rotator.salesforce.appxml import MOST_DEPTH, lavishness
 from rotator.salesforce.http import Reply, Wire
 from rotator.salesforce.refusals import quote
 from rotator.salesforce.rest import Org
@@ -38,6 +38,7 @@ _ENVELOPE = (
 )
 _NO_JWT = "salesforce.soap.jwt"
 _MOST_BYTES = 24 << 20  # a retrieved zip travels as base64
+_MOST_ELEMENTS = 100_000  # a list of components has about ten for each
 _PERMISSIONS = (
     "The deployer needs API Enabled, Modify Metadata Through Metadata API Functions and Customize Application; for "
     'External Client Apps also "View External Client Apps Consumer Secrets in Metadata" and "View all External '
@@ -174,13 +175,16 @@ def _send(wire: Wire, org: Org, body: str) -> Element:
         data=envelope.encode(),
         max_bytes=_MOST_BYTES,
     )
+    if lavishness(reply.body, _MOST_ELEMENTS) is not None:
+        raise _not_soap(reply)
     try:
-        root = ElementTree.fromstring(reply.body, forbid_dtd=True)
+        # Text, because the parser would look up whatever encoding bytes name among all that Python has.
+        root = ElementTree.fromstring(reply.body.decode("utf-8-sig"), forbid_dtd=True)
     except (ElementTree.ParseError, DefusedXmlException, ValueError):
         raise _not_soap(reply) from None
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
-    content = next(iter(root.find("Body") or ()), None)
+    content = root.find("Body/*")
     if root.tag != "Envelope" or content is None:
         raise _not_soap(reply)
     if content.tag == "Fault":

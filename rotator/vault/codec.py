@@ -7,18 +7,27 @@ and writing the document back would lose them. Times are RFC 3339, and UTC as al
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from rotator.core.model import Record, Request, Serial
+from rotator.core.soundness import Flaw, flaw_of, times
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
+from rotator.wording import one_line
 
 SCHEMA = 1
+MOST_VALUES = 50_000
+"""A record with a hundred users, fifty changes and as many keys has some thousands. A mistake in each takes memory."""
+YEARS = range(1900, 9000)
+"""Of what has happened or is waited for, so that sums of times and durations are times as well."""
+
+_SHOWN = 100  # characters of a key that is wrong
+_MOST_COUNTED = 10**12
 
 T = TypeVar("T")
 
@@ -88,8 +97,21 @@ class _Strict(BaseModel, Generic[T]):
 class Codec(Generic[T]):
     """Turns one kind of document into JSON data and back. ``mend`` is what a person does about a malformed one."""
 
-    def __init__(self, kind: type[T], mend: str) -> None:
-        self._mend = mend
+    def __init__(
+        self,
+        kind: type[T],
+        mend: str,
+        *,
+        needed: Collection[str] = (),
+        flaw_of: Callable[[T], Flaw | None] = lambda _document: None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            needed: keys without which a document would mean something else; other absent ones have their defaults.
+            flaw_of: tells what cannot be in a document although each value by itself can.
+        """
+        self._mend, self._needed, self._flaw_of = mend, ("schema", *needed), flaw_of
         self._reader = _Strict[kind]  # type: ignore[valid-type] # a generic model is made at run time
         self._writer = TypeAdapter(kind)
 
@@ -103,43 +125,56 @@ class Codec(Generic[T]):
         schema = data.get("schema")
         if isinstance(schema, int) and schema > SCHEMA:
             raise Misconfigured(
-                f"{path} was written by a newer rotator (schema {schema}; this one knows {SCHEMA})",
+                f"{path} was written by a newer rotator (schema {str(schema)[:_SHOWN]}; this one knows {SCHEMA})",
                 code="vault.document.newer",
                 hint="Upgrade this rotator, or stop it: two versions must not write the same documents.",
             )
         try:
-            document = self._reader.model_validate_json(json.dumps({"document": data})).document
+            text = json.dumps({"document": data})
+        except RecursionError:
+            raise self._malformed(path, "", "is nested without end") from None
+        if text.count(",") > MOST_VALUES:
+            raise self._malformed(path, "", f"holds more than {MOST_VALUES} values")
+        try:
+            document = self._reader.model_validate_json(text).document
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             raise self._malformed(path, ".".join(map(str, first["loc"][1:])), first["msg"]) from None
-        for key, time in _times(document):
+        for key in self._needed:
+            if key not in data:
+                raise self._malformed(path, key, "is missing")
+        for key, time in times(document):
             if time.utcoffset() is None:
                 raise self._malformed(path, key, "a time without time zone")
+            if time.year not in YEARS and not key.startswith("keys."):  # certificates may say what they like
+                raise self._malformed(path, key, f"the year {time.year}")
+        if (flaw := self._flaw_of(document)) is not None:
+            raise self._malformed(path, *flaw)
         return document
 
     def _malformed(self, path: str, key: str, what: str) -> Misconfigured:
         return Misconfigured(
-            f"{path}: {key or 'the document'}: {what[:200]}", code="vault.document.malformed", hint=self._mend
+            f"{path}: {one_line(key, _SHOWN) or 'the document'}: {one_line(what, 200)}",
+            code="vault.document.malformed",
+            hint=self._mend,
         )
 
 
+def _token_flaw(document: TokenDocument) -> Flaw | None:
+    for key, number in (("sequence", document.sequence), ("key_serial", document.key_serial)):
+        if not 0 <= number <= _MOST_COUNTED:
+            return key, f"should be a number from 0 to {_MOST_COUNTED}"
+    return None
+
+
 RECORD = Codec(
-    Record, "Restore the last good version: `bao kv metadata get`, then `bao kv rollback -version=N`."
+    Record,
+    "Restore the last good version: `bao kv metadata get`, then `bao kv rollback -version=N`.",
+    needed=("phase", "newest", "current", "keys"),
+    flaw_of=flaw_of,
 )
-TOKEN = Codec(TokenDocument, "Delete it (`bao kv delete`): it is published anew.")
+TOKEN = Codec(TokenDocument, "Delete it (`bao kv delete`): it is published anew.", flaw_of=_token_flaw)
 KEY = Codec(KeyDocument, "Restore it from a backup of Vault, or rotate to a new key.")
 REQUEST = Codec(
     RequestDocument, "Remove it (`bao kv metadata delete`), and ask again with a command of rotator."
 )
-
-
-def _times(value: object, key: str = "") -> Iterator[tuple[str, datetime]]:
-    """Yield every time within a document, with the key that leads to it."""
-    if isinstance(value, datetime):
-        yield key, value
-    elif isinstance(value, tuple):
-        for number, item in enumerate(value):
-            yield from _times(item, f"{key}.{number}")
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from _times(getattr(value, field.name), f"{key}.{field.name}".lstrip("."))

@@ -13,11 +13,13 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -30,11 +32,15 @@ from rotator.loopback import is_loopback
 from rotator.punctual import PunctualAdapter, read_body
 from rotator.vault.settings import Certificate, VaultSettings
 from rotator.vault.unanswered import network_error, too_long
+from rotator.wording import one_line
 
 MOST_BYTES = 1 << 22
 """The longest answer that is read. A document has 1 MB at the most (Vault documentation, "Limits and maximums")."""
 
 _MOST_REDIRECTS = 3
+_SHOWN = 100  # characters of an address
+_INDEX = re.compile(r"[!-~]{1,4096}")
+_YEARS = range(1900, 9000)
 _KEEPING_REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 _WAITS_FOR_INDEX_SECONDS = (0.05, 0.1, 0.2, 0.4)
 _CONNECTIONS = 4  # one thread needs one; redirects to other nodes some more
@@ -53,11 +59,12 @@ class Shared:
         index, date = response.headers.get("X-Vault-Index"), response.headers.get("Date")
         try:
             at = parsedate_to_datetime(date) if date else None
-        except ValueError:
+        except (ValueError, OverflowError):
             at = None
         with self._lock:
-            self._index = index or self._index
-            if at is not None and at.tzinfo is not None:
+            if index is not None and _INDEX.fullmatch(index):  # it is sent back with every request
+                self._index = index
+            if at is not None and at.tzinfo is not None and at.year in _YEARS:
                 # The header has whole seconds, cut off: on average the clock was half a second further.
                 self._skew = at + timedelta(milliseconds=500) - (sent + (received - sent) / 2)
 
@@ -84,6 +91,7 @@ class GuardedSession(requests.Session):
     def __init__(self, settings: VaultSettings, shared: Shared) -> None:
         super().__init__()
         self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # Vault sends none
         self.verify = str(settings.ca_file) if settings.ca_file else True
         pair = settings.client_certificate
         if isinstance(settings.login, Certificate):
@@ -131,7 +139,7 @@ class GuardedSession(requests.Session):
         if response.status_code not in _KEEPING_REDIRECTS or not (
             self._knows(target) and _hides(url, target)
         ):
-            where = f"{target.scheme}://{target.netloc}" if target.host else "no address"
+            where = one_line(f"{target.scheme}://{target.netloc}", _SHOWN) if target.host else "no address"
             raise Misconfigured(
                 f"the Vault address redirects to {where} "
                 f"(status {response.status_code}); that is not followed, because the token would go with it",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -15,8 +16,12 @@ import requests
 
 from rotator.errors import Conflict, Misconfigured, Transient
 from rotator.vault.client import VaultClient
-from rotator.vault.refusals import accept, body_of, is_cas_mismatch, refusal
+from rotator.vault.refusals import accept, body_of, is_cas_mismatch, part, refusal
+from rotator.wording import one_line
 
+_MOST_VERSIONS = 10**9
+_NUMBER = re.compile("[0-9]{1,9}")
+_SHOWN = 40  # characters of what an answer holds in place of something known
 _WAITS_FOR_TRUTH_SECONDS = (0.05, 0.1, 0.2)
 
 
@@ -71,15 +76,12 @@ class Kv:
             lambda kv: kv.read_secret_version(path, raise_on_deleted_version=True, mount_point=self._mount)
         )
         if response.status_code != HTTPStatus.NOT_FOUND:
-            data = accept(response).get("data") or {}
-            meta = _metadata(data, path)
-            return Document(
-                State.LIVE, meta["version"], data.get("data") or {}, meta.get("deletion_time") or ""
-            )
-        body = body_of(response)
-        if body and isinstance(body.get("data"), dict):
-            meta = _metadata(body["data"], path)
-            return Document(State.DESTROYED if meta.get("destroyed") else State.DELETED, meta["version"], {})
+            data = part(accept(response), "data")
+            return _live(data.get("metadata"), path, part(data, "data"), "Vault's answer")
+        if told := part(body_of(response), "data"):
+            gone = _live(told.get("metadata"), path, {}, "Vault's answer")
+            destroyed = part(told, "metadata").get("destroyed")
+            return replace(gone, state=State.DESTROYED if destroyed else State.DELETED)
         if _is_absent(response):
             return _ABSENT
         raise refusal(response)
@@ -100,7 +102,8 @@ class Kv:
                 lambda kv: kv.create_or_update_secret(path, data, cas=cas, mount_point=self._mount)
             )
             if not is_cas_mismatch(response):
-                return _written(accept(response).get("data"), path, data)
+                answer = accept(response).get("data")
+                return _live(answer, path, data, "Vault's answer to the write", maybe_done=True)
             if self._moved(path, cas):
                 raise Conflict(f"{path}: somebody else wrote first", code="vault.conflict")
             if wait_seconds is not None:
@@ -117,8 +120,8 @@ class Kv:
         response = self._call(lambda kv: kv.list_secrets(path, mount_point=self._mount))
         if _is_absent(response):
             return []
-        keys = (accept(response).get("data") or {}).get("keys")
-        return [str(key) for key in keys] if isinstance(keys, list) else []
+        keys = part(accept(response), "data").get("keys")
+        return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
 
     def versions(self, path: str) -> dict[int, bool] | None:
         """Return for each version whether it is destroyed; None when nothing was ever written. Raises RotatorError."""
@@ -126,8 +129,10 @@ class Kv:
         response = self._call(lambda kv: kv.read_secret_metadata(path, mount_point=self._mount))
         if _is_absent(response):
             return None
-        found = (accept(response).get("data") or {}).get("versions") or {}
-        return {int(number): bool(facts.get("destroyed")) for number, facts in found.items()}
+        found = part(part(accept(response), "data"), "versions")
+        return {
+            int(each): bool(part(found, each).get("destroyed")) for each in found if _NUMBER.fullmatch(each)
+        }
 
     def keep_versions(self, path: str, count: int) -> None:
         """Say how many versions are kept at a path. Leaves every other setting as it is. Raises RotatorError."""
@@ -155,11 +160,12 @@ class Kv:
         if self._seen:
             return
         url = f"/v1/sys/internal/ui/mounts/{self._mount}"
-        data = accept(self._client.call(lambda client: client.adapter.get(url))).get("data") or {}
-        version = (data.get("options") or {}).get("version", "1")
-        if data.get("type") != "kv" or str(version) != "2":
+        data = part(accept(self._client.call(lambda client: client.adapter.get(url))), "data")
+        kind, version = str(data.get("type")), str(part(data, "options").get("version", "1"))
+        if (kind, version) != ("kv", "2"):
+            found = f"type {one_line(kind, _SHOWN)}, version {one_line(version, _SHOWN)}"
             raise Misconfigured(
-                f"the mount {self._mount} is no KV engine of version 2 (type {data.get('type')}, version {version})",
+                f"the mount {self._mount} is no KV engine of version 2 ({found})",
                 code="vault.kv_version",
                 hint=f"Upgrade it (`bao kv enable-versioning {self._mount}`), or name another in `vault.mount`.",
             )
@@ -192,27 +198,17 @@ def _is_absent(response: requests.Response) -> bool:
     return response.status_code == HTTPStatus.NOT_FOUND and body_of(response) == {"errors": []}
 
 
-def _metadata(data: dict[str, Any], path: str) -> dict[str, Any]:
-    meta = data.get("metadata")
-    if not isinstance(meta, dict) or not isinstance(meta.get("version"), int):
+def _live(meta: Any, path: str, data: Mapping[str, Any], what: str, *, maybe_done: bool = False) -> Document:
+    """Return the version that an answer's metadata names. One that names none proves neither a read nor a write."""
+    version = meta.get("version") if isinstance(meta, dict) else None
+    if type(version) is not int or not 1 <= version <= _MOST_VERSIONS:
         raise Transient(
-            f"{path}: Vault's answer names no version",
+            f"{path}: {what} names no version",
             code="vault.no_version",
             hint="Is `vault.mount` a KV engine of version 2, and does nothing between here and Vault change answers?",
+            maybe_done=maybe_done,
         )
-    return meta
-
-
-def _written(meta: Any, path: str, data: dict[str, Any]) -> Document:
-    """Return the version that was written. An answer that names none does not prove a write."""
-    if not isinstance(meta, dict) or not isinstance(meta.get("version"), int):
-        raise Transient(
-            f"{path}: Vault's answer to the write names no version",
-            code="vault.no_version",
-            hint="Is `vault.mount` a KV engine of version 2, and does nothing between here and Vault change answers?",
-            maybe_done=True,
-        )
-    return Document(State.LIVE, meta["version"], data, meta.get("deletion_time") or "")
+    return Document(State.LIVE, version, dict(data), one_line(str(meta.get("deletion_time") or ""), _SHOWN))
 
 
 def _quoted(path: str) -> str:

@@ -13,7 +13,7 @@ import hvac
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
 from rotator.secret import Secret
 from rotator.show.logs import redactor
-from rotator.vault.refusals import accept
+from rotator.vault.refusals import accept, part
 from rotator.vault.settings import (
     AppRole,
     Certificate,
@@ -21,10 +21,12 @@ from rotator.vault.settings import (
     Kubernetes,
     Token,
     VaultSettings,
+    is_token,
     reveal,
     reveal_token,
 )
 
+_LONGEST_LIFE_SECONDS = 100 * 366 * 24 * 3600
 _RENEW_AFTER = 2 / 3  # of a lease; what Vault's own agents do
 
 
@@ -119,17 +121,27 @@ def renew(client: hvac.Client, lease: Lease, now: datetime) -> Lease:
 
 def _granted(auth: Any, now: datetime, before: Lease | None) -> Lease:
     """Return the lease that the ``auth`` part of an answer grants."""
-    try:
-        token, seconds, renewable = auth["client_token"], int(auth["lease_duration"]), bool(auth["renewable"])
-    except (TypeError, KeyError, ValueError):
-        raise Rejected(
-            "Vault answered a login or renewal without granting a token",
-            code="vault.login.no_token",
-            hint="Does the login's mount name an auth method? Multi-factor logins cannot be used by a daemon.",
-        ) from None
-    duration = timedelta(seconds=seconds) if seconds else None
+    granted = auth if isinstance(auth, dict) else {}
+    token, duration = granted.get("client_token"), _life(granted.get("lease_duration", ""))
+    if not is_token(token):
+        raise _no_token()
     wanted = before.wanted if before else duration
-    return Lease(Secret(str(token)), now, duration, wanted, renewable)
+    return Lease(Secret(token), now, duration, wanted, bool(granted.get("renewable")))
+
+
+def _life(seconds: object) -> timedelta | None:
+    """Return the life of a token from an answer; None if it does not end. Raises Rejected."""
+    if type(seconds) is not int or not 0 <= seconds <= _LONGEST_LIFE_SECONDS:
+        raise _no_token()
+    return timedelta(seconds=seconds) if seconds else None
+
+
+def _no_token() -> Rejected:
+    return Rejected(
+        "Vault answered a login or renewal without granting a token",
+        code="vault.login.no_token",
+        hint="Does the login's mount name an auth method? Multi-factor logins cannot be used by a daemon.",
+    )
 
 
 def _adopt(client: hvac.Client, token: Secret, now: datetime) -> Lease:
@@ -142,16 +154,9 @@ def _adopt(client: hvac.Client, token: Secret, now: datetime) -> Lease:
             code="vault.login.token_dead",
             hint="Put a new token into the file that `vault.login` names; a periodic one does not age.",
         )
-    data = accept(answer).get("data", {})
-    seconds = int(data.get("ttl") or 0)
-    wanted = int(data.get("period") or data.get("creation_ttl") or 0)
-    return Lease(
-        token,
-        now,
-        timedelta(seconds=seconds) if seconds else None,
-        timedelta(seconds=wanted) if wanted else None,
-        bool(data.get("renewable")),
-    )
+    data = part(accept(answer), "data")
+    left, wanted = _life(data.get("ttl") or 0), _life(data.get("period") or data.get("creation_ttl") or 0)
+    return Lease(token, now, left, wanted, bool(data.get("renewable")))
 
 
 def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
@@ -161,21 +166,21 @@ def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
     (Vault documentation, "Response wrapping", validation).
     """
     lookup = client.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping.reveal()})
-    made_by = str(accept(lookup).get("data", {}).get("creation_path", ""))
+    made_by = str(part(accept(lookup), "data").get("creation_path", ""))
     role = re.escape(login.role_name) if login.role_name else "[^/]+"
     if not re.fullmatch(rf"auth/{re.escape(login.mount.strip('/'))}/role/{role}/secret-id", made_by):
         raise Compromised(
-            f"the wrapping token was made by {made_by!r}, not by a secret-id of auth/{login.mount}",
+            f"the wrapping token was made by {made_by[:100]!r}, not by a secret-id of auth/{login.mount}",
             code="vault.wrapping.foreign",
             hint="Do not use it: somebody may have put another token in its place. Find out who, then supply a new "
             "wrapped secret_id.",
         )
     client.token = wrapping.reveal()
     try:
-        data = accept(client.sys.unwrap()).get("data") or {}
+        data = part(accept(client.sys.unwrap()), "data")
     finally:
         client.token = ""
-    if not isinstance(secret_id := data.get("secret_id"), str):
+    if not isinstance(secret_id := data.get("secret_id"), str) or not secret_id:
         raise Rejected("the wrapping token held no secret_id", code="vault.wrapping.empty")
     redactor.remember(secret_id, "vault.login")
     return Secret(secret_id)

@@ -6,7 +6,7 @@ OpenBao 2.7 was seen to answer.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, RotatorError, Transient
+from rotator.wording import one_line
 
 CAPABILITIES: Mapping[str, str] = {
     "GET": "read",
@@ -36,10 +37,16 @@ def body_of(response: requests.Response) -> dict[str, Any] | None:
     if not response.content:
         return {}
     try:
-        body = response.json()
-    except ValueError:
+        body = json.loads(response.content)  # not by requests, which may guess at the encoding for long
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def part(body: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    """Return the JSON object at a key of another; {} where there is none."""
+    found = (body or {}).get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def path_of(response: requests.Response) -> str:
@@ -65,7 +72,7 @@ def refusal(response: requests.Response) -> RotatorError:
     if not isinstance(errors, list) and response.status_code not in _WITHOUT_JSON:
         return _not_vault(response)
     text = "; ".join(str(error).strip() for error in errors) if isinstance(errors, list) else ""
-    text = re.sub(r"\s+", " ", text)[:_LONGEST_QUOTE]
+    text = one_line(text, _LONGEST_QUOTE)
     if body and body.get("sealed") is True:  # so says sys/health, without errors
         text = "Vault is sealed"
     by_text = _by_text(response, text)
@@ -74,7 +81,7 @@ def refusal(response: requests.Response) -> RotatorError:
 
 def is_cas_mismatch(response: requests.Response) -> bool:
     """Tell whether Vault says that the version moved. From a standby that can be untrue."""
-    return response.status_code == HTTPStatus.BAD_REQUEST and _CAS_MISMATCH in response.text
+    return response.status_code == HTTPStatus.BAD_REQUEST and _CAS_MISMATCH.encode() in response.content
 
 
 def retry_after_seconds(response: requests.Response) -> float | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
 from rotator.show.logs import redactor
 
-_TOKEN = re.compile(r"[!-~]+")
+_TOKEN = re.compile(r"[!-~]{1,16384}")
+_LARGEST_BYTES = 1 << 20
 
 Source = Secret | Path
 """A secret value, or the file that holds it. A file is read anew at each login: it may have been renewed."""
@@ -106,12 +108,19 @@ class VaultSettings:
         return wrapped and self.login == other.login and place == other_place
 
 
+def is_token(value: object) -> TypeGuard[str]:
+    """Tell whether something can be a Vault token, which has to go into a header."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
 def reveal(source: Source) -> str:
     """Return the secret itself, from its file if it is in one, and let no log show it. Raises Misconfigured."""
     if isinstance(source, Secret):
         return source.reveal()
     try:
-        text = source.read_text(encoding="utf-8-sig").strip()  # editors of Windows put a mark before UTF-8
+        with source.open("rb") as stream:
+            data = stream.read(_LARGEST_BYTES + 1)
+        text = data.decode("utf-8-sig").strip()  # editors of Windows put a mark before UTF-8
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is not text"
         raise Misconfigured(
@@ -119,6 +128,12 @@ def reveal(source: Source) -> str:
             code="vault.login.file",
             hint="Create the file, and let the user that rotator runs as read it.",
         ) from None
+    if len(data) > _LARGEST_BYTES:
+        raise Misconfigured(
+            f"{source} has more than 1 MB, which no secret has",
+            code="vault.login.file",
+            hint="Name the file of the secret.",
+        )
     if not text:
         raise Misconfigured(
             f"{source} is empty", code="vault.login.file", hint="Put the secret into the file."
@@ -130,7 +145,7 @@ def reveal(source: Source) -> str:
 def reveal_token(source: Source) -> str:
     """Return a Vault token, which has to go into a header. Raises Misconfigured."""
     token = reveal(source)
-    if _TOKEN.fullmatch(token) is None:
+    if not is_token(token):
         where = source if isinstance(source, Path) else "the Vault token of the settings"
         raise Misconfigured(
             f"{where} holds characters that no Vault token has",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
 
 from rotator.errors import RotatorError
 from rotator.finding import Finding
@@ -13,9 +12,11 @@ from rotator.vault.client import VaultClient
 from rotator.vault.kv import Kv
 from rotator.vault.paths import folder
 from rotator.vault.policies import ANY, Rule, rules
-from rotator.vault.refusals import accept, body_of, refusal
+from rotator.vault.refusals import accept, body_of, part, refusal
+from rotator.wording import one_line
 
 _MOST_SKEW = timedelta(minutes=1)
+_SHOWN = 40  # characters of what an answer says
 _PERFORMANCE_STANDBY = 473  # status of sys/health
 
 
@@ -40,14 +41,14 @@ def _health(client: VaultClient) -> Finding:
     response = client.health()
     if response.status_code not in {HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS, _PERFORMANCE_STANDBY}:
         raise refusal(response)
-    version = (body_of(response) or {}).get("version", "unknown")
+    version = one_line(str((body_of(response) or {}).get("version", "unknown")), _SHOWN)
     role = "active" if response.status_code == HTTPStatus.OK else "a standby, which forwards"
     return Finding(True, "vault.server", f"{client.settings.address} is {role}, version {version}.")
 
 
 def _login(client: VaultClient) -> Iterator[Finding]:
-    data = accept(client.call(lambda vault: vault.auth.token.lookup_self())).get("data") or {}
-    policies = data.get("policies") or []
+    data = part(accept(client.call(lambda vault: vault.auth.token.lookup_self())), "data")
+    policies = _texts(data.get("policies"))
     if "root" in policies:
         yield Finding(
             False,
@@ -59,7 +60,7 @@ def _login(client: VaultClient) -> Iterator[Finding]:
         yield Finding(
             False,
             "vault.login",
-            f"The token ends in {data['ttl']} s and cannot be renewed.",
+            f"The token ends in {one_line(str(data['ttl']), _SHOWN)} s and cannot be renewed.",
             "Use a login that makes tokens, or a periodic token.",
         )
     else:
@@ -83,8 +84,8 @@ def _mount(client: VaultClient) -> Iterator[Finding]:
     Kv(client, mount).require_version_2()
     yield Finding(True, "vault.mount", f"{mount} is a KV engine of version 2.")
     answer = accept(client.call(lambda vault: vault.secrets.kv.v2.read_configuration(mount_point=mount)))
-    after = (answer.get("data") or {}).get("delete_version_after", "0s")
-    if after in {"0s", ""} or str(after).startswith("-"):
+    after = one_line(str(part(answer, "data").get("delete_version_after", "0s")), _SHOWN)
+    if after in {"0s", ""} or after.startswith("-"):
         yield Finding(True, "vault.deletion", f"{mount} deletes nothing by itself.")
     else:
         yield Finding(
@@ -105,8 +106,8 @@ def _policy(client: VaultClient, name: str, users: Sequence[str]) -> Iterator[Fi
     }
     body = {"paths": list(wanted)}
     answer = accept(client.call(lambda vault: vault.adapter.post("/v1/sys/capabilities-self", json=body)))
-    granted: dict[str, Any] = answer.get("data") or {}
-    lacking = {path: rule for path, rule in wanted.items() if _lacks(rule, granted.get(path) or [])}
+    granted = part(answer, "data")
+    lacking = {path: rule for path, rule in wanted.items() if _lacks(rule, _texts(granted.get(path)))}
     for path, rule in lacking.items():
         capabilities = ", ".join(f'"{capability}"' for capability in rule.capabilities)
         yield Finding(
@@ -122,6 +123,10 @@ def _policy(client: VaultClient, name: str, users: Sequence[str]) -> Iterator[Fi
 def _sample(rule: Rule) -> str:
     """Return a path that the rule is about, with a number for each wildcard."""
     return "/".join("1" if part == ANY else part for part in rule.path.split("/"))
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _lacks(rule: Rule, granted: list[str]) -> bool:

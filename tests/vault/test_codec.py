@@ -30,8 +30,17 @@ def test_times_are_rfc_3339_in_utc():
     )
 
 
+NEEDED = {"schema": 1, "phase": "empty", "newest": 0, "current": None, "keys": []}
+
+
 def test_keys_that_are_absent_have_their_defaults():
-    assert RECORD.decode({}, "p") == Record()
+    assert RECORD.decode(NEEDED, "p") == Record()
+
+
+@pytest.mark.parametrize("key", NEEDED)
+def test_a_record_without_what_matters_most_is_not_taken_for_an_empty_one(key: str):
+    with pytest.raises(Misconfigured, match=f"p: {key}: is missing"):
+        RECORD.decode({name: value for name, value in NEEDED.items() if name != key}, "p")
 
 
 def deep(path: str, value: Any) -> dict[str, Any]:

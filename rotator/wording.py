@@ -1,0 +1,9 @@
+"""What others said, fit to stand in a message of ours."""
+
+from __future__ import annotations
+
+
+def one_line(text: str, most: int) -> str:
+    """Return a text on one line, without characters that no terminal or log should be sent, and not too long."""
+    shown = text[: 4 * most]  # the rest is not looked at, however much it is
+    return " ".join("".join(each if each.isprintable() else " " for each in shown).split())[:most]

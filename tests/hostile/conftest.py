@@ -1,0 +1,3 @@
+from tests.world.lab import lab, servers
+
+__all__ = ["lab", "servers"]
