@@ -6,7 +6,6 @@ OpenBao 2.7 was seen to answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, RotatorError, Transient
+from rotator.show.quoting import quote
 
 CAPABILITIES: Mapping[str, str] = {
     "GET": "read",
@@ -65,7 +65,7 @@ def refusal(response: requests.Response) -> RotatorError:
     if not isinstance(errors, list) and response.status_code not in _WITHOUT_JSON:
         return _not_vault(response)
     text = "; ".join(str(error).strip() for error in errors) if isinstance(errors, list) else ""
-    text = re.sub(r"\s+", " ", text)[:_LONGEST_QUOTE]
+    text = quote(text, longest=_LONGEST_QUOTE)
     if body and body.get("sealed") is True:  # so says sys/health, without errors
         text = "Vault is sealed"
     by_text = _by_text(response, text)
