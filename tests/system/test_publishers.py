@@ -8,32 +8,15 @@ import sys
 
 import pytest
 
+from tests.world.program import install_program
 from tests.world.site import site
 
 pytestmark = pytest.mark.timeout(120)
 
-PROGRAM = '''\
-#!{python}
-"""Puts the certificate on standard input into an app of the org."""
-import json, os, sys, urllib.request
-
-pem = sys.stdin.read()
-with open(os.environ["ROTATOR_CERTIFICATE_FILE"]) as file:
-    assert file.read() == pem
-body = json.dumps({{"app": sys.argv[2], "pem": pem}}).encode()
-urllib.request.urlopen(urllib.request.Request(sys.argv[1] + "/certificate", body, method="POST")).close()
-with open(sys.argv[3], "a") as log:
-    print(os.environ["ROTATOR_CREDENTIAL"], os.environ["ROTATOR_CERTIFICATE_SHA256"], file=log)
-'''
-
 
 def test_a_program_of_the_operator_brings_the_certificate_in(tmp_path, figures):
-    program, log = tmp_path / "install-certificate", tmp_path / "log"
-    program.write_text(PROGRAM.format(python=sys.executable))
-    program.chmod(0o755)
-
     with site(adopt=False) as here, here.consuming():
-        command = [str(program), here.stage.org.control_url, "Rotator_Acme", str(log)]
+        command, log = install_program(tmp_path, here.stage.org.control_url, "Rotator_Acme")
         here.edit(lambda settings: _deploy(settings, publisher="command", command=command, timeout="5s"))
         here.adopt()
         assert [here.rotate("acme"), here.rotate("acme")] == [2, 3]

@@ -18,7 +18,7 @@ FOUND_BYTES = PIECE_BYTES + STRIDE_BYTES - 1
 
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.([\w-]+)")
 _SESSION = re.compile(r"00D\w{9,15}!(\S+)")
-_PUBLIC_BYTES_OF_ENCRYPTED = 48  # names of algorithms (RFC 8018)
+_PUBLIC_BYTES_OF_ENCRYPTED = 128  # algorithms, salt and initialization vector, at the most (RFC 8018)
 _BITS_OF_BYTE, _BITS_OF_BASE64 = 8, 6
 _WHOLE_BASE64 = 3  # bytes, which make four characters
 
