@@ -13,6 +13,7 @@ import click
 
 from rotator import __version__
 from rotator.cli import alive, ask, begin, examine, export, look, papers, serve, trial
+from rotator.cli.dumps import keep_out_of_dumps
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
 from rotator.errors import RotatorError
@@ -29,6 +30,11 @@ FAMILIES = {
 
 class Commands(click.Group):
     """Commands whose errors are told in words, and end with the exit code that fits."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Be the program of this process. Who runs commands within another one calls :meth:`main`."""
+        keep_out_of_dumps()
+        return super().__call__(*args, **settings)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """List the commands by family."""

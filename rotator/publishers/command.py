@@ -37,8 +37,8 @@ from rotator.errors import Misconfigured, RotatorError, Transient
 from rotator.finding import Finding
 from rotator.publishers import failed, supervisor
 from rotator.salesforce.appxml import certificate_der
-from rotator.salesforce.refusals import quote
 from rotator.show.logs import redactor
+from rotator.show.quoting import quote
 
 MEANINGS: Final = {0: Kind.OK, 75: Kind.FAILED, 1: Kind.REFUSED, 65: Kind.REFUSED}
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from rotator.errors import RotatorError, Transient
 from rotator.salesforce.http import Reply, Wire
-from rotator.salesforce.refusals import error_code, quote, rest_refusal
+from rotator.salesforce.refusals import error_code, rest_refusal
 from rotator.salesforce.rest import Org, call
+from rotator.show.quoting import quote
 
 TERMINAL: Final = frozenset({"Succeeded", "SucceededPartial", "Failed", "Canceled"})
 CANCEL_IS_LATE: Final = frozenset({"Canceling", "FinalizingDeploy"})

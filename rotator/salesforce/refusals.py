@@ -21,10 +21,8 @@ from rotator.salesforce.refusal_table import (
     Row,
 )
 from rotator.secret import Secret
-from rotator.wording import one_line
+from rotator.show.quoting import quote
 
-_LIKE_A_SECRET = re.compile(r"\S{40,}")
-_LONGEST_QUOTE = 200
 _PLAIN = re.compile(r"(Bad|Missing)_OAuth_Token")  # what /services/oauth2/userinfo says, without JSON
 
 
@@ -50,13 +48,6 @@ def rest_refusal(reply: Reply, hide: Iterable[Secret] = ()) -> RotatorError:
 def error_code(reply: Reply) -> str:
     """Return the error code of a refusal, such as ``NOT_FOUND``; empty where the answer holds none."""
     return _words(reply)[0]
-
-
-def quote(text: str, hide: Iterable[Secret] = ()) -> str:
-    """Return what a server said, fit for a message: short, printable, without secrets or what looks like one."""
-    for secret in hide:
-        text = text.replace(secret.reveal() or Secret.MASK, Secret.MASK)
-    return _LIKE_A_SECRET.sub(Secret.MASK, one_line(text, 2 * _LONGEST_QUOTE))[:_LONGEST_QUOTE]
 
 
 def _refusal(reply: Reply, table: tuple[Row, ...], hide: Iterable[Secret]) -> RotatorError:

@@ -20,9 +20,9 @@ from defusedxml.common import DefusedXmlException
 from rotator.errors import Misconfigured, RotatorError, SessionDead, Transient
 from rotator.salesforce.appxml import MOST_DEPTH, lavishness
 from rotator.salesforce.http import Reply, Wire
-from rotator.salesforce.refusals import quote
 from rotator.salesforce.rest import Org
 from rotator.secret import Secret
+from rotator.show.quoting import quote
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -83,10 +83,6 @@ class Documents:
         """Return Vault's clock minus ours; None before the first answer."""
         return self._client.clock_skew()
 
-    def list_tokens(self, name: str) -> list[str]:
-        """Return the users of a credential that have, or had, a published token."""
-        return [name_of(entry) for entry in self._kv.names(self._paths.tokens(name))]
-
     def write_key(self, name: str, serial: Serial, key_pair: KeyPair) -> KeyPair:
         """Store a key pair once, and return what is stored after reading it back.
 

@@ -64,9 +64,6 @@ class Paths:
     def token(self, credential: str, user: str) -> str:
         return f"{self.base}/{segment(credential)}/tokens/{segment(user)}"
 
-    def tokens(self, credential: str) -> str:
-        return f"{self.base}/{segment(credential)}/tokens"
-
     def key(self, credential: str, serial: int) -> str:
         return f"{self.base}/{segment(credential)}/keys/{serial:d}"
 

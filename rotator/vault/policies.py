@@ -1,8 +1,8 @@
 """The least that each of us needs in Vault, as policies.
 
 Capabilities of KV version 2: ``data/`` for versions, ``metadata/`` for LIST and settings, ``destroy/`` for good.
-`update` alone cannot create, and a first write is a create or an update depending on whether metadata exists, so
-both are given where we write. A LIST is of a path that ends with a slash. The policy ``default`` must stay on the token: it allows to look at, and renew, itself.
+A write is a create or an update depending on whether metadata exists, so both are given where we write. Settings are
+written first, so that the create of a document is only for what somebody removes between these two writes. A LIST is of a path that ends with a slash. The policy ``default`` must stay on the token: it allows to look at, and renew, itself.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def rules(
                     ("create", "update"),
                     "how many versions of it are kept",
                 ),
-                Rule(f"{metadata}/{name}/tokens/", ("list",), "whose tokens are published"),
                 Rule(f"{data}/{name}/keys/{ANY}", ("create", "read", "update"), "private keys; written once"),
                 Rule(
                     f"{metadata}/{name}/keys/{ANY}",
@@ -82,9 +81,7 @@ def rules(
             ]
         case "operator":
             return [
-                Rule(f"{metadata}/", ("list",), "which credentials there are"),
                 Rule(f"{data}/{name}/record", ("read",), "their state and history; no secret is in it"),
-                Rule(f"{metadata}/-/requests/", ("list",), "which requests wait"),
                 Rule(
                     f"{data}/-/requests/{name}",
                     ("create", "update"),

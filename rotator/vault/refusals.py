@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, RotatorError, Transient
-from rotator.wording import one_line
+from rotator.show.quoting import quote
 
 CAPABILITIES: Mapping[str, str] = {
     "GET": "read",
@@ -72,7 +72,7 @@ def refusal(response: requests.Response) -> RotatorError:
     if not isinstance(errors, list) and response.status_code not in _WITHOUT_JSON:
         return _not_vault(response)
     text = "; ".join(str(error).strip() for error in errors) if isinstance(errors, list) else ""
-    text = one_line(text, _LONGEST_QUOTE)
+    text = quote(text, longest=_LONGEST_QUOTE)
     if body and body.get("sealed") is True:  # so says sys/health, without errors
         text = "Vault is sealed"
     by_text = _by_text(response, text)

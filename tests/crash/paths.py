@@ -62,8 +62,7 @@ class Path:
 
 
 def runs_program(here: Site, control_url: str) -> Edit:
-    program = install_program(here.stage.folder)
-    command = [str(program), control_url, APPS["acme"], str(here.stage.folder / "program-log")]
+    command, _log = install_program(here.stage.folder, control_url, APPS["acme"])
 
     def edit(settings: dict[str, Any]) -> None:
         settings["credentials"]["acme"]["deploy"] = {

@@ -15,10 +15,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_a_program_of_the_operator_brings_the_certificate_in(tmp_path, figures):
-    program, log = install_program(tmp_path), tmp_path / "log"
-
     with site(adopt=False) as here, here.consuming():
-        command = [str(program), here.stage.org.control_url, "Rotator_Acme", str(log)]
+        command, log = install_program(tmp_path, here.stage.org.control_url, "Rotator_Acme")
         here.edit(lambda settings: _deploy(settings, publisher="command", command=command, timeout="5s"))
         here.adopt()
         assert [here.rotate("acme"), here.rotate("acme")] == [2, 3]

@@ -1,116 +1,220 @@
-"""Which key is worth what after a rotation, who reads what in Vault, and what the log must not hold."""
+"""No secret gets out: what a run shows, through all that may happen to it, is searched for each of its secrets."""
 
 from __future__ import annotations
 
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
-import requests
 
+from rotator.cli import main
+from tests.world import story
+from tests.world.canary import canary
 from tests.world.consumer import query_until_useful
 from tests.world.ledger import PUBLISHED
+from tests.world.searcher import Searcher
 from tests.world.site import site
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(900)
 
-DENIED = (
-    ("GET", "secret/data/salesforce/acme/record"),
-    ("GET", "secret/data/salesforce/acme/keys/1"),
-    ("GET", "secret/data/salesforce/acme/keys/2"),
-    ("LIST", "secret/metadata/salesforce/acme/keys"),
-    ("LIST", "secret/metadata/salesforce/acme"),
-    ("LIST", "secret/metadata/salesforce"),
-    ("LIST", "secret/metadata"),
-    ("GET", "secret/data/salesforce/globex/tokens/integration@globex.example"),
-    ("GET", "secret/data/salesforce/globex/keys/1"),
-    ("GET", "secret/data/salesforce/globex/record"),
-    ("GET", "secret/data/salesforce/deployer/keys/1"),
-    ("GET", "secret/data/salesforce/deployer/record"),
-    ("GET", "secret/data/salesforce/-/requests/acme"),
-    ("POST", "secret/data/salesforce/-/requests/acme"),
-    ("POST", "secret/data/salesforce/acme/tokens/integration@acme.example"),
-    ("DELETE", "secret/data/salesforce/acme/tokens/integration@acme.example"),
-    ("POST", "secret/destroy/salesforce/acme/tokens/integration@acme.example"),
-    ("DELETE", "secret/metadata/salesforce/acme/tokens/integration@acme.example"),
-    ("GET", "secret/config"),
-    ("GET", "sys/mounts"),
-    ("LIST", "sys/policies/acl"),
-    ("GET", "auth/approle/role/rotator/role-id"),
-    ("POST", "auth/approle/role/rotator/secret-id"),
-    ("LIST", "auth/token/accessors"),
+ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    "status": [],
+    "plan": [],
+    "history": ["acme"],
+    "certificate": ["acme", "--csr"],
+    "check": [],
+    "doctor": [],
+    "token": ["acme"],
+    "alive": [],
+    "rotate": ["globex"],
+    "rehearse": ["deployer"],
+    "rollback": ["globex"],
+    "abort": ["acme"],
+    "pause": ["deployer"],
+    "resume": ["deployer"],
+    "deployed": ["acme"],
+    "init": ["acme"],
+    "adopt": [
+        "acme",
+        "--key",
+        "{work}/acme.key",
+        "--cert",
+        "{work}/acme.crt",
+        "--passphrase-file",
+        "{work}/passphrase",
+    ],
+    "once": [],
+    "export": ["postman", "acme", "--directory", "{work}/postman"],
+    "schema": [],
+    "events": [],
+    "vault-policy": ["daemon"],
+}
+ELSEWHERE = {
+    "run": "it is the daemon, which runs all the while",
+    "sandbox": "it prints how to reach its own throw-away Vault, root token and all",
+    "demo": "it is the same daemon, on a sandbox that is gone with all its secrets when it ends",
+}
+"""Commands that are not searched here, and why."""
+
+MADE_TO_SHOW = {
+    "token acme --show-secrets": None,
+    "export postman acme --with-private-key --directory {work}/key": "{work}/key/acme.postman_environment.json",
+    "export postman acme --with-assertion --directory {work}/jwt": "{work}/jwt/acme.postman_environment.json",
+}
+"""Commands by which an operator asks for a secret, and the file in which it is then; None: it is printed."""
+
+KINDS = {
+    "a Vault token",
+    "a secret_id",
+    "a wrapping token",
+    "a private key",
+    "the key of an administrator",
+    "the encrypted key",
+    "the passphrase",
+    "an assertion",
+    "an access token",
+    "the client secret",
+    "the proxy's password",
+    "the proxy's URL",
+}
+"""What a run has secrets of, at least."""
+
+SURFACES = (
+    "log",
+    "standard output of commands",
+    "standard error of commands",
+    "command lines",
+    "environments",
+    "files",
+    "what systemd is told",
+    "request lines, which every server logs",
+    "records in Vault",
+    "the wheel",
+    "the source archive",
 )
 
 
 @pytest.fixture(scope="module")
-def rotated():
-    """A site whose log tells everything, after two rotations, a restore and a kill."""
-    with site(edit=lambda settings: settings.update(log={"format": "json", "level": "debug"})) as here:
-        with here.consuming():
-            here.rotate("acme")
-            here.rotate("globex")
-            here.ledger.keys("acme")
-            here.control.knobs(break_certificate=1)
-            since = here.journal.mark()
-            here.ask("globex")
-            here.journal.wait_for("change.restored", since, credential="globex")
-            here.control.knobs(cut_rate=0.1, wrong_json_rate=0.05, unknown_error_rate=0.1)
-            here.ask("acme")
-            here.journal.wait_for("deploy.sent", since, credential="acme")
-            here.daemon.kill()
-            here.daemon.start()
-            here.await_steady()
-            here.control.knobs(cut_rate=0.0, wrong_json_rate=0.0, unknown_error_rate=0.0)
-            here.await_steady()
-        yield here
+def run(tmp_path_factory):
+    """A canary that has been through everything, and all that it showed."""
+    with canary(tmp_path_factory.mktemp("canary")) as it:
+        story.configure(it)
+        story.begin(it)
+        story.change(it)
+        story.lock_out(it)
+        ask_everything(it)
+        for tap in (it.org, it.vault):
+            story.weather(it, tap)
+        story.surprise(it)
+        story.speak_otherwise(it)
+        story.lose_everything(it)
+        it.gather()
+        show_what_is_shipped(it)
+        yield it
 
 
-def test_after_a_rotation_the_org_refuses_the_old_key_and_takes_the_one_in_vault(rotated, figures):
-    record, keys = rotated.ledger.record("acme"), rotated.ledger.keys("acme")
-    refused = taken = 0
-    for user in PUBLISHED["acme"]:
-        for _server in range(6):
-            old = rotated.log_in("acme", user, keys[record["previous"]].private_key)
-            assert (old.status_code, old.json()["error"]) == (400, "invalid_grant")
-            refused += 1
-        new = rotated.log_in("acme", user, keys[record["current"]].private_key)
-        assert new.status_code == 200, new.text
-        grant = {**new.json(), "api_version": "60.0"}
-        assert query_until_useful(grant).status_code == 200
-        taken += 1
-    figures(refused=refused, taken=taken, current=record["current"], previous=record["previous"])
+def ask_everything(it):
+    """Run every command, for people and for programs."""
+    for name, arguments in COMMANDS.items():
+        given = [argument.format(work=it.work) for argument in arguments]
+        it.run(name, *given)
+        leaf = main.commands[name]
+        while hasattr(leaf, "commands"):
+            leaf = leaf.commands[arguments[0]]
+        if any(parameter.name == "as_json" for parameter in leaf.params):
+            it.run(name, *given, "--json")
+    it.here.await_steady()
 
 
-def test_a_consumers_token_reads_the_tokens_of_its_credential_and_nothing_else(rotated, figures):
-    headers = {"X-Vault-Token": rotated.stage.consumer_token_file("acme").read_text()}
-    address = f"{rotated.stage.vault.address}/v1"
-    for user in PUBLISHED["acme"]:
-        answer = requests.get(
-            f"{address}/secret/data/salesforce/acme/tokens/{user}", headers=headers, timeout=10
-        )
-        accounts = query_until_useful(answer.json()["data"]["data"])
-        assert accounts.status_code == 200
-        assert accounts.json()["totalSize"] == 1
-    statuses = {
-        (method, path): requests.request(
-            method, f"{address}/{path}", headers=headers, json={}, timeout=10
-        ).status_code
-        for method, path in DENIED
-    }
-    assert {call: status for call, status in statuses.items() if status != 403} == {}
-    figures(denied=len(statuses))
+def show_what_is_shipped(it):
+    """Build what is shipped, and keep what is packed in it."""
+    dist = it.work.parent / f"{it.work.name}-dist"
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(dist)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for file in dist.glob("*.whl"):
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                it.show("the wheel", name.encode() + b"\n" + archive.read(name))
+    for file in dist.glob("*.tar.gz"):
+        with tarfile.open(file) as archive:
+            for member in archive.getmembers():
+                if (stream := archive.extractfile(member)) is not None:
+                    it.show("the source archive", member.name.encode() + b"\n" + stream.read())
 
 
-def test_the_log_at_its_most_talkative_holds_no_secret_and_the_process_shows_none(rotated, figures):
-    rotated.audit()
-    secrets = rotated.secrets()
-    kinds = {what.rpartition(" ")[2] if what.startswith("token of") else what for what in secrets.values()}
-    assert {"the secret_id", "the root token", "an access token", "private key 1 of acme"} <= kinds
-    assert rotated.leaks() == []
-    process = Path(f"/proc/{rotated.daemon.pid}")
-    shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-    assert [what for secret, what in secrets.items() if secret.encode() in shown] == []
-    lines = len(rotated.journal.text)
-    debug = len([line for line in rotated.journal.lines if line["level"] == "debug"])
-    assert debug
-    assert [secret for secret in secrets if not rotated.leaks(f'{{"message": "{secret}"}}')] == []
-    figures(secrets_searched_for=len(secrets), log_lines=lines, debug_lines=debug)
+def test_nothing_that_a_run_shows_holds_a_secret_in_any_encoding(run, figures):
+    secrets = run.secrets()
+    figures(
+        secrets=len(secrets),
+        kinds=len(set(secrets.values())),
+        kilobytes_searched={name: sum(map(len, pieces)) // 1000 for name, pieces in run.shown.items()},
+        commands=len(run.shown["standard output of commands"]),
+        processes=len(run.processes.seen),
+        files=len(run.files.seen),
+        files_gone_before_they_were_read=run.files.missed,
+        sightings=sum(map(len, run.sightings().values())),
+    )
+    assert run.sightings() == {}
+    for surface in SURFACES[:3]:  # not even what only looks like one
+        assert run.here.leaks(b"".join(run.shown[surface]).decode()) == []
+
+
+def test_every_kind_of_secret_was_there_to_be_seen(run):
+    assert set(run.secrets().values()) >= KINDS
+    assert {surface for surface in SURFACES if not b"".join(run.shown[surface])} == set()
+
+
+def test_every_secret_is_found_where_it_is_shown(run):
+    searcher = Searcher(run.secrets())
+    assert [what for secret, what in run.secrets().items() if not searcher.find(f"({secret})")] == []
+
+
+def test_every_fault_was_met_by_vault_and_org(run):
+    assert [tap.storm.is_through() for tap in (run.org, run.vault)] == [True, True]
+
+
+@pytest.mark.parametrize("program", ["rotator\0run\0", "publishers/supervisor.py", "install-certificate"])
+def test_no_core_dump_is_written_of_the_daemon_nor_of_what_it_starts(run, program):
+    limits = [one.core_limit for one in run.processes.seen.values() if program.encode() in one.command]
+    assert limits
+    assert set(limits) == {"0/0"}
+
+
+@pytest.mark.parametrize("asked", MADE_TO_SHOW)
+def test_a_secret_that_was_asked_for_is_where_it_was_wanted_and_nowhere_else(run, asked):
+    ran = run.rotator.process(*asked.format(work=run.work).split())
+    assert ran.code == 0
+    wanted, other = ran.out, ran.err
+    if (file := MADE_TO_SHOW[asked]) is not None:
+        path = Path(file.format(work=run.work))
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        wanted, other = path.read_text(), ran.out + ran.err
+    assert run.here.leaks(wanted)
+    assert run.here.leaks(other) == []
+
+
+def test_every_command_is_searched_or_named_as_one_that_is_not():
+    assert COMMANDS.keys() | ELSEWHERE.keys() == main.commands.keys()
+
+
+def test_after_a_rotation_the_org_refuses_the_old_key_and_takes_the_one_in_vault(figures):
+    with site() as here:
+        assert here.rotate("acme") == 2
+        record, keys = here.ledger.record("acme"), here.ledger.keys("acme")
+        refused = taken = 0
+        for user in PUBLISHED["acme"]:
+            for _server in range(6):
+                old = here.log_in("acme", user, keys[record["previous"]].private_key)
+                assert (old.status_code, old.json()["error"]) == (400, "invalid_grant")
+                refused += 1
+            new = here.log_in("acme", user, keys[record["current"]].private_key)
+            assert new.status_code == 200, new.text
+            grant = {**new.json(), "api_version": "60.0"}
+            assert query_until_useful(grant).status_code == 200
+            taken += 1
+        figures(refused=refused, taken=taken, current=record["current"], previous=record["previous"])

@@ -129,6 +129,18 @@ def test_a_server_that_is_not_there_has_surely_done_nothing(connect: Any):
     assert (caught.value.code, caught.value.maybe_done) == ("vault.unreachable", False)
 
 
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_what_vault_or_a_proxy_repeats_of_our_request_is_not_quoted(
+    connect: Any, fake: FakeVault, status: int
+):
+    vault_token = f"s.{secrets.token_hex(12)}"
+    client = connect(fake)
+    fake.inject(status, {"errors": [f"bad request: X-Vault-Token: {vault_token}"]}, path="/record")
+    with pytest.raises(RotatorError, match="bad request") as caught:
+        Documents(client).read_record("acme")
+    assert vault_token not in f"{caught.value.message} {caught.value.hint}"
+
+
 def test_a_server_that_was_stopped_and_started_is_used_again(connect: Any, fake: FakeVault):
     documents = Documents(connect(fake))
     documents.read_record("acme")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,15 +86,20 @@ class Rotator:
         return self(*arguments, "--vault-token-file", self.stage.operator_token_file)
 
     def process(
-        self, *arguments: object, config: Path | None = None, env: dict[str, str] | None = None
+        self,
+        *arguments: object,
+        config: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> Ran:
         """Run a command in a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "rotator", *map(str, arguments)],
             env={**os.environ, "ROTATOR_CONFIG": str(config or self.stage.config), **(env or {})},
+            cwd=cwd,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

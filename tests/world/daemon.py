@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,10 +81,14 @@ def _matches(line: Line, event: str, fields: dict[str, object]) -> bool:
 
 
 class Daemon:
-    """One daemon at a time, which may be started again after its end. As a context manager it leaves no process."""
+    """One daemon at a time, which may be started again after its end. As a context manager it leaves no process.
 
-    def __init__(self, config: Path, journal: Journal) -> None:
+    ``environment`` is what it is given beside ours.
+    """
+
+    def __init__(self, config: Path, journal: Journal, environment: Mapping[str, str] | None = None) -> None:
         self._config, self._journal = config, journal
+        self._environment = {"RUNTIME_DIRECTORY": str(config.parent), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
 
@@ -104,10 +108,10 @@ class Daemon:
         assert self._process is None, "the daemon runs already"
         self._process = subprocess.Popen(
             [*COMMAND, str(self._config)],
-            env={**os.environ, "RUNTIME_DIRECTORY": str(self._config.parent)},
+            env={**os.environ, **self._environment},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         self._listener = threading.Thread(target=self._listen, args=[self._process], daemon=True)
@@ -145,8 +149,8 @@ class Daemon:
         return process.returncode
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
-        with process.stderr as stream:
+        assert process.stdout is not None
+        with process.stdout as stream:
             for raw in stream:
                 self._journal.write(raw)
         if self._process is process:

@@ -82,8 +82,7 @@ class Ledger:
                 continue
             document = self.read(f"secret/data/{path}/{serial}")["data"]
             pem = document["private_key_pem"]
-            for line in pem.splitlines()[1:-1]:
-                self.secrets[line] = f"private key {serial} of {name}"
+            self.secrets[pem] = f"private key {serial} of {name}"
             keys[int(serial)] = Key(int(serial), _fingerprint(document["certificate_pem"], pem), pem)
         return keys
 

@@ -1,13 +1,13 @@
-"""A program of an operator that brings a certificate into an app of the org (publisher ``command``)."""
+"""A program of an operator that brings certificates into the org."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-PROGRAM = '''\
+_TEXT = '''\
 #!{python}
-"""Puts the certificate on standard input into an app of the org: CONTROL_URL APP LOG."""
+"""Puts the certificate on standard input into an app of the org."""
 import json, os, sys, urllib.request
 
 pem = sys.stdin.read()
@@ -20,9 +20,9 @@ with open(sys.argv[3], "a") as log:
 '''
 
 
-def install_program(folder: Path) -> Path:
-    """Write the program into a folder and return where it is."""
-    program = folder / "install-certificate"
-    program.write_text(PROGRAM.format(python=sys.executable))
+def install_program(folder: Path, control_url: str, app: str) -> tuple[list[str], Path]:
+    """Write the program, and return the command for an app and the log in which each run has a line."""
+    program, log = folder / "install-certificate", folder / "install-certificate.log"
+    program.write_text(_TEXT.format(python=sys.executable))
     program.chmod(0o755)
-    return program
+    return [str(program), control_url, app, str(log)], log

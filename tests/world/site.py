@@ -29,6 +29,7 @@ from tests.world import rude
 from tests.world.consumer import CALL_EVERY_SECONDS, Consumer, useful
 from tests.world.daemon import Daemon, Journal
 from tests.world.ledger import APPS, Ledger
+from tests.world.searcher import Searcher
 
 FAST = Lifetimes(
     first_due_seconds=1200,
@@ -229,7 +230,7 @@ class Site:
     def leaks(self, text: str | None = None) -> list[str]:
         """Return which secrets a text holds, by default the logs of all daemons, and what looks like one."""
         text = "".join(self.journal.text) if text is None else text
-        found = [what for secret, what in self.secrets().items() if secret in text]
+        found = Searcher(self.secrets()).find(text)
         shapes = [shape.pattern for shape in (ASSERTION, VAULT_TOKEN) if shape.search(text)]
         return found + shapes + (["PRIVATE KEY"] if "PRIVATE KEY" in text else [])
 
