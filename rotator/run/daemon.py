@@ -63,11 +63,11 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
-    client = None  # a wrapped secret_id can be unwrapped once: it outlives a reload
+    before = None
     while True:
         logs.configure(format=configuration.log.format, level=configuration.log.level)
-        with application(configuration, token_file, client) as app:
-            client = app.client
+        with application(configuration, token_file, before) as app:
+            before = app.kept
             daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
