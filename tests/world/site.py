@@ -167,7 +167,7 @@ class Site:
         """Rotate by request, and return the serial of the new current key."""
         since = self.journal.mark()
         self.ask(name)
-        serial = self.journal.wait_for("key.promoted", since, credential=name)["serial"]
+        serial = self.journal.wait_for("key.promoted", since, credential=name, reason="rotation")["serial"]
         self.await_steady(name)
         return int(serial)
 
