@@ -124,6 +124,14 @@ def test_each_step_tells_how_late_it_came_unless_it_came_before_its_time(ready):
             assert step["seconds"] >= 0
 
 
+def test_workers_that_end_because_the_daemon_stops_are_not_late(ready):
+    with serving(ready) as daemon:
+        until(published(ready), "served")
+    assert not any(thread.is_alive() for thread in daemon.threads)
+    daemon.beat()
+    assert ready.told("heartbeat.late") == []
+
+
 def test_a_request_for_a_name_that_is_not_configured_is_told_once(ready):
     ready.ask("acne", Ask.PAUSE)
     with serving(ready) as daemon:
