@@ -74,10 +74,10 @@ class Site:
         seen_tokens: every access token that the org ever gave, those for proofs and deploys included.
     """
 
-    def __init__(self, stage: Stage, documents: Documents) -> None:
+    def __init__(self, stage: Stage, documents: Documents, journal: Journal) -> None:
         self.stage, self.asking = stage, documents
         self.control = stage.control
-        self.journal = Journal()
+        self.journal = journal
         self.ledger = Ledger(stage)
         self.daemon = Daemon(stage.config, self.journal)
         self.consumers: list[Consumer] = []
@@ -248,6 +248,7 @@ def site(
     vault: BaoApi | None = None,
     adopt: bool = True,
     weather: Mapping[str, object] | None = None,
+    journal: Journal | None = None,
 ) -> Iterator[Site]:
     """Build a site whose org is rude, run the daemon, and leave nothing behind. No secret may have come into the log.
 
@@ -258,6 +259,7 @@ def site(
         vault: a server that runs already.
         adopt: False: the daemon is not started yet.
         weather: knobs of the org; rude by default.
+        journal: takes what the daemons say; one that keeps every line by default.
     """
     with ExitStack() as ending:
         org = rude.weather() if weather is None else weather
@@ -266,7 +268,7 @@ def site(
         )
         change(stage.config, _many_swaps, *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
-        built = Site(stage, app.documents)
+        built = Site(stage, app.documents, Journal() if journal is None else journal)
         ending.enter_context(built.daemon)
         if adopt:
             built.adopt()
