@@ -49,6 +49,11 @@ def test_a_process_that_grows_for_an_hour_is_told(what, an_hour):
     assert [said.split()[0] for said in growths(life(HOUR, **{what: an_hour}))] == [what]
 
 
+def test_a_process_may_fill_its_arenas_in_its_first_minutes():
+    assert growths(life(80, rss_kib=13_000 * HOUR / 80)) == []
+    assert growths(life(HOUR, rss_kib=13_000)) != []
+
+
 def test_what_is_watched_begins_after_the_warm_up_and_lasts_long_enough():
     shortest = int(WARM_UP_SECONDS + SHORTEST_LOOK_SECONDS) + 1
     assert watched(life(shortest))[0].at == WARM_UP_SECONDS
