@@ -12,7 +12,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz system-test crash check format lock
+.PHONY: help demo test fuzz system-test crash soak check audit sbom format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,9 @@ demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sa
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
 
-SECONDS ?= 60
 SEED ?= 1
+SECONDS ?= 60
+
 fuzz: $(READY)  ## feed every reader with what atheris finds, for SECONDS=60 in all, from SEED=1 on (Linux on x86-64)
 	$(BIN)/python -m tests.hostile.fuzz --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
@@ -34,11 +35,28 @@ system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are kille
 crash: $(READY)  ## kill the daemon before and after every write of every path; ARGS="--points 6" takes a sample
 	$(BIN)/python -m tests.crash $(ARGS)
 
+DURATION ?= 1h
+
+soak: $(READY)  ## rotate for DURATION=1h under faults, with 50 consumers; SEED=7 brings other faults
+	$(BIN)/python -m tests.soak $(DURATION) --seed $(SEED)
+
 check: $(READY)  ## lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(READY)  ## look up what is known against all that is locked; ARGS=--allow-unanswered where no service answers
+	$(BIN)/python -m tests.supply_chain.audit $(ARGS)
+
+SHIPPED := build/shipped
+
+sbom: $(READY)  ## write build/sbom.json, the bill of materials of what is shipped, and judge it and its licences
+	rm -rf $(SHIPPED) && $(BIN)/python -m venv --without-pip $(SHIPPED)
+	$(PIP) --python $(SHIPPED)/bin/python install --no-compile --only-binary :all: --require-hashes -r .ci/requirements.txt
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible --validate \
+		-o build/sbom.json $(SHIPPED)/bin/python
+	$(BIN)/python -m tests.supply_chain.bill build/sbom.json
 
 format: $(READY)  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -55,7 +73,8 @@ lock: $(READY)  ## pin what pyproject.toml asks for; ARGS=--upgrade takes the ne
 	$(BIN)/python -c '$(BUILD_REQUIRES)' > $(VENV)/build-requires.in
 	$(COMPILE) pyproject.toml -o .ci/requirements.txt
 	$(COMPILE) $(VENV)/build-requires.in -o .ci/requirements-build.txt
-	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox --group test --group fuzz --group check \
+	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox \
+		--group test --group fuzz --group mutate --group check --group audit \
 		-c .ci/requirements.txt -c .ci/requirements-build.txt -o .ci/requirements-dev.txt
 	$(COMPILE) config/consumers/python/requirements.in -o config/consumers/python/requirements.txt
 

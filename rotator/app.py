@@ -27,6 +27,7 @@ from rotator.publishers.command import CommandPublisher
 from rotator.publishers.manual import ManualPublisher
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appfiles import App, AppKind
+from rotator.salesforce.budget import LoginBudget
 from rotator.salesforce.http import WireSettings
 from rotator.salesforce.oauth import Grant
 from rotator.salesforce.rest import Org
@@ -35,6 +36,19 @@ from rotator.show.logs import redactor
 from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
 from rotator.vault.settings import AppRole, Certificate, Jwt, Kubernetes, Login, Token, VaultSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What outlives an application that another one replaces.
+
+    Attributes:
+        client: what it has of a login serves on: a wrapped secret_id can be unwrapped once.
+        budget: the logins of the hour are not given anew.
+    """
+
+    client: VaultClient
+    budget: LoginBudget
 
 
 @dataclass
@@ -47,6 +61,11 @@ class Application:
     tools: Toolbox
     driver: Driver
 
+    @property
+    def kept(self) -> Kept:
+        """Return what the application that replaces this one takes over."""
+        return Kept(self.client, self.tools.budget)
+
     def close(self) -> None:
         """Give all connections back."""
         self.tools.wires.close()
@@ -55,18 +74,19 @@ class Application:
 
 @contextmanager
 def application(
-    configuration: Configuration, token_file: Path | None = None, before: VaultClient | None = None
+    configuration: Configuration, token_file: Path | None = None, before: Kept | None = None
 ) -> Iterator[Application]:
     """Put the parts together. Nothing is sent before the first call.
 
     Args:
         token_file: speak to Vault with this token, and not as the daemon does.
-        before: the client of the application that this one replaces. What it has of a login serves on.
+        before: of the application that this one replaces.
     """
     login: Login | None = Token(token_file) if token_file is not None else None
-    client = VaultClient(vault_settings(configuration.vault, login), before=before)
+    client = VaultClient(vault_settings(configuration.vault, login), before=before.client if before else None)
     documents = Documents(client)
-    tools = Toolbox(documents, Wires(wire_settings(configuration.salesforce)))
+    budget = before.budget if before else LoginBudget()
+    tools = Toolbox(documents, Wires(wire_settings(configuration.salesforce)), budget)
     driver = Driver(tools, configuration.fleet)
     for name, credential in configuration.credentials.items():
         driver.stations[name] = station_of(credential, tools, driver)

@@ -69,6 +69,8 @@ ROUND_FAILED = _alert("round.failed", "error", "part error",
 STEP_FAILED = _alert("step.failed", "error", "credential error not_before",
     "A step met an error that nobody foresaw; the credential is tried again later, the others go on.",
     "unforeseen-error")
+STEP_TAKEN = _event("step.taken", "debug", "credential late_seconds seconds",
+    "A step was taken, ``late_seconds`` after its time; without that field it came before it, as for a request.")
 CRASHED = _alert("daemon.crashed", "critical", "thread error",
     "An error that nobody foresaw ended a thread or the process.",
     "unforeseen-error")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -139,6 +141,22 @@ def test_a_function_fits_a_screen(module):
     functions = (node for node in ast.walk(tree(module)) if isinstance(node, ast.FunctionDef))
     lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
     assert {name: length for name, length in lengths.items() if length >= MOST_LINES_OF_A_FUNCTION} == {}
+
+
+@every_module
+def test_an_exception_from_a_rule_says_why(module):
+    excepted = [line for line in MODULES[module].read_text().splitlines() if "# noqa" in line]
+    assert [line for line in excepted if not re.search(r"# noqa: [A-Z]+\d+(, [A-Z]+\d+)* - \S", line)] == []
+
+
+def test_no_rule_about_security_is_off_for_a_whole_module():
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert rules["select"] == ["ALL"]
+    off = [
+        rules["ignore"],
+        *(codes for files, codes in rules["per-file-ignores"].items() if files != "tests/**"),
+    ]
+    assert [code for codes in off for code in codes if re.fullmatch(r"S\d*", code)] == []
 
 
 def test_the_checks_above_see_what_they_look_for():

@@ -33,6 +33,7 @@ def asked_for(lock: str) -> list[str]:
         *project["optional-dependencies"]["sandbox"],
         *PROJECT["dependency-groups"]["test"],
         *PROJECT["dependency-groups"]["check"],
+        *PROJECT["dependency-groups"]["audit"],
         *PROJECT["build-system"]["requires"],
     ]
     return {
@@ -63,6 +64,16 @@ def test_tests_run_with_the_very_versions_that_are_shipped():
     assert {**pins(RUNTIME), **pins(BUILD)}.items() <= development.items()
 
 
+def test_each_dependency_has_its_reason_in_the_readme_and_nothing_else_has():
+    table = (
+        (ROOT / "README.md").read_text().partition("## Dependencies, and why each\n")[2].partition("\n## ")[0]
+    )
+    rows = re.findall(r"^\| (\w.*?) \| (\w.*?) \|$", table, re.MULTILINE)
+    told = [canonicalize_name(name) for names, _reason in rows[1:] for name in names.split(", ")]
+    asked = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["sandbox"]]
+    assert sorted(told) == sorted(canonicalize_name(Requirement(one).name) for one in asked)
+
+
 def test_the_wheel_holds_the_package_with_all_its_files_and_nothing_else(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -83,7 +94,9 @@ def test_the_wheel_holds_the_package_with_all_its_files_and_nothing_else(tmp_pat
 
 def test_make_alone_tells_what_can_be_made():
     told = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert {"help", "demo", "test", "check", "lock"} <= {line.split()[1] for line in told.splitlines()}
+    assert {"help", "demo", "test", "soak", "check", "audit", "sbom", "lock"} <= {
+        line.split()[1] for line in told.splitlines()
+    }
 
 
 def test_the_run_of_all_checks_is_a_program_of_bash():
@@ -92,7 +105,7 @@ def test_the_run_of_all_checks_is_a_program_of_bash():
     subprocess.run(["bash", "-n", str(script)], check=True)
     text = script.read_text()
     assert "set -euo pipefail" in text
-    assert all(f"make {target}" in text for target in ("test", "check", "demo"))
+    assert all(f"make {target}" in text for target in ("test", "check", "audit", "sbom", "soak", "demo"))
 
 
 def test_the_image_is_made_from_the_locks_and_does_not_run_as_root():

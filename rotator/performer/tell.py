@@ -10,7 +10,7 @@ from rotator import events
 from rotator.core import timing
 from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
-from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Snapshot, Trouble
+from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
 from rotator.core.slot import DEAD, NONE_TAKEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
@@ -23,6 +23,7 @@ def seconds(span: timedelta) -> float:
     return round(span.total_seconds(), 3)
 
 
+ENDED_BY_PROOFS = frozenset({"promoted", "restored", "found", "rehearsed"})
 BUDGET_SPENT = "salesforce.login_budget"
 
 
@@ -169,13 +170,15 @@ def _tell_pause(station: Station, before: Record, after: Record) -> None:
 def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> None:
     name, took = station.name, seconds(entry.ended - entry.began)
     match entry.outcome:
-        case "promoted":
+        case "found" if entry.target == before.current:
+            pass
+        case "found" if not _landed_late(before, entry.target):
+            emit(events.CERTIFICATE_REVERTED, credential=name, serial=before.current, found=entry.target)
+        case "promoted" | "found":
             emit(events.KEY_PROMOTED, credential=name, serial=entry.target, previous=before.current,
                  reason=entry.reason.value, seconds=took)  # fmt: skip
         case "restored":
             emit(events.CHANGE_RESTORED, credential=name, serial=entry.target, seconds=took)
-        case "found" if entry.target != before.current:
-            emit(events.CERTIFICATE_REVERTED, credential=name, serial=before.current, found=entry.target)
         case "rehearsed":
             survived = after.rehearsed.sessions_survived if after.rehearsed else None
             emit(events.REHEARSAL_FINISHED, credential=name, serial=entry.target, sessions_survived=survived,
@@ -217,6 +220,12 @@ def _tell_change(station: Station, before: Record, after: Record) -> None:
         else:
             emit(events.CHANGE_BEGUN, credential=name, target=new.target, rival=new.rival,
                  reason=new.reason.value)  # fmt: skip
+
+
+def _landed_late(before: Record, serial: Serial) -> bool:
+    """Tell whether a key's certificate came by a deploy of ours, although its change had been given up."""
+    latest = next((entry for entry in reversed(before.history) if entry.target == serial), None)
+    return latest is not None and latest.deployed and latest.outcome not in ENDED_BY_PROOFS
 
 
 def _tell_work(station: Station, before: Record, after: Record, certificate: Callable[[], str]) -> None:

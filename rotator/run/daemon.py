@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
 from rotator import __version__, events
@@ -63,11 +64,11 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
-    client = None  # a wrapped secret_id can be unwrapped once: it outlives a reload
+    before = None
     while True:
         logs.configure(format=configuration.log.format, level=configuration.log.level)
-        with application(configuration, token_file, client) as app:
-            client = app.client
+        with application(configuration, token_file, before) as app:
+            before = app.kept
             daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
@@ -227,7 +228,7 @@ class Daemon:
         while (name := self.ready.take()) is not None:
             # The next time is set while nobody else can have the credential: no later step sets an earlier one.
             try:
-                again = self._step(name)
+                again = self._timed_step(name)
                 self.due[name] = again
                 if again > datetime.now(UTC):
                     self.timer.arm(name, again)
@@ -237,6 +238,16 @@ class Daemon:
                 self._surprised(name, error)
             finally:
                 self.ready.done(name)
+
+    def _timed_step(self, name: str) -> datetime:
+        """Do one step, tell how late it came and how long it took, and return when the next one is due."""
+        due, now, began = self.due.get(name), datetime.now(UTC), time.monotonic()
+        again = self._step(name)
+        told: dict[str, Any] = {"credential": name, "seconds": round(time.monotonic() - began, 4)}
+        if due is not None and now >= due:
+            told["late_seconds"] = round((now - due).total_seconds(), 4)
+        emit(events.STEP_TAKEN, **told)
+        return again
 
     def _step(self, name: str) -> datetime:
         """Do one step, and return when the next one is due."""

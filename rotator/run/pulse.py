@@ -53,7 +53,8 @@ class Pulse:
 
     def _late(self) -> Iterator[Late]:
         daemon = self._daemon
-        if not all(thread.is_alive() for thread in daemon.threads):
+        # `closed` is looked at last: it is set before the workers end because of it.
+        if not all(thread.is_alive() for thread in daemon.threads) and not daemon.ready.closed:
             yield Late("workers")
         running = daemon.ready.running()
         for name, seconds in running.items():
@@ -65,7 +66,7 @@ class Pulse:
             yield Late("round", None, seconds, limit)
         queued, _running = daemon.ready.sizes()
         idle = time.monotonic() - daemon.ready.moved_at
-        if queued and not running and idle > IDLE.total_seconds():
+        if queued and not running and idle > IDLE.total_seconds() and not daemon.ready.closed:
             yield Late("queue", None, idle, IDLE.total_seconds())
 
     def _longest_step(self, name: str) -> float:

@@ -23,6 +23,7 @@ class Ready:
         host_of: the org that a credential calls.
 
     Attributes:
+        closed: nothing is handed out any more.
         moved_at: when one was last taken or given back, or came into an empty queue (monotonic).
     """
 
@@ -36,7 +37,7 @@ class Ready:
         self._busy: Counter[str] = Counter()
         self._order = itertools.count()
         self._changed = threading.Condition()
-        self._closed = False
+        self.closed = False
         self.moved_at = time.monotonic()
 
     def offer(self, name: str, urgency: datetime) -> None:
@@ -61,7 +62,7 @@ class Ready:
     def take(self) -> str | None:
         """Wait for a credential that may go, and return it; None when the queue is closed."""
         with self._changed:
-            while not self._closed:
+            while not self.closed:
                 name = self._next()
                 if name is not None:
                     self.moved_at = time.monotonic()
@@ -121,5 +122,5 @@ class Ready:
     def close(self) -> None:
         """Hand nothing out any more."""
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._changed.notify_all()

@@ -2,7 +2,8 @@
 
 Known of APScheduler 3.11, and avoided here: ``shutdown(wait=True)`` deadlocks with a job that calls the scheduler; a
 job that adds its own id again while it runs is lost; ``running`` stays True after its thread has died; what comes
-round stands still after the clock was set back, until that has caught up (see :meth:`Timer.follow_clock`).
+round stands still after the clock was set back, until that has caught up (see :meth:`Timer.follow_clock`); a shutdown
+ends its thread by an exception where a job is just being fired (see :class:`_Scheduler`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -25,6 +27,17 @@ def _wall_ahead_seconds() -> float:
     return time.time() - time.monotonic()
 
 
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc] # the package carries no types
+    """Is told to stop without a lock, and then no longer finds the job that it fires and is about to remove."""
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        try:
+            super().remove_job(job_id, jobstore)
+        except JobLookupError:
+            if self.state != STATE_STOPPED:
+                raise
+
+
 class Timer:
     """One date-triggered job a credential, and a few that come round."""
 
@@ -33,7 +46,7 @@ class Timer:
         self._fire = fire
         self._rounds: dict[str, tuple[timedelta, Callable[[], None]]] = {}
         self._offset_seconds = _wall_ahead_seconds()
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _Scheduler(
             jobstores={"default": MemoryJobStore()},
             executors={
                 "default": ThreadPoolExecutor(2),

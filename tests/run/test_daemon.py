@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -21,6 +21,7 @@ from tests.world.lab import GLOBEX, Clock, Lab
 
 USER = GLOBEX[0]
 PATIENCE_SECONDS = 20.0
+HOUR = timedelta(hours=1)
 
 
 class Manager(Notifier):
@@ -107,6 +108,28 @@ def test_a_request_that_cannot_be_read_is_told_once_and_keeps_nobody_from_work(r
         steps = daemon.steps
         until(lambda: daemon.steps > steps + 10, "some rounds later")
     assert len(ready.told("vault.document_unusable", credential="globex")) == 1
+
+
+def test_each_step_tells_how_late_it_came_unless_it_came_before_its_time(ready):
+    with serving(ready) as daemon:
+        until(published(ready), "its token is published")
+        for ahead, is_late in ((HOUR, False), (-HOUR, True)):
+            until(lambda: not daemon.ready.waits("globex"), "no step is under way")
+            steps = len(ready.told("step.taken", credential="globex"))
+            daemon.due["globex"] = datetime.now(UTC) + ahead
+            daemon.offer("globex")
+            until(lambda steps=steps: len(ready.told("step.taken", credential="globex")) > steps, "a step")
+            (step, *_later) = ready.told("step.taken", credential="globex")[steps:]
+            assert (step.get("late_seconds", 0) >= HOUR.total_seconds()) == is_late
+            assert step["seconds"] >= 0
+
+
+def test_workers_that_end_because_the_daemon_stops_are_not_late(ready):
+    with serving(ready) as daemon:
+        until(published(ready), "served")
+    assert not any(thread.is_alive() for thread in daemon.threads)
+    daemon.beat()
+    assert ready.told("heartbeat.late") == []
 
 
 def test_a_request_for_a_name_that_is_not_configured_is_told_once(ready):

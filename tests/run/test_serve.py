@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rotator.app import application
 from rotator.core.model import Ask
 from rotator.run import daemon as module
 from rotator.run import lifesign
@@ -144,6 +145,17 @@ def test_an_error_that_nobody_foresaw_leaves_the_configuration_in_force(lab, mon
     (line,) = lab.told("configuration.refused")
     assert line["mistakes"].startswith("ZeroDivisionError")
     assert "Traceback" in line["exception"]
+
+
+def test_a_reload_gives_no_login_anew(lab):
+    configuration = lab.configuration()
+    with application(configuration) as app:
+        before = app.kept
+        for _ in range(3):
+            app.tools.budget.spend("somebody@acme.example")
+    with application(configuration, None, before) as after, application(configuration) as other:
+        assert after.tools.budget is app.tools.budget
+        assert other.tools.budget is not app.tools.budget
 
 
 def test_a_wrapped_secret_id_outlives_a_reload_also_with_other_settings_of_vault(lab):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.base import STATE_STOPPED
 
 from rotator.run.timer import Timer
 
@@ -63,3 +66,31 @@ def test_a_clock_that_is_slewed_a_little_moves_nothing(monkeypatch):
         monkeypatch.setattr(timer, "every", lambda *job, **_more: planned.append(job))
         timer.follow_clock()
         assert planned == []
+
+
+def test_a_stop_in_the_moment_in_which_something_is_fired_is_no_crash(monkeypatch):
+    crashed = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: crashed.append(args.exc_type))
+    timer = Timer(lambda _name: None)
+    timer.start()
+    scheduler, stopping = timer._scheduler, threading.Thread(target=timer.stop)
+
+    def stop_first(_job, _times):
+        stopping.start()
+        end = time.monotonic() + PATIENCE_SECONDS
+        while scheduler.state != STATE_STOPPED:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+    monkeypatch.setattr(scheduler._executors["default"], "submit_job", stop_first)
+    timer.arm("acme", datetime.now(UTC))
+    end = time.monotonic() + PATIENCE_SECONDS
+    while stopping.ident is None or stopping.is_alive():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    assert crashed == []
+
+
+def test_while_it_runs_a_job_that_is_not_there_is_told():
+    with ticking() as (timer, _rang), pytest.raises(JobLookupError):
+        timer._scheduler.remove_job("at:nobody")

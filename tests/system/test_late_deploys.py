@@ -42,6 +42,7 @@ def test_whatever_lands_late_the_orgs_certificate_has_its_key_in_vault(lives, de
 
         seconds = here.until("acme is steady with what landed", steady)
         assert not orphans
+        assert not here.journal.find("certificate.reverted"), "nobody else deployed anything"
         assert here.ledger.record("acme")["current"] == 2
         assert here.rotate("acme") == 3
         here.daemon.stop()

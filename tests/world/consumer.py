@@ -14,15 +14,23 @@ import requests
 
 READ_EVERY_SECONDS = 1.0
 CALL_EVERY_SECONDS = 0.15
+TIMEOUT_SECONDS = 15.0
 ANSWERS = (200, 400, 401, 403)
 
 
 @dataclass
 class Outage:
-    """A time in which the org refused the consumer's token; times are those of ``time.monotonic``."""
+    """A time in which the org refused the consumer's token; times are those of ``time.monotonic``.
+
+    Attributes:
+        read: when the token that was refused was read.
+        calls: how many calls were refused in it.
+    """
 
     began: float
     ended: float | None = None
+    read: float = 0.0
+    calls: int = 0
 
     @property
     def seconds(self) -> float:
@@ -73,17 +81,20 @@ class Consumer(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        while not self._stopping.wait(self._call_every_seconds):
+        while not self._stopping.wait(self._pause_seconds()):
             if self._is_due():
                 self._read()
             if self._document:
                 self._call()
 
+    def _pause_seconds(self) -> float:
+        return self._call_every_seconds
+
     def _is_due(self) -> bool:
         return time.monotonic() >= self._read_at + self._read_every_seconds
 
     def _read(self) -> None:
-        answer = get(self._url, self._headers)
+        answer = self._get(self._url, self._headers)
         if answer is None or answer.status_code != 200:
             return  # the token at hand goes on serving
         self._document = answer.json()["data"]["data"]
@@ -91,24 +102,45 @@ class Consumer(threading.Thread):
         self._read_at = time.monotonic()
 
     def _call(self) -> None:
-        answer = query(self._document)
+        answer = query(self._document, self._get)
         if answer is None or not is_useful(answer):
             self.spoilt += 1
             return
         self.calls += 1
-        outage = self.outages[-1] if self.outages and self.outages[-1].ended is None else None
+        outage = self._outage
         if answer.status_code == 200 and answer.json()["totalSize"]:
             if outage is not None:
                 outage.ended = time.monotonic()
             return
         self.failed += 1
         self.words.append(f"{answer.status_code} {answer.text[:200]}")
-        self._read_at = -float("inf")
         if outage is None:
-            self.outages.append(Outage(time.monotonic()))
+            outage = Outage(time.monotonic(), read=self._read_at)
+            self.outages.append(outage)
+        outage.calls += 1
+        self._read_at = -float("inf")
+
+    @property
+    def _outage(self) -> Outage | None:
+        """The outage that goes on."""
+        return self.outages[-1] if self.outages and self.outages[-1].ended is None else None
+
+    def _get(self, url: str, headers: dict[str, str], **parameters: str) -> requests.Response | None:
+        return get(url, headers, **parameters)
 
 
-def query(document: dict[str, Any]) -> requests.Response | None:
+Get = Callable[..., requests.Response | None]
+
+
+def get(url: str, headers: dict[str, str], **parameters: str) -> requests.Response | None:
+    """Return the answer to one request over a connection of its own; None when none came."""
+    try:
+        return requests.get(url, headers=headers, params=parameters, timeout=TIMEOUT_SECONDS)
+    except requests.RequestException:
+        return None
+
+
+def query(document: dict[str, Any], get: Get = get) -> requests.Response | None:
     """Ask the org for accounts with a published token; None when no answer came."""
     url = f"{document['instance_url']}/services/data/v{document['api_version']}/query"
     authorization = f"{document['token_type']} {document['access_token']}"
@@ -129,14 +161,6 @@ def useful(ask: Callable[[], requests.Response | None], *, tries: int = 20) -> r
                 return answer
         time.sleep(CALL_EVERY_SECONDS)
     raise AssertionError("nothing but faults")
-
-
-def get(url: str, headers: dict[str, str], **parameters: str) -> requests.Response | None:
-    """Return the answer to one request over a connection of its own; None when none came."""
-    try:
-        return requests.get(url, headers=headers, params=parameters, timeout=15)
-    except requests.RequestException:
-        return None
 
 
 def is_useful(answer: requests.Response) -> bool:

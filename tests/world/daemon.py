@@ -40,8 +40,12 @@ class Journal:
         with self._changed:
             self.text.append(raw)
             if isinstance(line, dict) and "event" in line:
-                self.lines.append(line)
+                self._note(line)
             self._changed.notify_all()
+
+    def _note(self, line: Line) -> None:
+        """Take a line that is an event. Nobody else reads or writes meanwhile."""
+        self.lines.append(line)
 
     def end(self) -> None:
         """Note that a daemon ended that nobody ended: nothing is worth waiting for any more."""

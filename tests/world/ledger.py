@@ -28,6 +28,7 @@ PUBLISHED = {
 }
 ENDED_BY_PROOFS = frozenset({"promoted", "restored", "found", "rehearsed"})
 BASE = "salesforce"
+EVERY_VERSION = range(1, 10**9)
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,24 @@ class Ledger:
         app = self.stage.control.state()["apps"][APPS[name]]
         return {found for found in (app["fingerprint"], *app["servers"]) if found}
 
-    def keep_all_versions(self) -> None:
-        """Let Vault keep every version of the records from now on, so that no transition escapes."""
+    def keep_all_versions(self, most: int = 100_000) -> None:
+        """Let Vault keep every version of the records from now on, so that no transition escapes.
+
+        Whoever looks again and again needs no more than ``most``, those since the last look.
+        """
         for name in self.names:
             path = f"secret/metadata/{BASE}/{name}/record"
-            self.stage.vault.request("POST", path, {"max_versions": 100_000})
+            self.stage.vault.request("POST", path, {"max_versions": most})
 
-    def versions(self, name: str) -> list[dict[str, Any]]:
-        """Return every version of a record that Vault has kept, oldest first."""
+    def newest(self, name: str) -> int:
+        """Return the number of a record's latest version."""
+        return int(self.read(f"secret/metadata/{BASE}/{name}/record")["current_version"])
+
+    def versions(self, name: str, among: range = EVERY_VERSION) -> list[dict[str, Any]]:
+        """Return the versions of a record that Vault has kept, oldest first."""
         path = f"{BASE}/{name}/record"
-        numbers = sorted(int(number) for number in self.read(f"secret/metadata/{path}")["versions"])
+        kept = self.read(f"secret/metadata/{path}")["versions"]
+        numbers = sorted(int(number) for number in kept if int(number) in among)
         with requests.Session() as session:
             session.headers["X-Vault-Token"] = self.stage.vault.root_token
             url = f"{self.stage.vault.address}/v1/secret/data/{path}"
@@ -166,9 +175,11 @@ class Ledger:
             )
         return found
 
-    def unproved(self, name: str, proofs_needed: int, span_seconds: float) -> tuple[int, list[str]]:
-        """Return how many changes ended by proofs, and which of them did not have enough, over every version."""
-        versions = self.versions(name)
+    def unproved(
+        self, name: str, proofs_needed: int, span_seconds: float, among: range = EVERY_VERSION
+    ) -> tuple[int, list[str]]:
+        """Return how many changes ended by proofs, and which of them did not have enough, over these versions."""
+        versions = self.versions(name, among)
         spacing = span_seconds / (proofs_needed - 1)
         promotions, wrong = 0, []
         for before, after in itertools.pairwise(versions):

@@ -79,10 +79,10 @@ class Site:
         seen_tokens: every access token that the org ever gave, those for proofs and deploys included.
     """
 
-    def __init__(self, stage: Stage, documents: Documents, names: Iterable[str]) -> None:
+    def __init__(self, stage: Stage, documents: Documents, names: Iterable[str], journal: Journal) -> None:
         self.stage, self.asking = stage, documents
         self.control = stage.control
-        self.journal = Journal()
+        self.journal = journal
         self.ledger = Ledger(stage, names)
         self.daemon = Daemon(stage.config, self.journal)
         self.consumers: list[Consumer] = []
@@ -177,7 +177,7 @@ class Site:
         """Rotate by request, and return the serial of the new current key."""
         since = self.journal.mark()
         self.ask(name)
-        serial = self.journal.wait_for("key.promoted", since, credential=name)["serial"]
+        serial = self.journal.wait_for("key.promoted", since, credential=name, reason="rotation")["serial"]
         self.await_steady(name)
         return int(serial)
 
@@ -259,6 +259,7 @@ def site(
     adopt: bool = True,
     weather: Mapping[str, object] | None = None,
     names: Iterable[str] = APPS,
+    journal: Journal | None = None,
 ) -> Iterator[Site]:
     """Build a site whose org is rude, run the daemon, and leave nothing behind. No secret may have come into the log.
 
@@ -270,6 +271,7 @@ def site(
         adopt: False: the daemon is not started yet.
         weather: knobs of the org; rude by default.
         names: the credentials that are served.
+        journal: takes what the daemons say; one that keeps every line by default.
     """
     with ExitStack() as ending:
         org = rude.weather() if weather is None else weather
@@ -279,7 +281,7 @@ def site(
         names = tuple(names)
         change(stage.config, _many_swaps, lambda settings: _only(settings, names), *([edit] if edit else []))
         app = ending.enter_context(application(load(stage.config), stage.operator_token_file))
-        built = Site(stage, app.documents, names)
+        built = Site(stage, app.documents, names, Journal() if journal is None else journal)
         ending.enter_context(built.daemon)
         if adopt:
             built.adopt()

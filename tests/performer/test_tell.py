@@ -1,0 +1,62 @@
+"""What is told of a key that the org takes, and that was not looked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rotator.core.model import Change, Entry, KeyFacts, Phase, Reason, Record, Terms
+from rotator.performer.station import Station
+from rotator.performer.tell import tell_record
+from rotator.show import logs
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def entry(target: int, outcome: str, *, deployed: bool = True, reason: Reason = Reason.ROTATION) -> Entry:
+    return Entry(target, reason, outcome, NOON, NOON, deployed=deployed)
+
+
+def told_of_found(serial: int, *history: Entry) -> dict[str, object]:
+    """Return what is told when key 3 signs, and the org turns out to take another one."""
+    keys = tuple(KeyFacts(number, "f", NOON, NOON + timedelta(days=9)) for number in (2, 3, 4))
+    change = Change(serial, 3, Reason.FOUND, ("u",), NOON)
+    before = Record(Phase.PROVING, newest=4, current=3, keys=keys, change=change, history=history)
+    found = entry(serial, "found", deployed=False, reason=Reason.FOUND)
+    after = replace(before, phase=Phase.STEADY, current=serial, change=None, history=(*history, found))
+    with logs.capture() as lines:
+        station = Station("acme", config=None, terms=Terms("acme", ("u",)), app=None, publisher=None)
+        tell_record(station, before, after, lambda: "")
+    (line,) = [line for line in lines if line["event"] in {"certificate.reverted", "key.promoted"}]
+    return line
+
+
+def test_a_key_that_signed_before_was_brought_back_by_somebody_and_alerts():
+    line = told_of_found(2, entry(2, "promoted"), entry(3, "promoted"))
+    assert (line["event"], line["serial"], line["found"], line["alert"]) == (
+        "certificate.reverted",
+        3,
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused", "given_up", "aborted", "locked_out"])
+def test_a_deploy_of_ours_that_landed_after_its_change_was_given_up_is_no_work_of_somebody_else(outcome):
+    line = told_of_found(
+        4, entry(3, "promoted"), entry(4, outcome), entry(3, "locked_out", reason=Reason.RESTORE)
+    )
+    assert (line["event"], line["serial"], line["previous"], line["reason"]) == (
+        "key.promoted",
+        4,
+        3,
+        "found",
+    )
+    assert "alert" not in line
+
+
+def test_a_key_whose_certificate_we_never_sent_was_brought_in_by_somebody():
+    line = told_of_found(4, entry(3, "promoted"), entry(4, "refused", deployed=False))
+    assert line["event"] == "certificate.reverted"
