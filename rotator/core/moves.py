@@ -280,10 +280,11 @@ def found(record: Record, _action: Probe, answer: Answer, terms: Terms) -> Recor
     change = change_of(record)
     if answer.serial is None:
         raise ValueError("an answer to Probe tells which key was taken")
-    again = replace(_anew(change, answer.at), target=answer.serial, rival=rival(record, answer.serial))
+    again = _anew(change, answer.at)
     ended = close(record, "locked_out", answer.at)
     if answer.serial != change.target:
-        again = replace(again, reason=Reason.FOUND)
+        other = rival(record, answer.serial)
+        again = replace(again, target=answer.serial, rival=other, reason=Reason.FOUND)
         ended = retire(ended, change.target, answer.at, handed_out=True)
     return to_proving(replace(ended, change=again), answer.at, terms)
 
