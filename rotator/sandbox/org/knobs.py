@@ -72,7 +72,8 @@ class Knobs:
         7200.0, "Life of a session without activity, unless the app says otherwise."
     )
     timeout_reaches_sessions: bool = _knob(
-        False, "A session_timeout_seconds that is set holds for living sessions, too (not known of Salesforce)."
+        False,
+        "A session_timeout_seconds that is set holds for living sessions, too (not known of Salesforce).",
     )
     mint_counts_as_activity: bool = _knob(
         False, "A repeated grant prolongs the session (not known of Salesforce)."
