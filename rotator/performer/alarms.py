@@ -10,10 +10,10 @@ from rotator import events
 from rotator.core.effects import Mint, Wait
 from rotator.core.guards import due_and_allowed
 from rotator.core.model import Phase, Snapshot
-from rotator.core.slot import DEAD, may_hold_target, provers
-from rotator.core.timing import due_at, pacing_key, swaps_until, urgent_at
+from rotator.core.slot import DEAD, may_hold_target, provers, signers
+from rotator.core.timing import due_at, swaps_until, urgent_at
 from rotator.events import Event
-from rotator.performer.station import Held, Station
+from rotator.performer.station import Station
 from rotator.performer.tell import iso
 from rotator.show.logs import emit
 
@@ -60,11 +60,16 @@ def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
 
 def _dead_tokens(station: Station, snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
     """A published token that is known to be dead is replaced at once; it was not, for as long as that may take."""
+    if not station.config.publish:
+        return  # nobody reads them
+    may_mint = bool(signers(snapshot.record, snapshot.terms, now))
     for trouble in snapshot.record.trouble:
         kind, _, user = trouble.subject.partition(":")
         if kind != "token" or trouble.code != DEAD or now < trouble.since + snapshot.terms.verify_every:
             continue
-        tried = station.held.get(pacing_key(Mint(user, ())), Held())
+        tried = station.failing(Mint(user, ()))
+        if may_mint and not tried.failures:
+            continue  # it is about to be tried
         said = {
             "since": iso(trouble.since),
             "code": tried.code or trouble.code,
@@ -86,21 +91,30 @@ def _person(snapshot: Snapshot, now: datetime) -> str:
 
 
 def _bridge(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
-    """Tokens that cannot be prolonged, and whose life is too short although they are new."""
+    """Tokens whose life is too short although they are new, or were called just now."""
     record, terms, change = snapshot.record, snapshot.terms, snapshot.record.change
     if record.phase is not Phase.STAGED or change is None or terms.accept_gap or may_hold_target(record):
         return
-    needed = now + terms.bridge
     for user in provers(record, terms):
         token = snapshot.token(user)
-        if token is None or token.prolongable or token.expires_at - token.issued_at >= terms.bridge:
+        if token is None:
             continue
-        fields = {
-            "user": user,
-            "expires_at": iso(token.expires_at),
-            "needed_until": iso(needed),
-            "hint": "Raise the timeout of the app's access tokens, or set deploy.accept_gap to accept that consumers "
-            "are refused for a while.",
-        }
-        yield events.BRIDGE_LACKING, f"{change.target}", fields
-        return
+        if token.prolongable:
+            # After a call at least half of the timeout is left: so little of it is left of none that could do.
+            short, needed = (
+                token.expires_at - token.verified_at < terms.session_timeout / 8,
+                terms.session_timeout / 4,
+            )
+            mend = "Set session.timeout to the timeout that counts in the org, or raise that one"
+        else:
+            short, needed = token.expires_at - token.issued_at < terms.bridge, terms.bridge
+            mend = "Raise the timeout of the app's access tokens"
+        if short:
+            fields = {
+                "user": user,
+                "expires_at": iso(token.expires_at),
+                "needed_until": iso(now + needed),
+                "hint": f"{mend}, or set deploy.accept_gap to accept that consumers are refused for a while.",
+            }
+            yield events.BRIDGE_LACKING, f"{change.target}", fields
+            return

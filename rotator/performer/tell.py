@@ -8,7 +8,7 @@ from typing import Any
 
 from rotator import events
 from rotator.core import timing
-from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Poll, Prove, Touch, Validate
+from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Snapshot, Trouble
 from rotator.core.slot import DEAD, NONE_TAKEN, kept
@@ -24,6 +24,12 @@ def seconds(span: timedelta) -> float:
 
 
 BUDGET_SPENT = "salesforce.login_budget"
+END_HINTS = {
+    "failed": "Compare the certificate in the app with that of the key (rotator history, Setup). If the org was only "
+    "slow, raise proof.deadline and proof.slow_servers.",
+    "given_up": "`rotator doctor` tries every part; mend what it names.",
+}
+"""What a person may do about a change that ended for want of time, where no trouble of its own is known."""
 
 
 def tell_action(station: Station, action: Action, answer: Answer, *, again: bool) -> None:
@@ -111,7 +117,7 @@ def _tell_troubles(station: Station, before: Record, after: Record) -> None:
             _tell_trouble(station, after, trouble)
     for gone in before.trouble:
         kind, _, user = gone.subject.partition(":")
-        if kind == "token" and after.trouble_of(gone.subject) is None:
+        if kind == "token" and station.config.publish and after.trouble_of(gone.subject) is None:
             emit(events.TOKEN_RESTORED, credential=station.name, user=user, since=iso(gone.since))
     died = after.change is not None and after.change.sessions_died
     if died and after.change is not None and not (before.change and before.change.sessions_died):
@@ -121,9 +127,14 @@ def _tell_troubles(station: Station, before: Record, after: Record) -> None:
 def _tell_trouble(station: Station, record: Record, trouble: Trouble) -> None:
     kind, _, user = trouble.subject.partition(":")
     said: dict[str, Any] = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
+    if kind == "token" and not station.config.publish:
+        return  # nobody reads it
     if kind == "token" and trouble.code == DEAD:
         emit(events.TOKEN_DEAD, credential=station.name, user=user, **said)
     elif kind == "token":
+        tried = station.failing(Touch(user), Mint(user, ()))
+        if tried.failures:
+            said |= {"message": f"{trouble.message}: {tried.message}", "hint": tried.hint}
         emit(events.TOKEN_UNPROVEN, credential=station.name, user=user, since=iso(trouble.since), **said)
     elif kind == "mint" and trouble.lasting:
         emit(events.TOKEN_REFUSED, credential=station.name, user=user, since=iso(trouble.since), **said)
@@ -174,8 +185,9 @@ def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> 
                  reason=entry.reason.value, seconds=took)  # fmt: skip
         case "restored":
             emit(events.CHANGE_RESTORED, credential=name, serial=entry.target, seconds=took)
-        case "found" if entry.target != before.current:
-            emit(events.CERTIFICATE_REVERTED, credential=name, serial=before.current, found=entry.target)
+        case "found" if before.current is not None and entry.target != before.current:
+            event = events.CHANGE_LATE if entry.target > before.current else events.CERTIFICATE_REVERTED
+            emit(event, credential=name, serial=before.current, found=entry.target)
         case "rehearsed":
             survived = after.rehearsed.sessions_survived if after.rehearsed else None
             emit(events.REHEARSAL_FINISHED, credential=name, serial=entry.target, sessions_survived=survived,
@@ -195,7 +207,7 @@ def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> 
                 not_before=iso(not_before) if not_before else None,
                 code=trouble.code if trouble else "",
                 message=entry.message,
-                hint=trouble.hint if trouble else "",
+                hint=trouble.hint if trouble else END_HINTS.get(entry.outcome, ""),
             )
 
 
@@ -228,8 +240,9 @@ def _tell_work(station: Station, before: Record, after: Record, certificate: Cal
         work = _work(station, after, certificate())
         emit(events.CHANGE_WAITING, credential=name, target=new.target, deadline=deadline, **work)
     if _none_taken(after) and not _none_taken(before):
-        work = _work(station, after, certificate())
-        emit(events.LOCKED_OUT, credential=name, serials=list(kept(after)), **work)
+        trouble, work = after.trouble_of("change"), _work(station, after, certificate())
+        said = {"message": trouble.message, "hint": trouble.hint} if trouble else {}
+        emit(events.LOCKED_OUT, credential=name, serials=list(kept(after)), **said, **work)
 
 
 def _none_taken(record: Record) -> bool:
