@@ -24,13 +24,21 @@ Alarm = tuple[Event, str, dict[str, Any]]
 def sound(station: Station, snapshot: Snapshot, now: datetime) -> None:
     """Tell the alarms that are new since the last step; those that are over are forgotten."""
     on: dict[str, str] = {}
-    alarms = (*_certificate(snapshot, now), *_bridge(snapshot, now), *_dead_tokens(station, snapshot, now))
+    alarms = (
+        *_certificate(snapshot, now),
+        *_bridge(station, snapshot, now),
+        *_dead_tokens(station, snapshot, now),
+    )
     for event, about, fields in alarms:
-        alarm = f"{event.name} {fields.get('user', '')}"
+        alarm = _alarm(event, fields.get("user", ""))
         on[alarm] = about
         if station.told.get(alarm) != about:
             emit(event, credential=station.name, **fields)
     station.told = on
+
+
+def _alarm(event: Event, user: str) -> str:
+    return f"{event.name} {user}"
 
 
 def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
@@ -90,24 +98,25 @@ def _person(snapshot: Snapshot, now: datetime) -> str:
     return ""
 
 
-def _bridge(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
+def _bridge(station: Station, snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
     """Tokens whose life is too short although they are new, or were called just now."""
     record, terms, change = snapshot.record, snapshot.terms, snapshot.record.change
     if record.phase is not Phase.STAGED or change is None or terms.accept_gap or may_hold_target(record):
         return
+    about = f"{change.target}"
     for user in provers(record, terms):
         token = snapshot.token(user)
         if token is None:
             continue
         if token.prolongable:
-            # After a call at least half of the timeout is left: so little of it is left of none that could do.
-            short, needed = (
-                token.expires_at - token.verified_at < terms.session_timeout / 8,
-                terms.session_timeout / 4,
-            )
+            needed = terms.session_timeout / 4
+            # A call leaves between half of the timeout and all of it: less than half of what is needed can never do.
+            told = station.told.get(_alarm(events.BRIDGE_LACKING, user)) == about
+            short = token.expires_at - token.verified_at < (needed if told else needed / 2)
             mend = "Set session.timeout to the timeout that counts in the org, or raise that one"
         else:
-            short, needed = token.expires_at - token.issued_at < terms.bridge, terms.bridge
+            needed = terms.bridge
+            short = token.expires_at - token.issued_at < needed
             mend = "Raise the timeout of the app's access tokens"
         if short:
             fields = {
@@ -116,5 +125,4 @@ def _bridge(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
                 "needed_until": iso(now + needed),
                 "hint": f"{mend}, or set deploy.accept_gap to accept that consumers are refused for a while.",
             }
-            yield events.BRIDGE_LACKING, f"{change.target}", fields
-            return
+            yield events.BRIDGE_LACKING, about, fields

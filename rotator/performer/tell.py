@@ -241,8 +241,9 @@ def _tell_work(station: Station, before: Record, after: Record, certificate: Cal
         emit(events.CHANGE_WAITING, credential=name, target=new.target, deadline=deadline, **work)
     if _none_taken(after) and not _none_taken(before):
         trouble, work = after.trouble_of("change"), _work(station, after, certificate())
-        said = {"message": trouble.message, "hint": trouble.hint} if trouble else {}
-        emit(events.LOCKED_OUT, credential=name, serials=list(kept(after)), **said, **work)
+        if trouble is not None:
+            work |= {"message": trouble.message, "hint": trouble.hint}
+        emit(events.LOCKED_OUT, credential=name, serials=list(kept(after)), **work)
 
 
 def _none_taken(record: Record) -> bool:

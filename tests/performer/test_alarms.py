@@ -144,3 +144,11 @@ def test_a_session_that_lives_too_short_after_a_call_to_outlast_a_change_is_told
     staged = replace(steady(20), phase=Phase.STAGED, change=change)
     assert heard(staged, tokens=(token(minutes, prolongable=True),)) == told
     assert all("session.timeout" in line["hint"] for line in heard.lines)
+
+
+def test_a_session_that_is_too_short_is_told_once_however_much_of_it_a_call_leaves(heard):
+    change = Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    lives = (14, 20, 14, 29, 30, 14)
+    told = [heard(staged, tokens=(token(minutes, prolongable=True),)) for minutes in lives]
+    assert told == [["bridge.lacking"], [], [], [], [], ["bridge.lacking"]]
