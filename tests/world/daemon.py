@@ -125,6 +125,10 @@ class Daemon:
     def wake(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
+    def reload(self) -> None:
+        """Let it read its configuration again."""
+        os.kill(self.pid, signal.SIGHUP)
+
     def kill(self) -> None:
         """End it with SIGKILL. Raises AssertionError when it had ended by itself."""
         code = self._end(subprocess.Popen.kill)

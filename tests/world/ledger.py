@@ -79,6 +79,14 @@ class Ledger:
         app = self.stage.control.state()["apps"][APPS[name]]
         return {found for found in (app["fingerprint"], *app["servers"]) if found}
 
+    def spread(self, name: str) -> set[str | None]:
+        """Return the certificates that the servers of the org see in the app."""
+        return set(self.stage.control.state()["apps"][APPS[name]]["servers"])
+
+    def troubles(self) -> list[dict[str, Any]]:
+        """Return what the records say does not work."""
+        return [trouble for name in APPS for trouble in self.record(name)["trouble"]]
+
     def keep_all_versions(self) -> None:
         """Let Vault keep every version of the records from now on, so that no transition escapes."""
         for name in APPS:
