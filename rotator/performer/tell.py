@@ -25,8 +25,8 @@ def seconds(span: timedelta) -> float:
 
 BUDGET_SPENT = "salesforce.login_budget"
 END_HINTS = {
-    "failed": "Compare the certificate in the app with that of the key (rotator history, Setup). If the org was only "
-    "slow, raise proof.deadline and proof.slow_servers.",
+    "failed": "See in Setup whether the app has the certificate of this key. If the org was only slow to take it, raise "
+    "proof.deadline and proof.slow_servers.",
     "given_up": "`rotator doctor` tries every part; mend what it names.",
 }
 """What a person may do about a change that ended for want of time, where no trouble of its own is known."""
