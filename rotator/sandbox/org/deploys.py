@@ -146,7 +146,7 @@ def _once_it_moves(
     """Let something happen to a deploy at `moment`, or as soon as deploys are not stalled any more."""
 
     def look(then: float) -> None:
-        if org.knobs.stall_deploys:
+        if org.knobs.stall_deploys and not deploy.check_only:
             org.at(org.elapsed() + STALLED_SECONDS, look)
         else:
             happening(org, deploy, then)

@@ -42,13 +42,15 @@ class Knobs:
         0, "The next N deploys succeed, but no server ever learns of the certificate."
     )
     stall_deploys: bool = _knob(
-        False, "No deploy comes to its end, not even one that is cancelled, before this is unset."
+        False,
+        "No deploy comes to its end, not even one that is cancelled, before this is unset (checkOnly not concerned).",
     )
     late_deploy_seconds: float = _knob(
         0.0, "While set, a deploy ends as Failed (or Canceled), yet is committed so many seconds later."
     )
     lose_deploy_answer: int = _knob(
-        0, "The next N deploys are accepted, and the connection cut before the answer."
+        0,
+        "The next N deploys are accepted, and the connection cut before the answer (checkOnly not counted).",
     )
     rate_limit: int = _knob(
         0,
