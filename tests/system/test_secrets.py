@@ -9,7 +9,7 @@ import requests
 
 from tests.world.consumer import query_until_useful
 from tests.world.ledger import PUBLISHED
-from tests.world.site import site
+from tests.world.site import HASTY, site
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -44,7 +44,7 @@ DENIED = (
 @pytest.fixture(scope="module")
 def rotated():
     """A site whose log tells everything, after two rotations, a restore and a kill."""
-    with site(edit=lambda settings: settings.update(log={"format": "json", "level": "debug"})) as here:
+    with site(HASTY, edit=lambda said: said.update(log={"format": "json", "level": "debug"})) as here:
         with here.consuming():
             here.rotate("acme")
             here.rotate("globex")
