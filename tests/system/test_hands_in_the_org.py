@@ -86,13 +86,15 @@ def test_a_deployer_who_is_frozen_in_mid_rotation_delays_it_and_no_consumer_noti
     (deployer,) = USERS[DEPLOYER]
     with site() as here, here.consuming():
         since = here.journal.mark()
+        here.control.knobs(stall_deploys=True)
         here.ask("acme")
-        here.journal.wait_for("validation.passed", since, credential="acme")
+        here.journal.wait_for("deploy.sent", since, credential="acme")
         here.control.put_user(deployer, active=False)
         stuck = here.journal.wait_for("change.stuck", since, credential="acme")
         here.journal.wait_for("token.refused", since, user=deployer)
         assert "frozen" in stuck["hint"]
         here.control.put_user(deployer, active=True)
+        here.control.knobs(stall_deploys=False)
         here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
         here.await_steady()
         here.until("no trouble is left", lambda: not here.ledger.troubles())
@@ -102,6 +104,7 @@ def test_a_deployer_who_is_frozen_in_mid_rotation_delays_it_and_no_consumer_noti
 
 
 DELETED = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
+NEVER_SECONDS = 3600.0
 LOST = ("token.refused", "token.not_replaced")
 
 
@@ -114,8 +117,10 @@ def test_an_app_that_is_deleted_is_told_and_made_anew_it_serves_again(after, end
     with site(DELETED) as here, here.consuming():
         since = here.journal.mark()
         if after is not None:
+            here.control.knobs(propagation_least_seconds=NEVER_SECONDS, propagation_seconds=NEVER_SECONDS)
             here.ask("acme")
             here.journal.wait_for(after, since, credential="acme")
+            here.control.knobs(propagation_least_seconds=0.0, propagation_seconds=1.0)
         here.control.delete_app(ACME)
         lost = [
             here.journal.wait_for(event, since, user=user)
