@@ -11,7 +11,7 @@ from rotator.core import timing
 from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Snapshot, Trouble
-from rotator.core.slot import DEAD, NONE_TAKEN, kept
+from rotator.core.slot import DEAD, NONE_TAKEN, UNPROVEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
 from rotator.publishers.manual import manual_steps
@@ -133,7 +133,7 @@ def _tell_trouble(station: Station, record: Record, trouble: Trouble) -> None:
         emit(events.TOKEN_DEAD, credential=station.name, user=user, **said)
     elif kind == "token":
         tried = station.failing(Touch(user), Mint(user, ()))
-        if tried.failures:
+        if trouble.code == UNPROVEN and tried.failures:
             said |= {"message": f"{trouble.message}: {tried.message}", "hint": tried.hint}
         emit(events.TOKEN_UNPROVEN, credential=station.name, user=user, since=iso(trouble.since), **said)
     elif kind == "mint" and trouble.lasting:
