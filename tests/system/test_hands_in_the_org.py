@@ -19,6 +19,7 @@ from tests.world.site import FAST, change, site
 pytestmark = pytest.mark.timeout(300)
 
 INTEGRATION, REPORTS = USERS[ACME]
+CALM: dict[str, object] = {}  # no other fault lends its words to what is told
 MENDED_BY_RUNBOOK = ("certificate.reverted", "session.short")
 
 
@@ -114,7 +115,7 @@ LOST = ("token.refused", "token.not_replaced")
     ids=["steady", "mid-rotation"],
 )
 def test_an_app_that_is_deleted_is_told_and_made_anew_it_serves_again(after, ends, figures):
-    with site(DELETED) as here, here.consuming():
+    with site(DELETED, weather=CALM) as here, here.consuming():
         since = here.journal.mark()
         if after is not None:
             here.control.knobs(propagation_least_seconds=NEVER_SECONDS, propagation_seconds=NEVER_SECONDS)
@@ -180,7 +181,7 @@ def test_where_the_org_tells_of_sessions_a_policy_that_cuts_them_short_holds_a_r
     def introspecting(said):
         said["credentials"]["acme"]["session"] = {"client_secret": {"file": str(secret)}}
 
-    with site(PROMISED, edit=introspecting, adopt=False) as here, here.consuming(INTEGRATION):
+    with site(PROMISED, edit=introspecting, adopt=False, weather=CALM) as here, here.consuming(INTEGRATION):
         secret.write_text(here.stage.org.org.app(ACME).consumer_secret)
         here.adopt()
         since = here.journal.mark()

@@ -14,6 +14,7 @@ from tests.world.site import FAST, site
 
 pytestmark = pytest.mark.timeout(300)
 
+CALM: dict[str, object] = {}  # no other fault lends its words to what is told
 STUCK = replace(FAST, deploy_deadline_seconds=4, quarantine_seconds=60)
 
 
@@ -28,7 +29,7 @@ STUCK = replace(FAST, deploy_deadline_seconds=4, quarantine_seconds=60)
 def test_a_deploy_that_never_ends_is_told_and_nothing_else_is_sent_before_it_does(
     deploy_seconds, state, told, current, figures
 ):
-    with site(STUCK) as here, here.consuming():
+    with site(STUCK, weather=CALM) as here, here.consuming():
         since = here.journal.mark()
         here.control.knobs(deploy_seconds=deploy_seconds, stall_deploys=True)
         here.ask("acme")
