@@ -214,10 +214,12 @@ CERTIFICATE_EXPIRED = _alert("certificate.expired", "critical", "credential seri
     "The current certificate has ended; the org may refuse its key at any time.",
     "certificate-expiring")
 CERTIFICATE_REVERTED = _alert("certificate.reverted", "error", "credential serial found",
-    "The org takes an older key again: something else deployed the app with its old certificate.",
+    "The org takes an older key again, which signs from now on: something else deployed the app with its old certificate.",
     "certificate-reverted")
-LOCKED_OUT = _alert("credential.locked_out", "critical", "credential serials fingerprint certificate steps",
-    "All kept keys were tried and the org takes none; a person must bring the certificate in, by the steps given.",
+CHANGE_LATE = _event("change.late", "warning", "credential serial found",
+    "A change that was given up has reached the org after all; its key ``found`` signs from now on, in the place of ``serial``.")
+LOCKED_OUT = _alert("credential.locked_out", "critical", "credential serials fingerprint certificate steps message hint",
+    "All kept keys were tried and the org takes none, for ``message``; a person must bring the certificate in, by the steps given.",
     "locked-out")
 KEY_FOUND = _event("key.found", "warning", "credential serial",
     "The org takes this kept key; it is being proved.")

@@ -158,7 +158,7 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     trouble = snapshot.record.trouble_of(f"token:{user}")
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
-    until = token.verified_at + touch_every(snapshot)
+    until = token.verified_at + touch_every(snapshot, token)
     return after(until, now, Go(f"the token of {user} is to be verified", user), f"the token of {user} works")
 
 

@@ -191,8 +191,11 @@ def polling(record: Record, _action: Action, answer: Answer, terms: Terms) -> Re
     change = change_of(record)
     ticket = answer.ticket or change.ticket
     record = replace(record, phase=Phase.DEPLOYING, busy_until=None, change=replace(change, ticket=ticket))
-    hint = "Look at Setup, Deployment Status, in the org, and end it there."
-    return _unfinished(record, answer, terms, "does not end, although it was cancelled", hint)
+    hint = (
+        "See Setup, Deployment Status, in the org, and cancel it there. One that is finalizing, or was cancelled in "
+        "vain, ends by itself or by Salesforce Support."
+    )
+    return _unfinished(record, answer, terms, f"does not end: {answer.message}", hint)
 
 
 def unpolled(record: Record, _action: Action, answer: Answer, terms: Terms) -> Record:

@@ -70,7 +70,8 @@ def signers(record: Record, terms: Terms, now: datetime) -> tuple[Serial, ...]:
     """Return the keys with which a token for consumers may be minted, in order.
 
     While the org may hold either certificate both are tried. For a while after a promotion a refusal is taken
-    for a slow server, and the other kept key is tried too.
+    for a slow server, and so is one after a restore: the previous key is tried too, and the one given up last, whose
+    certificate may arrive only now.
     """
     if record.current is None or record.phase is Phase.LOCKED_OUT:
         return ()
@@ -79,9 +80,11 @@ def signers(record: Record, terms: Terms, now: datetime) -> tuple[Serial, ...]:
         order = (change.target, record.current, change.rival)
         pair = [s for s in dict.fromkeys(order) if s is not None and s != record.shredding and record.key(s)]
         return tuple(s for s in pair if s == change.target or not is_leaked(record, s))
-    slow = record.promoted_at is not None and now < record.promoted_at + terms.slow_servers
-    second = record.previous if slow and change is None else None
-    return (record.current,) if second is None or is_leaked(record, second) else (record.current, second)
+    if change is not None or record.promoted_at is None or now >= record.promoted_at + terms.slow_servers:
+        return (record.current,)
+    handed_out = [retired.serial for retired in record.retired if retired.handed_out]
+    others = dict.fromkeys((record.previous, *handed_out[-1:]))
+    return (record.current, *(s for s in others if s in kept(record) and not is_leaked(record, s)))
 
 
 def provers(record: Record, terms: Terms) -> tuple[str, ...]:

@@ -101,16 +101,20 @@ def proof_retry(record: Record, terms: Terms, now: datetime) -> timedelta:
     return terms.by_hand_every if waits else terms.proof_retry
 
 
-def touch_every(snapshot: Snapshot) -> timedelta:
+def touch_every(snapshot: Snapshot, token: TokenFacts) -> timedelta:
     """Return how often a published token is called: often enough for what is under way.
 
     A call in the first half of the timeout does not extend a session, so one call proves T/2 (Salesforce help
-    000383251). While a change is under way T/4 keeps a margin of T/4; before a deploy T/8 makes it fresh.
+    000383251). While a change is under way T/4 keeps a margin of T/4; before a deploy T/8 makes it fresh. A session
+    that ends sooner than T says is called while a quarter of its life is left, which extends it.
     """
     terms, phase = snapshot.terms, snapshot.record.phase
-    if phase is Phase.STEADY:
-        return terms.verify_every
-    return min(terms.verify_every, terms.session_timeout / (8 if phase is Phase.STAGED else 4))
+    every = terms.verify_every
+    if phase is not Phase.STEADY:
+        every = min(every, terms.session_timeout / (8 if phase is Phase.STAGED else 4))
+    if token.prolongable:
+        every = min(every, max((token.expires_at - token.verified_at) * 3 / 4, terms.retry_floor))
+    return every
 
 
 def longest_wait(terms: Terms) -> timedelta:

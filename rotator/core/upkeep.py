@@ -51,9 +51,13 @@ def token_verified(record: Record, action: Touch, _answer: Answer, _terms: Terms
 
 
 def session_died(record: Record, action: Touch, answer: Answer, _terms: Terms) -> Record:
-    """The published token does not work any more: since when and why goes on record."""
+    """The published token does not work any more: since when and why goes on record.
+
+    A session that was not proved any more may have run out, so it says nothing of what the change does to sessions.
+    """
+    was_proved = record.trouble_of(f"token:{action.user}") is None
     record = troubled(record, trouble_from(answer, f"token:{action.user}", DEAD))
-    if record.change is not None and record.change.asked:
+    if was_proved and record.change is not None and record.change.asked:
         record = replace(record, change=replace(record.change, sessions_died=True))
     return record
 

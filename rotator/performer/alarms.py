@@ -10,10 +10,10 @@ from rotator import events
 from rotator.core.effects import Mint, Wait
 from rotator.core.guards import due_and_allowed
 from rotator.core.model import Phase, Snapshot
-from rotator.core.slot import DEAD, may_hold_target, provers
-from rotator.core.timing import due_at, pacing_key, swaps_until, urgent_at
+from rotator.core.slot import DEAD, may_hold_target, provers, signers
+from rotator.core.timing import due_at, swaps_until, urgent_at
 from rotator.events import Event
-from rotator.performer.station import Held, Station
+from rotator.performer.station import Station
 from rotator.performer.tell import iso
 from rotator.show.logs import emit
 
@@ -24,13 +24,21 @@ Alarm = tuple[Event, str, dict[str, Any]]
 def sound(station: Station, snapshot: Snapshot, now: datetime) -> None:
     """Tell the alarms that are new since the last step; those that are over are forgotten."""
     on: dict[str, str] = {}
-    alarms = (*_certificate(snapshot, now), *_bridge(snapshot, now), *_dead_tokens(station, snapshot, now))
+    alarms = (
+        *_certificate(snapshot, now),
+        *_bridge(station, snapshot, now),
+        *_dead_tokens(station, snapshot, now),
+    )
     for event, about, fields in alarms:
-        alarm = f"{event.name} {fields.get('user', '')}"
+        alarm = _alarm(event, fields.get("user", ""))
         on[alarm] = about
         if station.told.get(alarm) != about:
             emit(event, credential=station.name, **fields)
     station.told = on
+
+
+def _alarm(event: Event, user: str) -> str:
+    return f"{event.name} {user}"
 
 
 def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
@@ -60,11 +68,16 @@ def _certificate(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
 
 def _dead_tokens(station: Station, snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
     """A published token that is known to be dead is replaced at once; it was not, for as long as that may take."""
+    if not station.config.publish:
+        return  # nobody reads them
+    may_mint = bool(signers(snapshot.record, snapshot.terms, now))
     for trouble in snapshot.record.trouble:
         kind, _, user = trouble.subject.partition(":")
         if kind != "token" or trouble.code != DEAD or now < trouble.since + snapshot.terms.verify_every:
             continue
-        tried = station.held.get(pacing_key(Mint(user, ())), Held())
+        tried = station.failing(Mint(user, ()))
+        if may_mint and not tried.failures:
+            continue  # it is about to be tried
         said = {
             "since": iso(trouble.since),
             "code": tried.code or trouble.code,
@@ -85,22 +98,31 @@ def _person(snapshot: Snapshot, now: datetime) -> str:
     return ""
 
 
-def _bridge(snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
-    """Tokens that cannot be prolonged, and whose life is too short although they are new."""
+def _bridge(station: Station, snapshot: Snapshot, now: datetime) -> Iterator[Alarm]:
+    """Tokens whose life is too short although they are new, or were called just now."""
     record, terms, change = snapshot.record, snapshot.terms, snapshot.record.change
     if record.phase is not Phase.STAGED or change is None or terms.accept_gap or may_hold_target(record):
         return
-    needed = now + terms.bridge
+    about = f"{change.target}"
     for user in provers(record, terms):
         token = snapshot.token(user)
-        if token is None or token.prolongable or token.expires_at - token.issued_at >= terms.bridge:
+        if token is None:
             continue
-        fields = {
-            "user": user,
-            "expires_at": iso(token.expires_at),
-            "needed_until": iso(needed),
-            "hint": "Raise the timeout of the app's access tokens, or set deploy.accept_gap to accept that consumers "
-            "are refused for a while.",
-        }
-        yield events.BRIDGE_LACKING, f"{change.target}", fields
-        return
+        if token.prolongable:
+            needed = terms.session_timeout / 4
+            # A call leaves between half of the timeout and all of it: less than half of what is needed can never do.
+            told = station.told.get(_alarm(events.BRIDGE_LACKING, user)) == about
+            short = token.expires_at - token.verified_at < (needed if told else needed / 2)
+            mend = "Set session.timeout to the timeout that counts in the org, or raise that one"
+        else:
+            needed = terms.bridge
+            short = token.expires_at - token.issued_at < needed
+            mend = "Raise the timeout of the app's access tokens"
+        if short:
+            fields = {
+                "user": user,
+                "expires_at": iso(token.expires_at),
+                "needed_until": iso(now + needed),
+                "hint": f"{mend}, or set deploy.accept_gap to accept that consumers are refused for a while.",
+            }
+            yield events.BRIDGE_LACKING, about, fields

@@ -273,6 +273,14 @@ class Driver:
         held.code, held.message, held.hint = (
             ("", "", "") if well else (answer.code, answer.message, answer.hint)
         )
-        if isinstance(action, Mint) and well:
-            station.held.pop(pacing_key(Touch(action.user)), None)  # another token: it begins anew
+        held.asked = answer.not_before is not None
+        match action, answer.kind:
+            case Mint(user=user), Kind.OK:
+                station.held.pop(pacing_key(Touch(user)), None)  # another token: it begins anew
+            case Touch(user=user), Kind.REFUSED:
+                mint = Mint(user, ())
+                failing = station.failing(mint)
+                if failing.failures and not failing.asked:
+                    # The org answers, and its consumers are refused: what failed before does not hold this back.
+                    del station.held[pacing_key(mint)]
         return again

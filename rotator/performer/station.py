@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rotator.config import CredentialConfig
+from rotator.core.effects import Action
 from rotator.core.model import Record, Terms, TokenFacts
+from rotator.core.timing import pacing_key
 from rotator.errors import Misconfigured
 from rotator.publishers import Publisher
 from rotator.salesforce.appfiles import App
@@ -18,13 +20,18 @@ from rotator.vault.documents import Waiting
 
 @dataclass(slots=True)
 class Held:
-    """How often an action failed in a row, with what answer at last, and before when it is not repeated."""
+    """How often an action failed in a row, with what answer at last, and before when it is not repeated.
+
+    Attributes:
+        asked: the other side asked us not to come back before ``until``.
+    """
 
     failures: int = 0
     until: datetime | None = None
     code: str = ""
     message: str = ""
     hint: str = ""
+    asked: bool = False
 
 
 @dataclass(slots=True)
@@ -87,6 +94,11 @@ class Station:
             for user, (document, _version) in tuple(self.tokens.items())
             if document is not None
         )
+
+    def failing(self, *actions: Action) -> Held:
+        """Return the first of these actions that fails, as far as known; a blank where none does."""
+        tried = (self.held.get(pacing_key(action), Held()) for action in actions)
+        return next((held for held in tried if held.failures), Held())
 
     def held_back(self) -> dict[str, datetime]:
         """Return before when actions are not to be repeated."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from rotator import events
 from rotator.core import timing
-from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Poll, Prove, Touch, Validate
+from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
-from rotator.core.slot import DEAD, NONE_TAKEN, kept
+from rotator.core.slot import DEAD, NONE_TAKEN, UNPROVEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
 from rotator.publishers.manual import manual_steps
@@ -25,6 +25,12 @@ def seconds(span: timedelta) -> float:
 
 ENDED_BY_PROOFS = frozenset({"promoted", "restored", "found", "rehearsed"})
 BUDGET_SPENT = "salesforce.login_budget"
+END_HINTS = {
+    "failed": "See in Setup whether the app has the certificate of this key. If the org was only slow to take it, raise "
+    "proof.deadline and proof.slow_servers.",
+    "given_up": "`rotator doctor` tries every part; mend what it names.",
+}
+"""What a person may do about a change that ended for want of time, where no trouble of its own is known."""
 
 
 def tell_action(station: Station, action: Action, answer: Answer, *, again: bool) -> None:
@@ -112,7 +118,7 @@ def _tell_troubles(station: Station, before: Record, after: Record) -> None:
             _tell_trouble(station, after, trouble)
     for gone in before.trouble:
         kind, _, user = gone.subject.partition(":")
-        if kind == "token" and after.trouble_of(gone.subject) is None:
+        if kind == "token" and station.config.publish and after.trouble_of(gone.subject) is None:
             emit(events.TOKEN_RESTORED, credential=station.name, user=user, since=iso(gone.since))
     died = after.change is not None and after.change.sessions_died
     if died and after.change is not None and not (before.change and before.change.sessions_died):
@@ -122,9 +128,14 @@ def _tell_troubles(station: Station, before: Record, after: Record) -> None:
 def _tell_trouble(station: Station, record: Record, trouble: Trouble) -> None:
     kind, _, user = trouble.subject.partition(":")
     said: dict[str, Any] = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
+    if kind == "token" and not station.config.publish:
+        return  # nobody reads it
     if kind == "token" and trouble.code == DEAD:
         emit(events.TOKEN_DEAD, credential=station.name, user=user, **said)
     elif kind == "token":
+        tried = station.failing(Touch(user), Mint(user, ()))
+        if trouble.code == UNPROVEN and tried.failures:
+            said |= {"message": f"{trouble.message}: {tried.message}", "hint": tried.hint}
         emit(events.TOKEN_UNPROVEN, credential=station.name, user=user, since=iso(trouble.since), **said)
     elif kind == "mint" and trouble.lasting:
         emit(events.TOKEN_REFUSED, credential=station.name, user=user, since=iso(trouble.since), **said)
@@ -170,15 +181,15 @@ def _tell_pause(station: Station, before: Record, after: Record) -> None:
 def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> None:
     name, took = station.name, seconds(entry.ended - entry.began)
     match entry.outcome:
-        case "found" if entry.target == before.current:
-            pass
-        case "found" if not _landed_late(before, entry.target):
-            emit(events.CERTIFICATE_REVERTED, credential=name, serial=before.current, found=entry.target)
-        case "promoted" | "found":
+        case "promoted":
             emit(events.KEY_PROMOTED, credential=name, serial=entry.target, previous=before.current,
                  reason=entry.reason.value, seconds=took)  # fmt: skip
         case "restored":
             emit(events.CHANGE_RESTORED, credential=name, serial=entry.target, seconds=took)
+        case "found" if before.current is not None and entry.target != before.current:
+            late = _landed_late(before, entry.target)
+            event = events.CHANGE_LATE if late else events.CERTIFICATE_REVERTED
+            emit(event, credential=name, serial=before.current, found=entry.target)
         case "rehearsed":
             survived = after.rehearsed.sessions_survived if after.rehearsed else None
             emit(events.REHEARSAL_FINISHED, credential=name, serial=entry.target, sessions_survived=survived,
@@ -198,7 +209,7 @@ def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> 
                 not_before=iso(not_before) if not_before else None,
                 code=trouble.code if trouble else "",
                 message=entry.message,
-                hint=trouble.hint if trouble else "",
+                hint=trouble.hint if trouble else END_HINTS.get(entry.outcome, ""),
             )
 
 
@@ -237,7 +248,9 @@ def _tell_work(station: Station, before: Record, after: Record, certificate: Cal
         work = _work(station, after, certificate())
         emit(events.CHANGE_WAITING, credential=name, target=new.target, deadline=deadline, **work)
     if _none_taken(after) and not _none_taken(before):
-        work = _work(station, after, certificate())
+        trouble, work = after.trouble_of("change"), _work(station, after, certificate())
+        if trouble is not None:
+            work |= {"message": trouble.message, "hint": trouble.hint}
         emit(events.LOCKED_OUT, credential=name, serials=list(kept(after)), **work)
 
 

@@ -214,10 +214,13 @@ class Daemon:
     # -- steps --------------------------------------------------------------------------------------------------
 
     def offer(self, name: str) -> None:
-        """Let a credential have a step; the sooner its first token runs out, the earlier."""
-        facts = self.stations[name].facts()
-        urgency = min((token.expires_at for token in facts), default=datetime.now(UTC))
-        self.ready.offer(name, urgency)
+        """Let a credential have a step; the sooner its first token runs out, the earlier.
+
+        Those that have run out take turns: in an org that hangs the first of them would let no other have a step.
+        """
+        now = datetime.now(UTC)
+        ends = min((token.expires_at for token in self.stations[name].facts()), default=now)
+        self.ready.offer(name, max(ends, now))
 
     def offer_all(self) -> None:
         """Let every credential have a step."""

@@ -48,7 +48,8 @@ _STATUS_PAGE = "If it lasts, see status.salesforce.com."
 _INACTIVE_USER = "The user is inactive, frozen or locked: see its page in Setup."
 _INACTIVE_ORG = "The org is locked, expired or deleted."
 _CONSUMER_KEY = (
-    "Check `consumer_key`, and that `login_url` is of the app's org. A new app needs up to 30 minutes."
+    "Check `consumer_key`, that `login_url` is of the app's org, and that nobody deleted the app. A new app needs up to "
+    "30 minutes."
 )
 _SCOPES = "Give the app the scopes api and refresh_token."
 _RETIRED = "Raise `api_version`, or leave it out: the newest is found by itself."
@@ -136,7 +137,8 @@ SECRET_HOLDER: Final = (
 REST: Final = (
     Row("INVALID_SESSION_ID|INVALID_JWT_FORMAT|INVALID_AUTH_HEADER|(Bad|Missing)_OAuth_Token|invalid_token",
         "", SessionDead, "session_dead",
-        "If it happens again and again: does the org lock sessions to an IP address, or does somebody end them?"),
+        "If it happens again and again: is `session.timeout` longer than the org's, does the org lock sessions to an "
+        "IP address, or does somebody end them?"),
     Row("REQUEST_LIMIT_EXCEEDED", "", Transient, "request_limit",
         "The org has used up its API calls of 24 hours, or runs too many at once. See System Overview in Setup.",
         300.0),

@@ -42,6 +42,10 @@ class Control:
         """Empty the slot of an app by hand."""
         return self._call("POST", "/certificate/clear", {"app": app})
 
+    def delete_app(self, app: str) -> int:
+        """Delete an app, which ends its sessions, and return how many there were."""
+        return int(self._call("POST", "/apps/delete", {"app": app})["ended"])
+
     def put_user(self, username: str, **fields: object) -> dict[str, Any]:
         """Add a user, or change the fields given."""
         return self._call("POST", "/users", {"username": username, **fields})

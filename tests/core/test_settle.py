@@ -181,8 +181,9 @@ class TestDeploy:
 
     def test_a_deploy_that_does_not_end_is_told_once(self):
         late = replace(DEPLOYING, change=replace(DEPLOYING.change, deadline=NOW - 15 * MINUTE))
-        told = after(late, POLL, "pending")
+        told = after(late, POLL, "pending", message="it is InProgress")
         assert (told.phase, told.trouble[0].code) == (Phase.DEPLOYING, "deploy.unfinished")
+        assert told.trouble[0].message.endswith("does not end: it is InProgress")
         assert after(told, POLL, "pending", at=NOW + MINUTE) == told
 
     def test_without_a_deadline_there_is_nothing_to_be_late_for(self):
@@ -329,6 +330,10 @@ class TestTokens:
         assert after(steady(), TOUCH, "refused", **SAD).trouble[0].code == "session.dead"
         assert after(PROVING, TOUCH, "refused", **SAD).change.sessions_died
         assert not after(STAGED, TOUCH, "refused", **SAD).change.sessions_died
+
+    def test_a_session_that_may_have_run_out_by_itself_was_not_killed_by_the_change(self):
+        unproven = replace(PROVING, trouble=(trouble("token:ann", "token.unproven"),))
+        assert not after(unproven, TOUCH, "refused", **SAD).change.sessions_died
 
     def test_a_trouble_that_goes_on_keeps_the_time_it_began(self):
         sad = steady(trouble=(trouble("token:ann", "session.dead"),))

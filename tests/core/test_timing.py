@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 from rotator.core import timing
 from rotator.core.effects import CreateKey, Deploy, Destroy, Kind, Mint, Poll, Probe, Prove, Touch, Validate
 from rotator.core.model import Entry, Phase, Reason, Record
-from tests.core.given import DAY, HOUR, MINUTE, NOW, TERMS, answer, changing, key, snapshot, steady, terms
+from tests.core.given import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    TERMS,
+    answer,
+    changing,
+    key,
+    snapshot,
+    steady,
+    terms,
+    token,
+)
 
 SECOND = timedelta(seconds=1)
 MINT, PROVE = Mint("ann", (2,)), Prove("ann", 3, 2)
@@ -176,7 +189,16 @@ def test_users_are_held_back_apart_from_each_other():
 def test_tokens_are_called_more_often_while_a_change_relies_on_them(phase, pause):
     record = steady() if phase is Phase.STEADY else changing(phase)
     own = terms(session_timeout=32 * MINUTE)
-    assert timing.touch_every(snapshot(record, terms=own)) == pause
+    assert timing.touch_every(snapshot(record, terms=own), token()) == pause
+
+
+def test_a_session_that_ends_sooner_than_configured_is_called_while_a_quarter_of_its_life_is_left():
+    def pause(**life):
+        return timing.touch_every(snapshot(steady()), token(**life))
+
+    assert pause(expires_at=NOW + 8 * MINUTE) == 6 * MINUTE
+    assert pause(expires_at=NOW - MINUTE) == TERMS.retry_floor
+    assert pause(expires_at=NOW + 8 * MINUTE, prolongable=False) == TERMS.verify_every
 
 
 @over(st.sampled_from(Kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,7 +39,7 @@ def steady(days_left: float, **more: object) -> Record:
 @pytest.fixture
 def heard():
     """Sounds alarms for a record, and returns the names of what is told."""
-    station = Station("acme", config=None, terms=TERMS, app=None, publisher=None)
+    station = Station("acme", config=SimpleNamespace(publish=True), terms=TERMS, app=None, publisher=None)
     with logs.capture() as lines:
 
         def hear(record: Record, now: datetime = NOON, **more: object) -> list[str]:
@@ -121,3 +122,33 @@ def test_a_dead_token_that_nobody_replaces_is_told_once_whatever_each_try_meets(
         heard.station.held["mint:u"] = Held(failures=number + 1, code=code, message="no token")
         told = heard(dead, NOON + TERMS.verify_every * (number + 1))
         assert told == (["token.not_replaced"] if number == 0 else [])
+
+
+def test_a_dead_token_is_no_alarm_before_another_was_asked_for_unless_no_key_may_ask(heard):
+    dead = steady(200, trouble=(Trouble("token:u", NOON, "session.dead", "it is over"),))
+    later = NOON + TERMS.verify_every
+    assert heard(dead, later) == []
+    assert heard(replace(dead, phase=Phase.LOCKED_OUT), later) == ["token.not_replaced"]
+
+
+def test_the_dead_token_of_a_deployer_keeps_no_consumer_from_work(heard):
+    heard.station.config = SimpleNamespace(publish=False)
+    heard.station.held["mint:u"] = Held(failures=1, code="salesforce.inactive_user")
+    dead = steady(200, trouble=(Trouble("token:u", NOON, "session.dead", "it is over"),))
+    assert heard(dead, NOON + TERMS.verify_every) == []
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(14, ["bridge.lacking"]), (16, [])])
+def test_a_session_that_lives_too_short_after_a_call_to_outlast_a_change_is_told(heard, minutes, told):
+    change = Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    assert heard(staged, tokens=(token(minutes, prolongable=True),)) == told
+    assert all("session.timeout" in line["hint"] for line in heard.lines)
+
+
+def test_a_session_that_is_too_short_is_told_once_however_much_of_it_a_call_leaves(heard):
+    change = Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    lives = (14, 20, 14, 29, 30, 14)
+    told = [heard(staged, tokens=(token(minutes, prolongable=True),)) for minutes in lives]
+    assert told == [["bridge.lacking"], [], [], [], [], ["bridge.lacking"]]

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from rotator.core.effects import Answer, Deploy, Do, Kind, Mint, Poll, Touch, Wait
-from rotator.core.model import Ask, Change, Phase, Reason, Record
+from rotator.core.model import Ask, Change, Phase, Reason, Record, Trouble
+from rotator.core.moves import give_up
+from rotator.core.slot import NONE_TAKEN
 from rotator.errors import Misconfigured, Transient
 from rotator.performer.driver import RECORD_AGE
-from rotator.performer.tell import tell_action
+from rotator.performer.station import Held
+from rotator.performer.tell import tell_action, tell_record
 from tests.world.lab import FAST, GLOBEX, Hand
 
 USER = GLOBEX[0]
@@ -250,3 +253,58 @@ def test_the_end_of_a_deploy_is_told_with_the_ticket_of_its_beginning(lab, globe
     assert [line["ticket"] for line in lab.told("deploy.finished", credential="globex")] == [
         "0Af000000000001"
     ]
+
+
+@pytest.mark.parametrize(("asked", "at_once"), [(False, True), (True, False)])
+def test_a_token_that_is_found_dead_is_replaced_at_once_unless_the_org_asked_us_to_stay_away(
+    lab, globex, asked, at_once
+):
+    lab.control.kill_sessions(USER)
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    later = globex.clock() + timedelta(seconds=FAST.retry_seconds * 10)
+    globex.station.held[f"mint:{USER}"] = Held(7, later, "salesforce.unavailable", "away", asked=asked)
+    before = lab.data(TOKEN)["access_token"]
+    globex.until_wait()
+    assert lab.told("token.dead", user=USER)
+    assert (lab.data(TOKEN)["access_token"] != before) is at_once
+
+
+def test_a_token_that_is_not_proved_any_more_is_told_with_what_the_org_answers(lab, globex):
+    lab.control.knobs(maintenance=True)
+    for _ in range(4):
+        globex.clock.advance(seconds=FAST.session_timeout_seconds / 4)
+        globex.until_wait()
+    (told,) = lab.told("token.unproven")
+    assert "status 503" in told["message"]
+    assert told["hint"]
+
+
+def test_nobody_is_told_of_the_session_of_a_deployer_as_if_its_token_were_published(lab):
+    lab.steady("deployer")
+    with lab.application() as app:
+        deployer = Hand(app, "deployer")
+        deployer.until_wait()
+        lab.control.kill_sessions()
+        deployer.clock.advance(seconds=FAST.verify_seconds)
+        deployer.until_wait()
+        assert deployer.record.trouble == ()
+    assert not [line for line in lab.lines if line["event"].startswith("token.")]
+
+
+def test_whoever_is_locked_out_is_told_why_no_key_is_taken(globex, lab):
+    away = Trouble(
+        "change", globex.clock(), NONE_TAKEN, "no kept key could be tried", "mend it", lasting=True
+    )
+    change = Change(1, None, Reason.RESTORE, (USER,), globex.clock())
+    out = replace(globex.record, phase=Phase.LOCKED_OUT, change=change)
+    tell_record(globex.station, out, replace(out, trouble=(away,)), str)
+    (told,) = lab.told("credential.locked_out")
+    assert (told["message"], told["hint"]) == ("no kept key could be tried", "mend it")
+
+
+def test_a_change_that_was_not_proved_in_time_is_told_with_what_a_person_may_do(globex, lab):
+    change = Change(2, 1, Reason.ROTATION, (USER,), globex.clock(), asked=1)
+    proving = replace(globex.record, newest=2, phase=Phase.PROVING, change=change)
+    tell_record(globex.station, proving, give_up(proving, globex.station.terms, globex.clock()), str)
+    (told,) = lab.told("change.failed")
+    assert "proof.deadline" in told["hint"]

@@ -124,7 +124,7 @@ def cancelled(lab, new_pem):
     """Give the ticket of a deploy that was cancelled, and committed all the same."""
 
     def cancel(publisher: MetadataPublisher, name: str) -> str:
-        lab.knob("deploy_seconds", 0.2)
+        lab.knob("deploy_seconds", 5.0)
         sent = publisher.deploy(new_pem, lab.soon())
         publisher.poll(new_pem, ticket=sent.ticket, since=lab.clock(), cancel=True)
         while not lab.org.deploys[sent.ticket].final:

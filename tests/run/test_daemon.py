@@ -17,6 +17,8 @@ from rotator.performer.station import Held
 from rotator.run import daemon as module
 from rotator.run.daemon import Daemon
 from rotator.run.notify import Notifier
+from rotator.secret import Secret
+from rotator.vault.codec import TokenDocument
 from tests.world.lab import GLOBEX, Clock, Lab
 
 USER = GLOBEX[0]
@@ -415,6 +417,26 @@ def test_the_next_time_is_set_before_another_worker_can_have_the_credential(read
         worker.join(PATIENCE_SECONDS)
     assert armed[1][0] < armed[0][0]
     assert all(held for _at, held in armed)
+
+
+def test_those_whose_tokens_have_run_out_take_turns_behind_each_other_and_before_the_rest(lab):
+    """Otherwise the one that ran out first, in an org that hangs, would let no other have a step."""
+    now = datetime.now(UTC)
+    ends = {
+        "acme": now - timedelta(hours=1),
+        "globex": now - timedelta(hours=2),
+        "deployer": now + timedelta(hours=1),
+    }
+    with lab.application() as app:
+        daemon = Daemon(app, Manager())
+        for name, end in ends.items():
+            document = TokenDocument(
+                Secret("t"), "Bearer", "", "", "u", now, now, end, end, "", 1, "", 1, prolongable=True
+            )
+            daemon.stations[name].tokens["u"] = (document, 1)
+        for name in ("deployer", "acme", "globex"):
+            daemon.offer(name)
+        assert [daemon.ready.take() for _ in ends] == ["acme", "globex", "deployer"]
 
 
 def test_whoever_waits_for_others_looks_again_soon_and_the_rest_when_their_time_comes(ready):

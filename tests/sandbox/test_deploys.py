@@ -372,6 +372,24 @@ def test_below_version_65_a_cancelled_deploy_may_be_committed_all_the_same(sandb
     assert landed == {True, False}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "meanwhile", "afterwards"),
+    [(50, "Canceling", "Canceled"), (95, "FinalizingDeploy", "Succeeded")],
+)
+def test_a_deploy_that_is_stalled_ends_only_when_the_knob_is_unset(sandbox, seconds, meanwhile, afterwards):
+    deploy_id = begin(sandbox)
+    sandbox.org.set_knobs(stall_deploys=True)
+    sandbox.clock.pass_seconds(seconds)
+    patch(sandbox, deploy_id)
+    sandbox.clock.pass_seconds(10_000)
+    assert status(sandbox, deploy_id) == meanwhile
+    assert sandbox.takes(sandbox.old)
+    sandbox.org.set_knobs(stall_deploys=False)
+    sandbox.clock.pass_seconds(1)
+    assert status(sandbox, deploy_id) == afterwards
+    assert sandbox.takes(sandbox.new) is (afterwards == "Succeeded")
+
+
 def test_a_late_deploy_tells_of_failure_and_lands_afterwards(sandbox):
     sandbox.org.set_knobs(late_deploy_seconds=300)
     deploy_id = begin(sandbox)

@@ -33,6 +33,15 @@ def test_while_a_change_spreads_logins_alternate_and_afterwards_they_do_not(sand
     assert (outcomes(sandbox, sandbox.old), outcomes(sandbox, sandbox.new)) == ({False}, {True})
 
 
+def test_no_server_learns_of_a_change_before_the_least_time(sandbox):
+    sandbox.org.set_knobs(propagation_least_seconds=MINUTES / 2, propagation_seconds=MINUTES)
+    swap(sandbox, sandbox.new)
+    sandbox.clock.pass_seconds(MINUTES / 2 - 1)
+    assert outcomes(sandbox, sandbox.new) == {False}
+    sandbox.clock.pass_seconds(MINUTES / 2 + 1)
+    assert outcomes(sandbox, sandbox.new) == {True}
+
+
 def test_no_server_takes_both_keys(sandbox):
     sandbox.org.set_knobs(propagation_seconds=MINUTES)
     swap(sandbox, sandbox.new)

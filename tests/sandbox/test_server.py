@@ -282,6 +282,15 @@ def test_a_certificate_can_be_replaced_and_cleared_by_hand(box, http_session):
     assert control(box, http_session, "POST", "/certificate/clear", {"app": "No"}).status_code == 404
 
 
+def test_an_app_can_be_deleted_and_its_sessions_go_with_it(box, http_session):
+    acme, globex = (login(box, http_session, app=app).json()["access_token"] for app in (ACME, GLOBEX))
+    assertion = box.assertion(ACME)
+    assert control(box, http_session, "POST", "/apps/delete", {"app": ACME}).json() == {"ended": 1}
+    assert (box.works(acme), box.works(globex)) == (False, True)
+    assert box.refusal(box.post_assertion(assertion)) == ("invalid_client_id", "client identifier invalid")
+    assert control(box, http_session, "POST", "/apps/delete", {"app": ACME}).status_code == 404
+
+
 def test_users_can_be_added_and_changed(box, http_session):
     body = {
         "username": "late@acme.example",

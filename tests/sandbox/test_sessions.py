@@ -55,6 +55,15 @@ def test_a_call_past_half_of_the_timeout_prolongs_by_a_whole_one(sandbox):
     assert sandbox.works(token)
 
 
+@pytest.mark.parametrize("reaches", [False, True])
+def test_a_shorter_timeout_reaches_living_sessions_only_if_the_knob_says_so(sandbox, reaches):
+    token = sandbox.token()
+    sandbox.org.set_knobs(timeout_reaches_sessions=reaches, session_timeout_seconds=TIMEOUT / 4)
+    sandbox.clock.pass_seconds(TIMEOUT / 2 - 1)
+    assert sandbox.works(token) is not reaches
+    assert sandbox.works(sandbox.token())
+
+
 @pytest.mark.parametrize("counts", [False, True])
 def test_a_repeated_grant_is_activity_only_if_the_knob_says_so(sandbox, counts):
     sandbox.org.set_knobs(mint_counts_as_activity=counts)

@@ -6,21 +6,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.world.site import HASTY, site
+from tests.world.site import FAST, site
 
 pytestmark = pytest.mark.timeout(180)
 
 LATE_SECONDS = 4
-PATIENT = replace(HASTY, quarantine_seconds=40)
+PATIENT = replace(FAST, deploy_deadline_seconds=8, quarantine_seconds=120)
 
 
 @pytest.mark.parametrize(
-    ("lives", "deploy_seconds"),
-    [(PATIENT, 0.5), (replace(PATIENT, deploy_deadline_seconds=2.5), 8.0)],
+    "deploy_seconds",
+    [0.5, 2 * PATIENT.deploy_deadline_seconds],
     ids=["failed", "cancelled"],
 )
-def test_whatever_lands_late_the_orgs_certificate_has_its_key_in_vault(lives, deploy_seconds, figures):
-    with site(lives) as here, here.consuming():
+def test_whatever_lands_late_the_orgs_certificate_has_its_key_in_vault(deploy_seconds, figures):
+    with site(PATIENT) as here, here.consuming():
         orphans, looks = set(), 0
 
         def landed():

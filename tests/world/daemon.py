@@ -63,6 +63,11 @@ class Journal:
         with self._changed:
             return [line for line in self.lines[since:] if _matches(line, event, fields)]
 
+    def alerts(self, since: int = 0) -> list[Line]:
+        """Return the lines by which a person is called."""
+        with self._changed:
+            return [line for line in self.lines[since:] if line.get("alert")]
+
     def wait_for(self, event: str, since: int = 0, *, within_seconds: float = 60.0, **fields: object) -> Line:
         """Return the first such line, as soon as it is there. Raises AssertionError when it does not come."""
         give_up = time.monotonic() + within_seconds
@@ -127,6 +132,10 @@ class Daemon:
 
     def wake(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    def reload(self) -> None:
+        """Let it read its configuration again."""
+        os.kill(self.pid, signal.SIGHUP)
 
     def kill(self) -> None:
         """End it with SIGKILL. Raises AssertionError when it had ended by itself."""

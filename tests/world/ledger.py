@@ -92,6 +92,14 @@ class Ledger:
         app = self.stage.control.state()["apps"][APPS[name]]
         return {found for found in (app["fingerprint"], *app["servers"]) if found}
 
+    def spread(self, name: str) -> set[str | None]:
+        """Return the certificates that the servers of the org see in the app."""
+        return set(self.stage.control.state()["apps"][APPS[name]]["servers"])
+
+    def troubles(self) -> list[dict[str, Any]]:
+        """Return what the records say does not work."""
+        return [trouble for name in self.names for trouble in self.record(name)["trouble"]]
+
     def keep_all_versions(self, most: int = 100_000) -> None:
         """Let Vault keep every version of the records from now on, so that no transition escapes.
 

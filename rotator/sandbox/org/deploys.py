@@ -12,7 +12,7 @@ from rotator.sandbox.org.changes import FileResult, Outcome, commit, weigh
 from rotator.sandbox.org.packages import BadPackage, read_package
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from rotator.sandbox.org.model import Org
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TERMINAL = frozenset({"Succeeded", "Failed", "Canceled", "SucceededPartial"})
 FINALIZING_SHARE = 0.1
 """Share of a deploy's time, at its end, in which it can't be cancelled any more."""
+STALLED_SECONDS = 0.1
+"""How often a deploy that is stalled tries to get on."""
 CANCEL_CERTAIN_FROM = 65
 """Below this API version a cancelled deploy may still be committed (meta_rest_deploy_cancel)."""
 OPTIONS = {
@@ -122,7 +124,7 @@ def submit(org: Org, user: User, archive: bytes, options: dict[str, object], api
     )  # fmt: skip
     org.deploys[deploy.id] = deploy
     org.counts["deploys"] += 1
-    org.at(deploy.ends, lambda moment: _finish(org, deploy, moment))
+    _once_it_moves(org, deploy, deploy.ends, _finish)
     return deploy
 
 
@@ -135,7 +137,21 @@ def cancel(org: Org, deploy: Deploy, user: User) -> None:
     if deploy.cancelling:
         return
     deploy.cancelling, deploy.cancelled_by = True, user.user_id
-    org.at(now + FINALIZING_SHARE * org.knobs.deploy_seconds, lambda moment: _canceled(org, deploy, moment))
+    _once_it_moves(org, deploy, now + FINALIZING_SHARE * org.knobs.deploy_seconds, _canceled)
+
+
+def _once_it_moves(
+    org: Org, deploy: Deploy, moment: float, happening: Callable[[Org, Deploy, float], None]
+) -> None:
+    """Let something happen to a deploy at `moment`, or as soon as deploys are not stalled any more."""
+
+    def look(then: float) -> None:
+        if org.knobs.stall_deploys and not deploy.check_only:
+            org.at(org.elapsed() + STALLED_SECONDS, look)
+        else:
+            happening(org, deploy, then)
+
+    org.at(moment, look)
 
 
 def _canceled(org: Org, deploy: Deploy, moment: float) -> None:

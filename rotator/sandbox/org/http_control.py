@@ -90,6 +90,11 @@ def _acting(org: Org, app: Flask) -> None:
         """{"app"}: the field was cleared by hand."""
         return answer(_put_certificate(org, _body(), ""))
 
+    @app.post("/apps/delete")
+    def delete_app() -> Response:
+        """{"app"}: deleted in Setup, and its sessions with it."""
+        return answer({"ended": org.delete_app(_app(org, _body()))})
+
     @app.post("/clock")
     def clock() -> Response:
         """{"offset_seconds"} sets the wall clock wrong; {"advance_seconds"} lets time pass at once."""

@@ -39,7 +39,7 @@ def metadata_routes(org: Org, routes: Blueprint) -> None:
     def begin() -> Response:
         archive, options = _parts()
         deploy = submit(org, g.user, archive, checked_options(options), g.version)
-        if org.knobs.take("lose_deploy_answer"):
+        if not deploy.check_only and org.knobs.take("lose_deploy_answer"):
             request.environ["org.cut"] = True
         body = {"validatedDeployRequestId": None, "deployOptions": deploy.options}
         return answer(

@@ -342,7 +342,7 @@ def _deploy(org: Org, operation: Element) -> str:
         options["runTests"] = tests
     archive = decode_archive(text_of(operation, "ZipFile"))
     deploy = submit(org, g.user, archive, checked_options(options), g.version)
-    if org.knobs.take("lose_deploy_answer"):
+    if not deploy.check_only and org.knobs.take("lose_deploy_answer"):
         request.environ["org.cut"] = True
     return xml_of({"result": {"done": False, "id": deploy.id, "state": "Queued"}})
 

@@ -31,6 +31,7 @@ class Knobs:
         False, "Keep a connection on one server, instead of choosing for each request."
     )
     propagation_seconds: float = _knob(0.0, "Longest time that a server takes to learn of a new certificate.")
+    propagation_least_seconds: float = _knob(0.0, "Shortest time that it takes, at most the longest.")
     deploy_seconds: float = _knob(0.0, "Time from the acceptance of a deploy to its end.")
     retrieve_seconds: float = _knob(0.0, "Time from the acceptance of a retrieve to its end.")
     fail_deploys: int = _knob(0, "The next N deploys fail with a component failure (checkOnly not counted).")
@@ -40,11 +41,16 @@ class Knobs:
     stall_certificate: int = _knob(
         0, "The next N deploys succeed, but no server ever learns of the certificate."
     )
+    stall_deploys: bool = _knob(
+        False,
+        "No deploy comes to its end, not even one that is cancelled, before this is unset (checkOnly not concerned).",
+    )
     late_deploy_seconds: float = _knob(
         0.0, "While set, a deploy ends as Failed (or Canceled), yet is committed so many seconds later."
     )
     lose_deploy_answer: int = _knob(
-        0, "The next N deploys are accepted, and the connection cut before the answer."
+        0,
+        "The next N deploys are accepted, and the connection cut before the answer (checkOnly not counted).",
     )
     rate_limit: int = _knob(
         0,
@@ -66,6 +72,10 @@ class Knobs:
     daily_api_requests: int = _knob(100_000, "REST calls in 24 hours, as told by Sforce-Limit-Info.")
     session_timeout_seconds: float = _knob(
         7200.0, "Life of a session without activity, unless the app says otherwise."
+    )
+    timeout_reaches_sessions: bool = _knob(
+        False,
+        "A session_timeout_seconds that is set holds for living sessions, too (not known of Salesforce).",
     )
     mint_counts_as_activity: bool = _knob(
         False, "A repeated grant prolongs the session (not known of Salesforce)."

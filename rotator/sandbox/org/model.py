@@ -103,6 +103,9 @@ class Org:
         self.knobs.set(wanted)
         if "seed" in wanted:
             self.reseed()
+        if "session_timeout_seconds" in wanted and self.knobs.timeout_reaches_sessions:
+            own = {app.consumer_key for app in self.apps.values() if app.session_minutes}
+            self.sessions.set_timeout(self.knobs.session_timeout_seconds, besides=own)
         self.clock.offset_seconds = self.knobs.clock_offset_seconds
 
     # --- time -----------------------------------------------------------------------------------
@@ -167,6 +170,12 @@ class Org:
             if self.app_by_key(key) is None:
                 return key
 
+    def delete_app(self, app: App) -> int:
+        """Forget an app, and end its sessions; tells how many."""
+        del self.apps[app.kind, app.name]
+        self._by_key.pop(app.consumer_key, None)
+        return self.sessions.end(consumer_key=app.consumer_key)
+
     def new_app(self, kind: str, name: str, consumer_key: str = "") -> App:
         secret = random_text(self.random(f"consumer secret of {name}"), 64)
         return App(kind, name, consumer_key or self.new_consumer_key(name), secret)
@@ -185,7 +194,13 @@ class Org:
         elif knobs.take("stall_certificate"):
             app.slot.put(certificate, [NEVER])
         else:
-            arrivals = spread(self.random("propagation"), knobs.servers, moment, knobs.propagation_seconds)
+            arrivals = spread(
+                self.random("propagation"),
+                knobs.servers,
+                moment,
+                knobs.propagation_least_seconds,
+                knobs.propagation_seconds,
+            )
             app.slot.put(certificate, arrivals, works=not knobs.take("break_certificate"))
         app.slot.forget(moment)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 
 @dataclass(slots=True)
@@ -65,6 +69,12 @@ class Sessions:
 
     def living(self, elapsed: float) -> list[Session]:
         return [session for session in list(self._by_token.values()) if self.find(session.token, elapsed)]
+
+    def set_timeout(self, seconds: float, *, besides: AbstractSet[str]) -> None:
+        """Let living sessions end so long after their last activity, but for those of the apps `besides`."""
+        for session in self._by_token.values():
+            if not session.is_jwt and session.consumer_key not in besides:
+                session.timeout_seconds = seconds
 
     def end(
         self, *, token: str | None = None, username: str | None = None, consumer_key: str | None = None

@@ -54,6 +54,9 @@ class Slot:
                 return
 
 
-def spread(rng: random.Random, servers: int, start: float, longest_seconds: float) -> tuple[float, ...]:
+def spread(
+    rng: random.Random, servers: int, start: float, least_seconds: float, longest_seconds: float
+) -> tuple[float, ...]:
     """When each server learns of a change that is made at `start`."""
-    return tuple(start + rng.uniform(0, longest_seconds) for _ in range(servers))
+    least_seconds = min(least_seconds, longest_seconds)
+    return tuple(start + rng.uniform(least_seconds, longest_seconds) for _ in range(servers))
