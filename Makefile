@@ -12,7 +12,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test system-test check format lock
+.PHONY: help demo test system-test model-check check format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 
 system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
 	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system $(ARGS)
+
+model-check: $(READY)  ## explore large worlds and mutate the transition table (an hour; ARGS="--limit 30000 --mutants 12": minutes)
+	$(BIN)/python -m tests.explore $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .
