@@ -86,8 +86,8 @@ def _subject(row: Row, snapshot: Snapshot) -> str | int | None:
 EQUIVALENT: dict[str, str] = {}
 """Mutants that nothing can tell from the table, each with the reason."""
 
-FIRST = ("called", "gone", "adopt", "adopt_abort", "init", "faults", "leaked", "asks")
-"""Small worlds, the smallest first, in which most mutants are caught; what is left is told by the tests of the core, or by all worlds."""
+FIRST = ("called", "gone", "adopt", "adopt_abort", "init", "faults")
+"""Small worlds, the smallest first. What is not caught there is left to the tests of the core, then to all worlds."""
 
 
 def catch(name: str) -> str:
