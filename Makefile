@@ -26,7 +26,7 @@ test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
 	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system $(ARGS)
 
-model-check: $(READY)  ## explore large worlds and mutate the transition table (an hour; ARGS="--limit 30000 --mutants 12": minutes)
+model-check: $(READY)  ## explore large worlds and mutate the transition table (an hour; ARGS="--limit 15000 --mutants 12": minutes)
 	$(BIN)/python -m tests.explore $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which

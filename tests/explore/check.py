@@ -40,11 +40,14 @@ def _arguments() -> argparse.Namespace:
             f"--{name.replace('_', '-')}", type=int, help="in every world, in place of its own bound"
         )
     parser.add_argument(
-        "--limit", type=int, default=4_000_000, help="visit so many states of a world (%(default)s)"
+        "--limit",
+        type=int,
+        default=500_000,
+        help="visit so many states of a world, and four times as many calm ones (%(default)s)",
     )
     parser.add_argument("--mutants", type=int, default=1000, help="try so many mutants of the table (all)")
     parser.add_argument("--seed", type=int, default=1, help="chooses the mutants where not all are tried")
-    parser.add_argument("--processes", type=int, default=1, help="at most 2 GiB each (%(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="1 GiB each (%(default)s)")
     parser.add_argument("world", nargs="*", help="all wide ones unless named")
     given = parser.parse_args()
     given.bounds = {name: value for name in BOUNDS if (value := getattr(given, name)) is not None}

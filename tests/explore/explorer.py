@@ -26,7 +26,7 @@ class Report:
 
     Attributes:
         depth: moves on the longest of the shortest ways to a state.
-        complete: every reachable state was visited.
+        complete: every reachable state was visited, and every calm one.
         calm: states of the graph in which faults have stopped, on which liveness was judged.
         violation: the promise that was broken; empty: none.
         story: how that came about, in sentences.
@@ -99,13 +99,14 @@ class Explorer:
                 return self._broken(report, str(violation), index, self.daemons.doing)
             index += 1
         report.states, report.complete = index, index == len(states)
-        return self._heals(report) if self.lively else report
+        return self._heals(report, 4 * limit) if self.lively else report
 
-    def _heals(self, report: Report) -> Report:
+    def _heals(self, report: Report, most: int) -> Report:
         """Judge liveness: once faults have stopped, steady is reached from every state that was visited."""
         calm = Calm(self.steps)
-        stuck = calm.explore(self.states[index] for index in range(report.states))
-        report.calm = len(calm.states)
+        stuck = calm.explore((self.states[index] for index in range(report.states)), most)
+        report.calm = min(len(calm.states), most)
+        report.complete = report.complete and len(calm.states) <= most
         if stuck is None:
             return report
         stays = " or ".join(calm.stays_in(self.states[stuck]))

@@ -73,12 +73,15 @@ class Calm:
         yield from consumers(world)
         yield from mended(world)
 
-    def explore(self, worlds: Iterable[World]) -> int | None:
-        """Return which of these worlds is the first from which steady may never be reached, or None."""
+    def explore(self, worlds: Iterable[World], most: int) -> int | None:
+        """Return which of these worlds is the first from which steady may never be reached, or None.
+
+        No more states than ``most`` are followed; those that are left have the benefit of the doubt.
+        """
         entered = array("I", (self.states.add(calm(world), 0) for world in worlds))
         while (index := len(self._ends)) < len(self.states):
             world = self.states[index]
-            self._reach.append(settled(world))
+            self._reach.append(index >= most or settled(world))
             if not self._reach[index] and goes_on(world, 1):
                 # Where a settled world goes is known from elsewhere: it is as good a start as any.
                 self._edges.extend([self.states.add(after, index) for _event, after in self._moves(world)])
