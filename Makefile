@@ -12,7 +12,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz system-test crash soak check audit sbom format lock
+.PHONY: help demo test fuzz system-test crash soak model-check check audit sbom format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,8 @@ DURATION ?= 1h
 
 soak: $(READY)  ## rotate for DURATION=1h under faults, with 50 consumers; SEED=7 brings other faults
 	$(BIN)/python -m tests.soak $(DURATION) --seed $(SEED)
+model-check: $(READY)  ## explore large worlds and mutate the transition table (an hour; ARGS="--limit 15000 --mutants 12": minutes)
+	$(BIN)/python -m tests.explore $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .

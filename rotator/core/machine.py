@@ -171,7 +171,6 @@ def _shred(s: Snapshot, _now: datetime, subject: Subject) -> Record:
 
 
 MINTED: Mapping[Kind, Move] = {K.OK: u.token_published, K.REFUSED: u.signer_doubted, K.FAILED: u.mint_failed}
-SHREDDED: Mapping[Kind, Move] = {K.OK: u.shredded, K.FAILED: u.unshredded}
 
 TOKENS = (
     Row(ANY, guards.token_unproven, Nothing, _nothing, _unproven, {}),
@@ -204,8 +203,10 @@ CHANGE = (
 )  # fmt: skip
 COLLECTION = (
     Row(_in(Phase.STEADY, Phase.EMPTY), guards.user_gone, Nothing, _nothing, _forget, {}),
-    Row(_in(Phase.STEADY, Phase.EMPTY), guards.shredding, Destroy, _destroy, None, SHREDDED),
-    Row(_in(Phase.STEADY, Phase.EMPTY), guards.disposable, Destroy, _destroy, _shred, SHREDDED),
+    Row(_in(Phase.STEADY, Phase.EMPTY), guards.shredding, Destroy, _destroy, None,
+        {K.OK: u.shredded, K.FAILED: u.unshredded}),
+    # Settled by the row above: once the intent is recorded, the key is being destroyed.
+    Row(_in(Phase.STEADY, Phase.EMPTY), guards.disposable, Destroy, _destroy, _shred, {}),
     Row(_in(Phase.STEADY), guards.clearance_due, Prove, _clear, None,
         {K.OK: u.cleared, K.REFUSED: u.still_accepted, K.FAILED: m.prover_failed}),
 )  # fmt: skip

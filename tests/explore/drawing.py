@@ -11,7 +11,8 @@ from typing import Any
 
 from rotator.core.effects import Nothing
 from rotator.core.machine import CHANGE, COLLECTION, TOKENS, Row
-from rotator.core.model import Phase
+from rotator.core.model import Phase, Record
+from tests.explore.daemons import Began, Did
 from tests.explore.explorer import Explorer
 from tests.explore.worlds import worlds
 
@@ -22,17 +23,48 @@ DRAWN_FROM = ("init", "adopt_abort", "asks", "abort", "rollback")
 
 def diagram() -> str:
     """Return every way from phase to phase that the explorer went, as a Mermaid state diagram."""
-    edges: set[tuple[Phase, Phase, str]] = set()
     known = worlds()
-    for name in DRAWN_FROM:
-        explorer = Explorer(known[name], lively=False)
-        edges |= explorer.run().edges
+    edges = {edge for name in DRAWN_FROM for edge in ways(Explorer(known[name], lively=False))}
     order = list(Phase)
     lines = ["```mermaid", "stateDiagram-v2", "    [*] --> empty"]
     for start, end in sorted({(s, e) for s, e, _ in edges}, key=lambda pair: [order.index(p) for p in pair]):
         labels = sorted(label for s, e, label in edges if (s, e) == (start, end))
         lines.append(f"    {start} --> {end}: {', '.join(labels)}")
     return "\n".join([*lines, "```"])
+
+
+def ways(explorer: Explorer) -> set[tuple[Phase, Phase, str]]:
+    """Return which ways led from phase to phase, each under the name of what ended, began or was done."""
+    explorer.run()
+    led: set[tuple[Phase, Phase, str]] = set()
+    for index in range(len(explorer.states)):
+        world = explorer.states[index]
+        for event, _after in explorer.moves(world):
+            match event:
+                case Began(daemon=daemon, want=want) if want.intent is not None:
+                    led |= _way(daemon.snapshot.record, want.intent, type(want.action).__name__)
+                case Did(daemon=daemon, want=want, answer=answer, fate="recorded"):
+                    before = daemon.snapshot.record if want.intent is None else want.intent
+                    after = explorer.steps.after(world, daemon.snapshot, answer)
+                    if after is not None:
+                        led |= _way(before, after.record, f"{type(want.action).__name__} {answer.kind}")
+    return led
+
+
+def _way(before: Record, after: Record, what: str) -> set[tuple[Phase, Phase, str]]:
+    if before.phase is after.phase:
+        return set()
+    if before.phase is Phase.LOCKED_OUT:
+        aborted = after.history and after.history[-1].outcome == "aborted"
+        staged = "aborted" if aborted else "brought in again"
+        what = "key found" if after.phase is Phase.PROVING else staged
+    elif after.history:
+        what = after.history[-1].outcome.replace("_", " ")
+    elif before.change is None and after.change is not None:
+        what = f"begin {after.change.reason}"
+    elif what == "Nothing":
+        what = "not in time"
+    return {(before.phase, after.phase, what.lower())}
 
 
 def first_line(function: Callable[..., Any]) -> str:

@@ -23,5 +23,6 @@ def test_no_reachable_state_breaks_a_promise(name, record_property):
     record_property("explored", name)
     record_property("states", report.states)
     record_property("transitions", report.transitions)
-    assert not report.violations, "\n".join([*report.violations, *report.story])
+    record_property("calm", report.calm)
+    assert not report.violation, "\n".join([report.violation, *report.story])
     assert report.phases >= SEEN_BY.get(name, set())
