@@ -110,6 +110,8 @@ VAULT_MISCONFIGURED = _alert("vault.misconfigured", "error", _TROUBLE,
 VAULT_DOCUMENT_UNUSABLE = _alert("vault.document_unusable", "error", f"credential {_TROUBLE}",
     "A document of one credential is damaged, newer or gone; that credential waits for a person, the others go on.",
     "vault-document")
+VAULT_DOCUMENT_USABLE = _event("vault.document_usable", "info", "credential",
+    "What was told of the documents of one credential, or of the rights to them, is over.")
 VAULT_CONFLICT = _event("vault.conflict", "debug", "credential message",
     "Somebody else wrote first; the step is decided again.")
 VAULT_WENT_BACK = _alert("vault.went_back", "critical", "credential document version known_version",

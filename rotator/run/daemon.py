@@ -151,7 +151,9 @@ class Daemon:
         self.asked: set[str] = set()
         self.steps = 0
         self._failures: Counter[str] = Counter()
-        self._told: dict[tuple[str, str], str] = {}  # credential and document -> what is wrong with it
+        self._told: dict[
+            tuple[str, str], RotatorError
+        ] = {}  # credential and document -> what is wrong with it
         self._unsigned = False
         self.threads: list[threading.Thread] = []
 
@@ -242,6 +244,7 @@ class Daemon:
         """Do one step, and return when the next one is due."""
         station = self.stations[name]
         self.steps += 1
+        before = station.versions()
         try:
             if name in self.asked:
                 self.look_for_request(station)
@@ -251,7 +254,10 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
             return self._surprised(name, error)
         self._failures.pop(name, None)
-        self._told.pop((name, "record"), None)
+        told = self._told.get((name, "record"))
+        # A step that wrote nothing does not show that it may write.
+        if told is not None and (not _is_denial(told) or station.versions() != before):
+            self._tell_usable(name, "record")
         now = datetime.now(UTC)
         if isinstance(decision, Do):
             return now
@@ -269,7 +275,7 @@ class Daemon:
                 self._tell_unusable(station.name, "request", error)
                 self.asked.discard(station.name)
             return
-        self._told.pop((station.name, "request"), None)
+        self._tell_usable(station.name, "request")
         if station.waiting is None:
             self.asked.discard(station.name)
 
@@ -284,13 +290,21 @@ class Daemon:
         return datetime.now(UTC) + pause
 
     def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
-        """Tell once what is wrong with a document of one credential."""
-        if self._told.get((name, document)) == error.message:
+        """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
+        known = self._told.get((name, document))
+        denied = _is_denial(error)
+        if denied and (self.weather.tells(error.code) or (known and _is_denial(known))):
             return
-        self._told[name, document] = error.message
-        denied = error.code == "vault.permission_denied"
+        if known and known.message == error.message:
+            return
+        self._told[name, document] = error
         event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE
         emit(event, credential=name, code=error.code, message=error.message, hint=error.hint)
+
+    def _tell_usable(self, name: str, document: str) -> None:
+        """Tell that it is over, if something was told."""
+        if self._told.pop((name, document), None) is not None:
+            emit(events.VAULT_DOCUMENT_USABLE, credential=name)
 
     def _surprised(self, name: str, error: Exception) -> datetime:
         again = self.due[name] = datetime.now(UTC) + SURPRISE
@@ -305,6 +319,10 @@ class Daemon:
 
     def _host_of(self, name: str) -> str:
         return urlsplit(self.stations[name].config.login_url).netloc
+
+
+def _is_denial(error: RotatorError) -> bool:
+    return error.code == "vault.permission_denied"
 
 
 def _waits_for_others(station: Station, now: datetime) -> bool:

@@ -7,7 +7,6 @@ What is sent over a link that is cut arrives once it is mended, as TCP sends aga
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -162,4 +161,4 @@ def _open_files(pid: int) -> Iterable[str]:
     with suppress(OSError):  # it has ended
         for file in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
-                yield os.readlink(file)
+                yield str(file.readlink())
