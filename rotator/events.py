@@ -63,6 +63,8 @@ CLOCK_JUMPED = _event("clock.jumped", "warning", "seconds",
 CLOCK_SKEWED = _alert("clock.skewed", "error", "peer seconds",
     "The clock of Vault or Salesforce differs from ours by more than a minute; nothing is deployed meanwhile.",
     "clocks-differ")
+CLOCK_AGREES = _event("clock.agrees", "info", "peer",
+    "The clock of Vault or Salesforce, of which it was told that it differs, agrees with ours again.")
 ROUND_FAILED = _alert("round.failed", "error", "part error",
     "A round of the daemon met an error that nobody foresaw; the next round tries again.",
     "unforeseen-error")
