@@ -92,6 +92,9 @@ class CommandPublisher:
         """A program that has ended can't be asked; whether the certificate is in, the proofs find out."""
         return Answer(Kind.OK, self._clock(), message="what the program did is for the proofs to find out")
 
+    def certificate_shown(self) -> None:
+        """Nobody who could look at the slot is known."""
+
     def verify(self) -> Iterator[Finding]:
         """Look whether the program can be run."""
         problem = self._missing()
