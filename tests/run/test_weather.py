@@ -192,6 +192,22 @@ def test_after_an_outage_of_all_a_look_shows_that_vault_is_back(daemon: Daemon, 
     assert MINT not in daemon.stations["globex"].held_back()
 
 
+def test_a_right_that_one_credential_lacks_is_told_once_however_often_it_is_missed(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/", times=1000)
+    for _ in range(6):
+        daemon._step("globex")
+        daemon.app.tools.clock.advance(minutes=5)
+    assert len(lab.told("vault.permission_denied", credential="globex")) == 1
+    assert lab.told("vault.document_usable") == []
+    fake.heal()
+    for _ in range(3):
+        daemon.app.tools.clock.advance(minutes=5)
+        daemon._step("globex")
+    assert len(lab.told("vault.document_usable", credential="globex")) == 1
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"], ids=["load", "save"])
 def test_a_step_is_not_repeated_before_vault_wants_it(daemon: Daemon, lab: Lab, fake: FakeVault, method: str):
     fake.inject(429, b"", method=method, path="globex/record", times=2, Retry_After="120")

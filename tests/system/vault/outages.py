@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.world.site import Site
+from tests.world.daemon import Journal
 
 BEGINNINGS = frozenset({
     "vault.sealed", "vault.unavailable", "vault.login_failed", "vault.permission_denied", "vault.misconfigured",
@@ -20,10 +20,10 @@ class Told:
     seconds: float | None = None
 
 
-def outages(here: Site, since: int) -> list[Told]:
+def outages(journal: Journal, since: int = 0) -> list[Told]:
     """Return the outages that the log has told since a mark, in their order. An end without a beginning is one, too."""
     found: list[Told] = []
-    for line in here.journal.lines[since:]:
+    for line in journal.lines[since:]:
         if line["event"] in BEGINNINGS:
             if not found or found[-1].seconds is not None:
                 found.append(Told())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
 from tests.system.vault.outages import outages
 from tests.world.bao import cluster
-from tests.world.site import FAST, site
+from tests.world.site import PATIENT, site
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -19,8 +18,6 @@ pytestmark = [
 ]
 
 MOMENTS = ("key.created", "deploy.sent", "proof.passed")
-# An election takes longer than a change may take elsewhere: it would be given up, and the old certificate brought back.
-PATIENT = replace(FAST, deploy_deadline_seconds=60, proof_deadline_seconds=60, session_timeout_seconds=120)
 AWAY_SECONDS = 8
 FEW_LINES = 25
 
@@ -51,14 +48,6 @@ def site_at(nodes, node):
         yield here
 
 
-def rotating(here, event):
-    """Begin a rotation, and come back at a moment of it, with the mark of the journal before it."""
-    since = here.journal.mark()
-    here.ask("acme")
-    here.journal.wait_for(event, since, credential="acme")
-    return since
-
-
 def audited(here, nodes):
     """Stop the daemon and return the figures. Nothing of what happened was worth an alert."""
     here.until("retired keys are destroyed", lambda: not here.ledger.record("acme")["retired"])
@@ -74,7 +63,7 @@ def test_the_leader_dies_in_the_middle_of_rotations_and_they_end_well(nodes, fig
         begun = here.journal.mark()
         for number, event in enumerate(MOMENTS):
             nodes.demote(asked)
-            since = rotating(here, event)
+            since = here.rotate_until(event)
             leader = nodes.leader()
             leader.kill()
             nodes.await_other_leader(leader)
@@ -82,13 +71,13 @@ def test_the_leader_dies_in_the_middle_of_rotations_and_they_end_well(nodes, fig
             leader.start()
             nodes.settle()
             here.await_steady()
-        figures(outage_seconds=seconds_of(outages(here, begun)), **audited(here, nodes))
+        figures(outage_seconds=seconds_of(outages(here.journal, begun)), **audited(here, nodes))
 
 
 def test_without_a_majority_the_daemon_waits_and_with_one_again_the_rotation_goes_on(nodes, figures):
     asked = nodes.standby()
     with site_at(nodes, asked) as here:
-        since = rotating(here, "deploy.sent")
+        since = here.rotate_until("deploy.sent")
         others = [node for node in nodes.all if node is not asked]
         for node in others:
             node.kill()
@@ -102,7 +91,7 @@ def test_without_a_majority_the_daemon_waits_and_with_one_again_the_rotation_goe
 def test_cut_off_with_the_one_node_that_it_asks_the_daemon_waits_until_the_network_is_whole(nodes, figures):
     asked = nodes.leader()
     with site_at(nodes, asked) as here:
-        since = rotating(here, "deploy.sent")
+        since = here.rotate_until("deploy.sent")
         nodes.links.cut(asked.name)
         lines = waits(here, since)
         nodes.links.mend()
@@ -113,7 +102,7 @@ def test_cut_off_with_the_one_node_that_it_asks_the_daemon_waits_until_the_netwo
 def test_while_the_leader_is_cut_off_rotations_go_on_through_the_majority(nodes, figures):
     asked = nodes.standby()
     with site_at(nodes, asked) as here:
-        since = rotating(here, "deploy.sent")
+        since = here.rotate_until("deploy.sent")
         leader = nodes.leader()
         nodes.links.cut(leader.name)
         here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
@@ -121,7 +110,7 @@ def test_while_the_leader_is_cut_off_rotations_go_on_through_the_majority(nodes,
         nodes.links.mend()
         nodes.settle()
         steady = here.await_steady()
-        said = seconds_of(outages(here, since))
+        said = seconds_of(outages(here.journal, since))
         figures(outage_seconds=said, steady_after_seconds=round(steady, 1), **audited(here, nodes))
 
 
@@ -140,7 +129,7 @@ def goes_on(here, nodes, since, lines, figures):
     here.journal.wait_for("vault.recovered", since)
     steady = here.await_steady()
     assert here.ledger.record("acme")["current"] == 2
-    said = outages(here, since)
+    said = outages(here.journal, since)
     assert len(said) == 1
     figures(
         outage_seconds=seconds_of(said),

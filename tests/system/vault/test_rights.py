@@ -9,7 +9,7 @@ import pytest
 
 from rotator.demo.policies import sandbox_policies
 from tests.system.vault.outages import outages
-from tests.world.site import site
+from tests.world.site import PATIENT, site
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -18,14 +18,6 @@ SHORT = {"token_ttl": "4s", "token_max_ttl": "10s"}
 LOGINS = 3
 NOTHING = 'path "secret/nothing" { capabilities = ["read"] }'
 DENIED = '\npath "secret/data/salesforce/acme/*" { capabilities = ["deny"] }\n'
-
-
-def rotating(here, event="deploy.sent"):
-    """Begin a rotation, and come back at a moment of it, with the mark of the journal before it."""
-    since = here.journal.mark()
-    here.ask("acme")
-    here.journal.wait_for(event, since, credential="acme")
-    return since
 
 
 def revoke_tokens(here):
@@ -40,23 +32,23 @@ def revoke_tokens(here):
 
 
 def test_a_revoked_token_is_replaced_by_a_login_and_nobody_notices(figures):
-    with site() as here, here.consuming():
+    with site(PATIENT) as here, here.consuming():
         revoked = 0
         for event in ("key.created", "deploy.sent", "proof.passed"):
-            since = rotating(here, event)
+            since = here.rotate_until(event)
             revoked += revoke_tokens(here)
             here.journal.wait_for("vault.login", since)
             here.journal.wait_for("key.promoted", since, credential="acme")
             here.await_steady()
-        assert outages(here, 0) == []
+        assert outages(here.journal) == []
         assert not [line for line in here.journal.lines if line.get("alert")]
         here.daemon.stop()
         figures(revoked=revoked, logins=len(here.journal.find("vault.login")), **here.audit())
 
 
 def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is_enough(figures):
-    with site() as here, here.consuming():
-        since = rotating(here)
+    with site(PATIENT) as here, here.consuming():
+        since = here.rotate_until("deploy.sent")
         role = "auth/approle/role/rotator"
         for accessor in here.stage.vault.request("LIST", f"{role}/secret-id")["data"]["keys"]:
             here.stage.vault.request(
@@ -69,7 +61,7 @@ def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is
         here.stage.approle.secret_id_file.write_text(made)
         here.journal.wait_for("vault.recovered", since)
         here.await_steady()
-        (said,) = outages(here, since)
+        (said,) = outages(here.journal, since)
         assert said.began == [("vault.login_failed", "vault.login.refused")]
         assert here.ledger.record("acme")["current"] == 2
         here.daemon.stop()
@@ -77,8 +69,8 @@ def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is
 
 
 def test_without_its_policy_it_alerts_on_the_edges_and_goes_on_when_it_has_it_back(figures):
-    with site() as here, here.consuming():
-        since = rotating(here)
+    with site(PATIENT) as here, here.consuming():
+        since = here.rotate_until("deploy.sent")
         here.stage.vault.install_policy("rotator", NOTHING)
         here.journal.wait_for("vault.permission_denied", since, credential=None)
         time.sleep(AWAY_SECONDS)
@@ -86,7 +78,7 @@ def test_without_its_policy_it_alerts_on_the_edges_and_goes_on_when_it_has_it_ba
         here.journal.wait_for("vault.recovered", since)
         here.await_steady()
         assert here.ledger.record("acme")["current"] == 2
-        (said,) = outages(here, since)
+        (said,) = outages(here.journal, since)
         here.until(
             "whoever was told to lack it has it", lambda: denials(here, since)[0] == denials(here, since)[1]
         )
@@ -97,7 +89,7 @@ def test_without_its_policy_it_alerts_on_the_edges_and_goes_on_when_it_has_it_ba
 
 
 def test_without_the_rights_to_one_credential_it_alerts_once_and_the_others_are_served(figures):
-    with site() as here, here.consuming():
+    with site(PATIENT) as here, here.consuming():
         since = here.journal.mark()
         whole = sandbox_policies().daemon
         here.stage.vault.install_policy("rotator", whole + DENIED)
@@ -120,16 +112,16 @@ def denials(here, since):
 
 
 def test_where_no_token_can_be_renewed_beyond_its_maximum_it_logs_in_again_in_time(figures):
-    with site(adopt=False, edit=lambda settings: settings.update(log={"level": "debug"})) as here:
+    with site(PATIENT, adopt=False, edit=lambda settings: settings.update(log={"level": "debug"})) as here:
         here.stage.vault.request("POST", "auth/approle/role/rotator", SHORT)
         here.adopt()
         with here.consuming():
-            rotating(here)
+            here.rotate_until("deploy.sent")
             here.await_steady()
             here.until("logged in again and again", lambda: len(here.journal.find("vault.login")) > LOGINS)
             renewals = len(here.journal.find("vault.renewed"))
             assert renewals
-            assert outages(here, 0) == []
+            assert outages(here.journal) == []
             assert not [line for line in here.journal.lines if line.get("alert")]
             here.daemon.stop()
             figures(logins=len(here.journal.find("vault.login")), renewals=renewals, **here.audit())
