@@ -160,15 +160,15 @@ class Driver:
 
     def _reconcile(self, station: Station, action: Action, answer: Answer) -> None:
         """Note what an answer shows of a Vault that was restored: that a key is lost, or that the current one is taken."""
-        if isinstance(action, Probe) and answer.lost is not None:
-            station.went_back(f"keys/{answer.lost}")
-        proved = (
-            isinstance(action, Mint) and answer.kind is Kind.OK and answer.serial == station.record.current
-        )
-        if isinstance(action, Mint) and proved and station.unreconciled:
-            station.unreconciled.intersection_update(set(station.terms.users) - {action.user})
-            if not station.unreconciled:
-                emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
+        match action, answer.kind:
+            case Probe(), _ if answer.lost is not None:
+                station.went_back(f"keys/{answer.lost}")
+            case Mint(user=user), Kind.OK if (
+                user in station.unreconciled and answer.serial == station.record.current
+            ):
+                station.unreconciled.discard(user)
+                if not station.unreconciled:
+                    emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
     def acquaint(self, station: Station) -> None:
         """Bring the record of another credential up to date, unless that one is in a step of its own just now.

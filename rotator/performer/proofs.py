@@ -73,14 +73,19 @@ def perform_probe(tools: Toolbox, station: Station, action: Probe) -> Answer:
 def _with_lost_key(station: Station, refusal: Answer) -> Answer:
     """Return a refusal of all kept keys, with the serial of one that is lost if the org shows its certificate.
 
-    A certificate of rotator carries credential and serial. One that the record does not know tells that Vault was
-    restored from a backup of before that key.
+    A certificate of rotator carries credential and serial. A serial that was not given yet, or was given to another
+    key, tells that Vault was restored from a backup of before that key. One of a destroyed key tells nothing of Vault.
     """
     try:
         shown = base64.b64encode(station.publisher.certificate_shown() or b"").decode()
         made_for, serial = (serial_of(shown) if shown else None) or ("", 0)
-        known = {facts.fingerprint for facts in station.record.keys}
-        if made_for != station.name or certificate_fingerprint(shown) in known:
+        known = station.record.key(serial)
+        is_ours = (
+            serial <= station.record.newest
+            if known is None
+            else known.fingerprint == certificate_fingerprint(shown)
+        )
+        if made_for != station.name or is_ours:
             return refusal
     except RotatorError:
         return refusal  # it can't be looked at now; the next probe looks again

@@ -181,11 +181,11 @@ def published(tools: Toolbox, station: Station, user: str) -> tuple[TokenDocumen
     station.stale.discard(user)
     if user in station.tokens and _is_same(known, station.tokens[user]):
         return station.tokens[user]  # nobody wrote; what calls have proved meanwhile stands
-    before, _version = station.tokens.get(user, (None, 0))
+    before, before_version = station.tokens.get(user, (None, 0))
     station.tokens[user] = known
     document, version = known
     highest = station.sequences.get(user, 0)
-    if document is not None and document.sequence < highest:
+    if version < before_version if document is None else document.sequence < highest:
         station.went_back(f"tokens/{user}", version=version)
         station.tokens[user] = known = _newer(before, document), version
     elif document is not None:
@@ -193,12 +193,12 @@ def published(tools: Toolbox, station: Station, user: str) -> tuple[TokenDocumen
     return known
 
 
-def _newer(before: TokenDocument | None, restored: TokenDocument) -> TokenDocument:
-    """Return what is to be published where a backup has brought back an older token: the newer one, if it works.
+def _newer(before: TokenDocument | None, restored: TokenDocument | None) -> TokenDocument | None:
+    """Return what is to be published where a backup has brought back an older token, or none: the newer one, if it works.
 
     It counts as never called, so that it is called at once, and published by that: the older one may be dead.
     """
-    if before is None or before.access_token == restored.access_token:
+    if before is None or (restored is not None and before.access_token == restored.access_token):
         return restored
     return replace(before, verified_at=NEVER)
 

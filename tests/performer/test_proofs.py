@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -72,6 +73,20 @@ def test_where_the_org_has_a_certificate_whose_key_is_not_in_vault_the_probe_tel
     answer = globex.perform(Probe(GLOBEX, (1,)))
     assert (answer.kind, answer.code, answer.lost) == (Kind.REFUSED, "key.lost", 7)
     assert "key pair 7" in answer.message
+
+
+def test_another_certificate_under_a_serial_that_is_kept_tells_of_a_lost_key_as_well(lab, globex):
+    globex.until_wait()
+    lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 1))
+    assert globex.perform(Probe(GLOBEX, (1,))).lost == 1
+
+
+def test_a_certificate_whose_key_was_destroyed_tells_of_no_lost_key(lab, globex):
+    lab.edit_record("globex", replace(globex.record, newest=5, current=1, keys=(lab.facts("globex"),)))
+    globex.station.doubt()
+    globex.until_wait()
+    lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 3))
+    assert globex.perform(Probe(GLOBEX, (1,))).lost is None
 
 
 def test_a_certificate_that_somebody_else_made_tells_of_no_lost_key(lab, globex):
