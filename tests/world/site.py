@@ -63,8 +63,8 @@ FAST = Lifetimes(
 HASTY = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
 """Gives a change up soon."""
 
-PATIENT = replace(FAST, deploy_deadline_seconds=60, proof_deadline_seconds=60, session_timeout_seconds=120)
-"""The same, where a change may have to wait for a minute and go on."""
+PATIENT = replace(FAST, session_timeout_seconds=120)
+"""Sessions outlive an outage of a minute."""
 
 ASSERTION = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}")
 VAULT_TOKEN = re.compile(r"\b(?:hv)?[sb]\.[A-Za-z0-9_-]{20,}")

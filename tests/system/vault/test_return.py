@@ -1,4 +1,8 @@
-"""Vault comes back after a long time, and 2,000 tokens are to be refreshed: the most urgent first, and no login too many."""
+"""Vault comes back, and 2,000 tokens are to be refreshed: the most urgent first, and no login too many.
+
+The outage takes a minute and does what one of an hour does: whatever there is to refresh comes due in it, was tried in
+vain, and waits.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ def age(name, number, ready_at):
     return Age(verified_at, ready_at if number else verified_at, ends)
 
 
-def test_after_an_hour_without_vault_2000_tokens_are_refreshed_the_most_urgent_first(tmp_path, figures):
+def test_when_vault_comes_back_2000_tokens_are_refreshed_the_most_urgent_first(tmp_path, figures):
     with fleet(tmp_path, LIVES, NAMES, 1 + USERS_EACH, age) as here, ExitStack() as working:
         consumers = [working.enter_context(here.consumer(name)) for name in NAMES[:CONSUMERS]]
         here.daemon.start()
