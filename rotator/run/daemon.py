@@ -41,6 +41,7 @@ SURPRISE = timedelta(minutes=1)
 """When a credential is tried again after an error that nobody foresaw."""
 
 SOONEST = timedelta(milliseconds=10)
+DENIED = "vault.permission_denied"
 
 
 def serve(
@@ -151,9 +152,7 @@ class Daemon:
         self.asked: set[str] = set()
         self.steps = 0
         self._failures: Counter[str] = Counter()
-        self._told: dict[
-            tuple[str, str], RotatorError
-        ] = {}  # credential and document -> what is wrong with it
+        self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
         self.threads: list[threading.Thread] = []
 
@@ -254,9 +253,10 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
             return self._surprised(name, error)
         self._failures.pop(name, None)
-        told = self._told.get((name, "record"))
-        # A step that wrote nothing does not show that it may write.
-        if told is not None and (not _is_denial(told) or station.versions() != before):
+        code, _message = self._told.get((name, "record"), ("", ""))
+        if (
+            code != DENIED or station.versions() != before
+        ):  # a step that wrote nothing does not show that it may
             self._tell_usable(name, "record")
         now = datetime.now(UTC)
         if isinstance(decision, Do):
@@ -291,13 +291,11 @@ class Daemon:
 
     def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
         """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
-        known = self._told.get((name, document))
-        denied = _is_denial(error)
-        if denied and (self.weather.tells(error.code) or (known and _is_denial(known))):
+        denied = error.code == DENIED
+        code, message = self._told.get((name, document), ("", ""))
+        if message == error.message or (denied and (code == DENIED or self.weather.tells(DENIED))):
             return
-        if known and known.message == error.message:
-            return
-        self._told[name, document] = error
+        self._told[name, document] = (error.code, error.message)
         event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE
         emit(event, credential=name, code=error.code, message=error.message, hint=error.hint)
 
@@ -319,10 +317,6 @@ class Daemon:
 
     def _host_of(self, name: str) -> str:
         return urlsplit(self.stations[name].config.login_url).netloc
-
-
-def _is_denial(error: RotatorError) -> bool:
-    return error.code == "vault.permission_denied"
 
 
 def _waits_for_others(station: Station, now: datetime) -> bool:
