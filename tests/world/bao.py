@@ -23,6 +23,7 @@ from rotator.sandbox.vault_api import BaoApi
 from tests.world.links import Links
 
 LEADER_WITHIN_SECONDS = 60.0
+NO_LEADER = "local node not active but active cluster node not found"
 
 
 @dataclass
@@ -225,7 +226,12 @@ class Cluster(BaoApi):
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
-        answer = super()._send(method, path, body, headers)
+        give_up = time.monotonic() + LEADER_WITHIN_SECONDS
+        while True:
+            answer = super()._send(method, path, body, headers)
+            if NO_LEADER not in str(answer[1].get("errors")) or time.monotonic() > give_up:
+                break
+            time.sleep(0.1)  # another one is being elected; this one has done nothing
         if method != "GET":
             self.settle()
         return answer

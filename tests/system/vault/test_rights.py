@@ -14,8 +14,8 @@ from tests.world.site import PATIENT, site
 pytestmark = pytest.mark.timeout(180)
 
 AWAY_SECONDS = 8
-SHORT = {"token_ttl": "4s", "token_max_ttl": "10s"}
-LOGINS = 3
+SHORT = {"token_ttl": "8s", "token_max_ttl": "20s"}
+LOGINS = 2
 NOTHING = 'path "secret/nothing" { capabilities = ["read"] }'
 DENIED = '\npath "secret/data/salesforce/acme/*" { capabilities = ["deny"] }\n'
 
