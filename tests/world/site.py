@@ -19,7 +19,7 @@ from rotator.app import application
 from rotator.config import load
 from rotator.core.model import Ask
 from rotator.demo.policies import sandbox_policies
-from rotator.errors import Conflict, Transient
+from rotator.errors import Conflict
 from rotator.run.ask import ask
 from rotator.sandbox.lifetimes import Lifetimes
 from rotator.sandbox.stage import Stage, Tls
@@ -135,12 +135,12 @@ class Site:
         change(self.stage.config, *edits)
 
     def ask(self, name: str, what: Ask = Ask.ROTATE) -> None:
-        """Leave a request, as an operator does: who asks again where Vault fails, or where another one still waits."""
+        """Leave a request, as an operator does; one that still waits is waited for."""
 
         def left() -> bool:
             try:
                 ask(self.asking, name, what)
-            except (Conflict, Transient):
+            except Conflict:
                 return False
             return True
 

@@ -51,6 +51,7 @@ def site_at(nodes, node):
         settings["vault"] |= {"address": node.address, "ca_file": str(nodes.authority.ca_file)}
 
     with site(PATIENT, vault=nodes, edit=ask) as here, here.consuming():
+        nodes.settle()
         yield here
 
 
