@@ -63,6 +63,8 @@ CLOCK_JUMPED = _event("clock.jumped", "warning", "seconds",
 CLOCK_SKEWED = _alert("clock.skewed", "error", "peer seconds",
     "The clock of Vault or Salesforce differs from ours by more than a minute; nothing is deployed meanwhile.",
     "clocks-differ")
+CLOCK_AGREES = _event("clock.agrees", "info", "peer",
+    "The clock of Vault or Salesforce, of which it was told that it differs, agrees with ours again.")
 ROUND_FAILED = _alert("round.failed", "error", "part error",
     "A round of the daemon met an error that nobody foresaw; the next round tries again.",
     "unforeseen-error")
@@ -112,11 +114,15 @@ VAULT_MISCONFIGURED = _alert("vault.misconfigured", "error", _TROUBLE,
 VAULT_DOCUMENT_UNUSABLE = _alert("vault.document_unusable", "error", f"credential {_TROUBLE}",
     "A document of one credential is damaged, newer or gone; that credential waits for a person, the others go on.",
     "vault-document")
+VAULT_DOCUMENT_USABLE = _event("vault.document_usable", "info", "credential",
+    "What was told of the documents of one credential, or of the rights to them, is over.")
 VAULT_CONFLICT = _event("vault.conflict", "debug", "credential message",
     "Somebody else wrote first; the step is decided again.")
 VAULT_WENT_BACK = _alert("vault.went_back", "critical", "credential document version known_version",
-    "A document is older than it was: Vault was restored from a backup.",
+    "A document is older than it was, or the org has a certificate whose key Vault does not know: Vault was restored from a backup.",
     "vault-went-back")
+VAULT_RECONCILED = _event("vault.reconciled", "info", "credential serial",
+    "After Vault had been restored from a backup, the org took the current key for every user: Vault and org agree again.")
 VAULT_TOKEN_ENDING = _alert("vault.token_ending", "warning", "expires_at hint",
     "The daemon's Vault token cannot be renewed any more and no login can replace it.",
     "vault-login")

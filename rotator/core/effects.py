@@ -133,6 +133,7 @@ class Answer:
         key: of the key pair that was made or adopted (CreateKey).
         ticket: the publisher's id (Validate, Deploy, Poll).
         serial: the key that was taken (Probe, Mint).
+        lost: the org shows the certificate of this key pair of ours, and the record does not know it (Probe).
         identity: what the org said of itself (Prove, Mint, Probe).
         not_before: the other side asked not to come back before this time.
     """
@@ -147,6 +148,7 @@ class Answer:
     key: KeyFacts | None = None
     ticket: str | None = None
     serial: Serial | None = None
+    lost: Serial | None = None
     identity: Identity | None = None
     not_before: datetime | None = None
 

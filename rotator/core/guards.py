@@ -134,6 +134,8 @@ def _mint(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
         return Go(f"the token of {user} must outlive the change", user)
     if may_hold_target(record) and token.prolongable:
         return None  # the session is kept alive by calls; no key is sure to mint now
+    if user in snapshot.unreconciled:
+        return Go(f"Vault was restored from a backup: is key pair {record.current} still taken?", user)
     go = Go(f"the token of {user} is to be refreshed", user)
     return after(token.refresh_after, now, go, f"the token of {user} is fresh")
 

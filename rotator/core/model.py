@@ -355,6 +355,8 @@ class Snapshot:
         window: the present or next maintenance window; None: any time.
         held: pacing key of an action -> not before. In memory only: a restart may try at once, and so
             may whatever an operator asked for: answering a request forgets what was held back.
+        unreconciled: users for whom nothing shows that the current key is taken, since Vault was seen to have been
+            restored from a backup. In memory only: after a restart the next refresh shows it.
     """
 
     record: Record
@@ -365,6 +367,7 @@ class Snapshot:
     window: Window | None = None
     fleet: Fleet = Fleet()
     held: Mapping[str, datetime] = field(default_factory=dict, hash=False)
+    unreconciled: frozenset[str] = frozenset()
 
     def token(self, user: str) -> TokenFacts | None:
         """Return what is published for a user, or None."""

@@ -293,7 +293,11 @@ def found(record: Record, _action: Probe, answer: Answer, terms: Terms) -> Recor
 
 
 def none_found(record: Record, _action: Probe, answer: Answer, _terms: Terms) -> Record:
-    """The org takes none of the kept keys."""
+    """The org takes none of the kept keys.
+
+    Where it has the certificate of a key that is lost, the serial of that one is not given again.
+    """
+    record = replace(record, newest=max(record.newest, answer.lost or 0))
     return troubled(record, replace(trouble_from(answer, "change", NONE_TAKEN), lasting=True))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,6 +105,7 @@ class Driver:
                 answer = self._perform(station, action, busy_until)
                 again = self._pace(station, action, answer)
                 tell_action(station, action, answer, again=again)
+                self._reconcile(station, action, answer)
                 return answer
 
     def snapshot(self, station: Station) -> Snapshot:
@@ -121,6 +122,7 @@ class Driver:
             window=next_window(window, now) if window is not None else None,
             fleet=self._neighbours.allowed(station, now, self.vault_skew_seconds()),
             held=station.held_back(),
+            unreconciled=frozenset(station.unreconciled),
         )
 
     def refresh(self, station: Station) -> None:
@@ -142,6 +144,7 @@ class Driver:
             record, version = self.tools.documents.read_record(station.name)
             if version < station.version:
                 self._went_back(station, version)
+                record = _still_leaked(record, station.record)
             station.record, station.version = record, version
             station.read_at, station.doubted = now, False
             self._neighbours.note(station, record)
@@ -149,17 +152,23 @@ class Driver:
             tokens.published(self.tools, station, user)
 
     def _went_back(self, station: Station, version: int) -> None:
-        """Vault was restored: what it has is the truth, and nothing that was read of this credential before."""
-        emit(
-            events.VAULT_WENT_BACK,
-            credential=station.name,
-            document="record",
-            version=version,
-            known_version=station.version,
-        )
+        """Vault was restored: what it has is the truth, and of what was read before nothing but which keys leaked."""
+        station.went_back("record", version=version, known_version=station.version)
         station.doubt()
         station.held = {}
         self.tools.forget_key(station.name)
+
+    def _reconcile(self, station: Station, action: Action, answer: Answer) -> None:
+        """Note what an answer shows of a Vault that was restored: that a key is lost, or that the current one is taken."""
+        match action, answer.kind:
+            case Probe(), _ if answer.lost is not None:
+                station.went_back(f"keys/{answer.lost}")
+            case Mint(user=user), Kind.OK if (
+                user in station.unreconciled and answer.serial == station.record.current
+            ):
+                station.unreconciled.discard(user)
+                if not station.unreconciled:
+                    emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
     def acquaint(self, station: Station) -> None:
         """Bring the record of another credential up to date, unless that one is in a step of its own just now.
@@ -284,3 +293,12 @@ class Driver:
                     # The org answers, and its consumers are refused: what failed before does not hold this back.
                     del station.held[pacing_key(mint)]
         return again
+
+
+def _still_leaked(restored: Record, known: Record) -> Record:
+    """Return a restored record in which keys that leaked since the backup count as leaked: no backup undoes that."""
+    leaked = {facts.fingerprint for facts in known.keys if facts.leaked}
+    keys = tuple(
+        replace(facts, leaked=facts.leaked or facts.fingerprint in leaked) for facts in restored.keys
+    )
+    return replace(restored, keys=keys)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 from rotator.core.effects import Answer, Kind, Probe, Prove
 from rotator.core.slot import RIVAL_TAKEN
-from rotator.errors import KeyRefused, Misconfigured
+from rotator.errors import KeyRefused, Misconfigured, RotatorError
+from rotator.keypairs import certificate_fingerprint, serial_of
 from rotator.performer.identity import identity_of, mismatch, stopped
 from rotator.performer.station import Station
 from rotator.performer.toolbox import Toolbox, answer_to, refused
 from rotator.salesforce.rest import query_accounts
+
+KEY_LOST = "key.lost"
 
 
 def perform_prove(tools: Toolbox, station: Station, action: Prove) -> Answer:
@@ -61,4 +65,34 @@ def perform_probe(tools: Toolbox, station: Station, action: Probe) -> Answer:
                 if (differs := mismatch(station, grant)) is not None:
                     return stopped(station, differs, tools.clock())
                 return Answer(Kind.OK, tools.clock(), serial=serial)
-    return refusal or trouble or Answer(Kind.FAILED, tools.clock(), message="there is no key to try")
+    if refusal is not None:
+        return _with_lost_key(station, refusal)
+    return trouble or Answer(Kind.FAILED, tools.clock(), message="there is no key to try")
+
+
+def _with_lost_key(station: Station, refusal: Answer) -> Answer:
+    """Return a refusal of all kept keys, with the serial of one that is lost if the org shows its certificate.
+
+    A certificate of rotator carries credential and serial. A serial that was not given yet, or was given to another
+    key, tells that Vault was restored from a backup of before that key. One of a destroyed key tells nothing of Vault.
+    """
+    try:
+        shown = base64.b64encode(station.publisher.certificate_shown() or b"").decode()
+        made_for, serial = (serial_of(shown) if shown else None) or ("", 0)
+        known = station.record.key(serial)
+        is_ours = (
+            serial <= station.record.newest
+            if known is None
+            else known.fingerprint == certificate_fingerprint(shown)
+        )
+        if made_for != station.name or is_ours:
+            return refusal
+    except RotatorError:
+        return refusal  # it can't be looked at now; the next probe looks again
+    return replace(
+        refusal,
+        code=KEY_LOST,
+        message=f"the org has the certificate of key pair {serial}, which Vault does not know: it was restored from a "
+        "backup of before that key",
+        lost=serial,
+    )

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rotator import events
 from rotator.config import CredentialConfig
 from rotator.core.effects import Action
 from rotator.core.model import Record, Terms, TokenFacts
@@ -14,6 +15,7 @@ from rotator.errors import Misconfigured
 from rotator.publishers import Publisher
 from rotator.salesforce.appfiles import App
 from rotator.salesforce.oauth import Login
+from rotator.show.logs import emit
 from rotator.vault.codec import TokenDocument
 from rotator.vault.documents import Waiting
 
@@ -46,6 +48,7 @@ class Station:
         tokens: user -> what is published and its version; a deployer's are kept here and nowhere else.
         stale: users whose published token may be another by now.
         sequences: user -> the highest number of a publication that was seen.
+        unreconciled: see :class:`rotator.core.model.Snapshot`.
         waiting: the request of an operator that was seen waiting.
         skew_seconds: Salesforce's clock minus ours, at the last mint.
         told: alarms that are on, and what was said: they are told once.
@@ -64,6 +67,7 @@ class Station:
     tokens: dict[str, tuple[TokenDocument | None, int]] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
     sequences: dict[str, int] = field(default_factory=dict)
+    unreconciled: set[str] = field(default_factory=set)
     held: dict[str, Held] = field(default_factory=dict)
     waiting: Waiting | None = None
     api_version: str | None = None
@@ -82,6 +86,22 @@ class Station:
         self.doubted = True
         if self.config.publish:
             self.stale.update(self.tokens)
+
+    def went_back(self, document: str, version: int | None = None, known_version: int | None = None) -> None:
+        """Vault was restored from a backup: tell it once, and have it shown for every user that the key is taken."""
+        if not self.unreconciled:
+            emit(
+                events.VAULT_WENT_BACK,
+                credential=self.name,
+                document=document,
+                version=version,
+                known_version=known_version,
+            )
+        self.unreconciled.update(self.terms.users)
+
+    def versions(self) -> tuple[int, ...]:
+        """Return the versions of all documents that are known; another one after each write."""
+        return (self.version, *(version for _document, version in self.tokens.values()))
 
     def login(self, user: str) -> Login:
         """Return what an assertion for this user says. Raises Misconfigured as :func:`login_of` does."""

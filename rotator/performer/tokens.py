@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rotator import events
 from rotator.core.effects import Answer, Kind, Mint, Revoke, Touch
@@ -19,6 +19,7 @@ from rotator.salesforce.rest import Org, query_accounts
 from rotator.show.logs import emit
 from rotator.vault.codec import TokenDocument
 
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 SHARE = 8  # of the period of refreshes: a session that runs out can't be prolonged by mints, so they don't pile up
 
 
@@ -180,14 +181,26 @@ def published(tools: Toolbox, station: Station, user: str) -> tuple[TokenDocumen
     station.stale.discard(user)
     if user in station.tokens and _is_same(known, station.tokens[user]):
         return station.tokens[user]  # nobody wrote; what calls have proved meanwhile stands
+    before, before_version = station.tokens.get(user, (None, 0))
     station.tokens[user] = known
     document, version = known
-    if document is not None:
-        highest = station.sequences.get(user, 0)
-        if document.sequence < highest:
-            emit(events.VAULT_WENT_BACK, credential=station.name, document=f"tokens/{user}", version=version)
-        station.sequences[user] = max(highest, document.sequence)
+    highest = station.sequences.get(user, 0)
+    if version < before_version if document is None else document.sequence < highest:
+        station.went_back(f"tokens/{user}", version=version)
+        station.tokens[user] = known = _newer(before, document), version
+    elif document is not None:
+        station.sequences[user] = document.sequence
     return known
+
+
+def _newer(before: TokenDocument | None, restored: TokenDocument | None) -> TokenDocument | None:
+    """Return what is to be published where a backup has brought back an older token, or none: the newer one, if it works.
+
+    It counts as never called, so that it is called at once, and published by that: the older one may be dead.
+    """
+    if before is None or (restored is not None and before.access_token == restored.access_token):
+        return restored
+    return replace(before, verified_at=NEVER)
 
 
 def _is_same(one: tuple[TokenDocument | None, int], other: tuple[TokenDocument | None, int]) -> bool:

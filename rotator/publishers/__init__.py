@@ -43,6 +43,9 @@ class Publisher(Protocol):
         certificate in; FAILED: it could not be found out.
         """
 
+    def certificate_shown(self) -> bytes | None:
+        """Return the certificate (DER) that is in the slot; None where that can't be seen. Raises RotatorError."""
+
     def verify(self) -> Iterator[Finding]:
         """Look at everything that a deploy needs, without deploying."""
 

@@ -101,6 +101,9 @@ class CommandPublisher:
             return Answer(Kind.ABSENT, self._clock(), message="nobody saw the program end: it is run again")
         return Answer(Kind.OK, self._clock(), message="what the program did is for the proofs to find out")
 
+    def certificate_shown(self) -> None:
+        """Nobody who could look at the slot is known."""
+
     def verify(self) -> Iterator[Finding]:
         """Look whether the program can be run."""
         problem = self._missing()

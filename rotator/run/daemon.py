@@ -42,6 +42,7 @@ SURPRISE = timedelta(minutes=1)
 """When a credential is tried again after an error that nobody foresaw."""
 
 SOONEST = timedelta(milliseconds=10)
+DENIED = "vault.permission_denied"
 
 
 def serve(
@@ -152,7 +153,7 @@ class Daemon:
         self.asked: set[str] = set()
         self.steps = 0
         self._failures: Counter[str] = Counter()
-        self._told: dict[tuple[str, str], str] = {}  # credential and document -> what is wrong with it
+        self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
         self.threads: list[threading.Thread] = []
 
@@ -256,6 +257,7 @@ class Daemon:
         """Do one step, and return when the next one is due."""
         station = self.stations[name]
         self.steps += 1
+        before = station.versions()
         try:
             if name in self.asked:
                 self.look_for_request(station)
@@ -265,7 +267,11 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
             return self._surprised(name, error)
         self._failures.pop(name, None)
-        self._told.pop((name, "record"), None)
+        code, _message = self._told.get((name, "record"), ("", ""))
+        if (
+            code != DENIED or station.versions() != before
+        ):  # a step that wrote nothing does not show that it may
+            self._tell_usable(name, "record")
         now = datetime.now(UTC)
         if isinstance(decision, Do):
             return now
@@ -283,7 +289,7 @@ class Daemon:
                 self._tell_unusable(station.name, "request", error)
                 self.asked.discard(station.name)
             return
-        self._told.pop((station.name, "request"), None)
+        self._tell_usable(station.name, "request")
         if station.waiting is None:
             self.asked.discard(station.name)
 
@@ -298,13 +304,19 @@ class Daemon:
         return datetime.now(UTC) + pause
 
     def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
-        """Tell once what is wrong with a document of one credential."""
-        if self._told.get((name, document)) == error.message:
+        """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
+        denied = error.code == DENIED
+        code, message = self._told.get((name, document), ("", ""))
+        if message == error.message or (denied and (code == DENIED or self.weather.tells(DENIED))):
             return
-        self._told[name, document] = error.message
-        denied = error.code == "vault.permission_denied"
+        self._told[name, document] = (error.code, error.message)
         event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE
         emit(event, credential=name, code=error.code, message=error.message, hint=error.hint)
+
+    def _tell_usable(self, name: str, document: str) -> None:
+        """Tell that it is over, if something was told."""
+        if self._told.pop((name, document), None) is not None:
+            emit(events.VAULT_DOCUMENT_USABLE, credential=name)
 
     def _surprised(self, name: str, error: Exception) -> datetime:
         again = self.due[name] = datetime.now(UTC) + SURPRISE

@@ -133,7 +133,7 @@ class Rounds:
         self._brake = failed
 
     def look_at_skew(self) -> None:
-        """Tell whose clock differs so much from ours that nothing is deployed."""
+        """Tell whose clock differs so much from ours that nothing is deployed, and whose does no more."""
         found = {"Vault": self._daemon.driver.vault_skew_seconds()}
         for station in self._daemon.stations.values():
             if abs(station.skew_seconds) > MOST_SKEW_SECONDS:
@@ -141,6 +141,8 @@ class Rounds:
         skewed = {peer for peer, seconds in found.items() if abs(seconds) > MOST_SKEW_SECONDS}
         for peer in sorted(skewed - self._skewed):
             emit(events.CLOCK_SKEWED, peer=peer, seconds=round(found[peer], 1))
+        for peer in sorted(self._skewed - skewed):
+            emit(events.CLOCK_AGREES, peer=peer)
         self._skewed = skewed
 
     def tell_status(self) -> None:

@@ -84,6 +84,11 @@ class VaultWeather:
         emit(events.VAULT_RECOVERED, seconds=round(took, 1))
         return True
 
+    def tells(self, code: str) -> bool:
+        """Return whether this is being told of Vault as a whole."""
+        with self._lock:
+            return code in self._told
+
     def trouble(self) -> str | None:
         """Return what is wrong with Vault, in a few words; None if nothing is."""
         with self._lock:

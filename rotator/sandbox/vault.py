@@ -75,6 +75,11 @@ class BaoServer(BaoApi):
         """Return the server's process id while it runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def runs(self) -> bool:
+        """Tell whether the server was started, and has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -122,6 +127,10 @@ class BaoServer(BaoApi):
     def unseal(self) -> None:
         """Unseal the server, and wait until it serves again."""
         self.request("POST", "sys/unseal", {"key": self._unseal_key}, token=None)
+        self.await_service()
+
+    def await_service(self) -> None:
+        """Wait until documents can be written. Raises BaoError."""
         self._await("service", self._serves)
 
     def _launch(self) -> None:
@@ -146,7 +155,7 @@ class BaoServer(BaoApi):
         if self._storage is None:
             self._await("unseal key", lambda: bool(_UNSEAL_KEY.search(self._log())))
             self._unseal_key = _UNSEAL_KEY.findall(self._log())[0]
-            self._await("service", self._serves)
+            self.await_service()
         elif self._unseal_key:
             self.unseal()
         else:
@@ -185,13 +194,13 @@ class BaoServer(BaoApi):
         self.request("POST", "auth/token/create", ours, token=born)
         self.request("POST", "auth/token/revoke-self", token=born)
         self.request("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
-        self._await("service", self._serves)
+        self.await_service()
 
     def _await(self, what: str, seen: Callable[[], bool]) -> None:
         """Wait until something is seen. Raises BaoError when the server ends before, or is late."""
         give_up = time.monotonic() + self.ready_within_seconds
         while not seen():
-            if self._process is None or self._process.poll() is not None:
+            if not self.runs:
                 raise BaoError(f"the server ended before {what}: {self._log()[-500:]}")
             if time.monotonic() > give_up:
                 raise BaoError(f"no {what} within {self.ready_within_seconds:.0f} s: {self._log()[-500:]}")

@@ -156,10 +156,14 @@ class GuardedSession(requests.Session):
         own = parse_url(self._settings.address).host
         return bool({target.host, f"{target.host}:{port}"} & {own, *self._settings.redirect_hosts})
 
+    def _is_redirected(self, url: str) -> bool:
+        """Tell whether a request goes to another server than that of the settings."""
+        return not url.startswith(self._settings.address.rstrip("/") + "/")
+
     def _asked(self, url: str) -> str:
         """Return the server that a request went to, and how it came there."""
         address = self._settings.address
-        if url.startswith(address.rstrip("/") + "/"):
+        if not self._is_redirected(url):
             return address
         asked = urlsplit(url)
         return f"{asked.scheme}://{asked.netloc}, to which {address} redirects,"
@@ -182,7 +186,8 @@ class GuardedSession(requests.Session):
             )
             body = read_body(response, MOST_BYTES)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-            raise network_error(error, method, self._asked(url)) from None
+            redirected = self._is_redirected(url)
+            raise network_error(error, method, self._asked(url), redirected=redirected) from None
         if body is None:
             raise too_long(method, self._asked(url), MOST_BYTES)
         response.raw = io.BytesIO(body)  # whoever asks for the content finds it here

@@ -19,8 +19,11 @@ _NO_CERTIFICATE_FROM_US = re.compile(
 """The alerts with which a server refuses a client's certificate, or the lack of one (RFC 8446 section 6.2)."""
 
 
-def network_error(error: Exception, method: str, server: str) -> RotatorError:
-    """Return the error for a request that ``server`` did not answer. Library messages stay out: they can quote the request."""
+def network_error(error: Exception, method: str, server: str, *, redirected: bool = False) -> RotatorError:
+    """Return the error for a request that ``server`` did not answer. Library messages stay out: they can quote the request.
+
+    Where Vault itself redirected there, it is the leader that does not answer: what standbys do goes on meanwhile.
+    """
     if isinstance(error, requests.exceptions.SSLError) and (told := _tls_error(str(error), server)):
         return told
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
@@ -42,7 +45,7 @@ def network_error(error: Exception, method: str, server: str) -> RotatorError:
     what = "did not answer in time" if late else "cannot be reached"
     return Transient(
         f"Vault at {server} {what} ({type(error).__name__})",
-        code="vault.unreachable",
+        code="vault.leader_unreachable" if redirected else "vault.unreachable",
         hint="Is it running, and is the address right?",
         maybe_done=method not in _HARMLESS and not never_arrived,
     )

@@ -124,6 +124,10 @@ class TestTokens:
     def test_a_token_is_refreshed_when_its_time_has_come(self):
         assert does(steady(), tokens=(token(refresh_after=NOW),)).action == Mint("ann", (2,))
 
+    def test_once_vault_was_restored_a_token_is_minted_to_see_whether_the_key_is_still_taken(self):
+        assert does(steady(), unreconciled=frozenset({"ann"})).action == Mint("ann", (2,))
+        waits(steady(), unreconciled=frozenset({"bob"}))
+
     def test_a_token_that_ran_out_is_told_and_minted(self):
         ran_out = (token(expires_at=NOW),)
         first = does(steady(), tokens=ran_out)

@@ -267,6 +267,10 @@ class TestProofs:
 
 
 class TestLockedOut:
+    def test_the_serial_of_a_key_that_is_lost_is_not_given_again(self):
+        assert after(OUT, PROBE, Kind.REFUSED, lost=7).newest == 7
+        assert after(OUT, PROBE, Kind.REFUSED, lost=1).newest == OUT.newest
+
     def test_a_key_that_is_found_is_proved(self):
         done = after(OUT, PROBE, "ok", serial=2)
         assert (done.phase, done.change.target, done.change.reason) == (Phase.PROVING, 2, Reason.RESTORE)

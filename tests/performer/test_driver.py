@@ -156,9 +156,28 @@ def test_a_vault_restored_from_a_backup_is_told_and_believed(lab, globex):
     globex.until_wait()
     (line,) = lab.told("vault.went_back", document="record")
     assert line["version"] < line["known_version"]
+    assert len(lab.told("vault.went_back")) == len(lab.told("vault.reconciled", credential="globex")) == 1
     assert globex.record.newest == 1
     assert globex.app.tools.signing_key("globex", 1) is not signing
     assert lab.data(TOKEN)["expires_at"] > "2"
+
+
+def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restored_record_does_not_know_it(
+    lab, globex
+):
+    path = f"{lab.base}/globex/record"
+    backup = lab.vault.request("GET", f"secret/data/{path}")["data"]["data"]
+    leaked = replace(globex.record, keys=(replace(lab.facts("globex"), leaked=True),))
+    globex.app.driver._save(globex.station, leaked, globex.station.version)
+    lab.vault.request("DELETE", f"secret/metadata/{path}")
+    lab.vault.request("POST", f"secret/data/{path}", {"data": backup})
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)
+    assert lab.told("vault.went_back", document="record")
+    assert [facts.leaked for facts in globex.record.keys] == [True]
+    assert not lab.record("globex").keys[0].leaked
+    globex.until_wait()
+    assert lab.record("globex").change.reason is Reason.COMPROMISED
 
 
 def test_a_deploy_that_dies_of_an_unforeseen_error_counts_as_perhaps_done(lab, globex):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from rotator.core.effects import Kind, Mint, Probe, Prove, Validate
 from rotator.core.model import Ask, Identity, PauseKind
+from rotator.keypairs import make_key_pair
 from tests.world.lab import ACME, GLOBEX, Hand, credential
 
 USER = GLOBEX[0]
@@ -55,6 +57,50 @@ def test_a_rival_that_is_taken_too_is_no_proof(lab, globex):
     lab.write_key("globex", 3, lab.servers.pairs["globex"])
     answer = globex.perform(Prove(USER, 1, 3))
     assert (answer.kind, answer.code) == (Kind.REFUSED, "proof.rival_taken")
+
+
+def made_for(globex, name, serial):
+    """Return a certificate of rotator whose key nobody keeps."""
+    return make_key_pair(
+        bits=2048, subject={}, lifetime=timedelta(days=1), credential=name, serial=serial, now=globex.clock()
+    ).certificate_pem
+
+
+def test_where_the_org_has_a_certificate_whose_key_is_not_in_vault_the_probe_tells_which_key_is_lost(
+    lab, globex
+):
+    lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 7))
+    answer = globex.perform(Probe(GLOBEX, (1,)))
+    assert (answer.kind, answer.code, answer.lost) == (Kind.REFUSED, "key.lost", 7)
+    assert "key pair 7" in answer.message
+
+
+def test_another_certificate_under_a_serial_that_is_kept_tells_of_a_lost_key_as_well(lab, globex):
+    globex.until_wait()
+    lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 1))
+    assert globex.perform(Probe(GLOBEX, (1,))).lost == 1
+
+
+def test_a_certificate_whose_key_was_destroyed_tells_of_no_lost_key(lab, globex):
+    lab.edit_record("globex", replace(globex.record, newest=5, current=1, keys=(lab.facts("globex"),)))
+    globex.station.doubt()
+    globex.until_wait()
+    lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 3))
+    assert globex.perform(Probe(GLOBEX, (1,))).lost is None
+
+
+def test_a_certificate_that_somebody_else_made_tells_of_no_lost_key(lab, globex):
+    for pem in (made_for(globex, "acme", 7), lab.servers.pairs["acme"].certificate_pem):
+        lab.control.put_certificate("Rotator_Globex", pem)
+        answer = globex.perform(Probe(GLOBEX, (1,)))
+        assert (answer.kind, answer.lost) == (Kind.REFUSED, None)
+
+
+def test_a_probe_is_answered_also_where_the_certificate_of_the_org_cannot_be_looked_at(lab, globex):
+    lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 7))
+    lab.control.knobs(deny_metadata=True)
+    answer = globex.perform(Probe(GLOBEX, (1,)))
+    assert (answer.kind, answer.lost) == (Kind.REFUSED, None)
 
 
 def test_faults_that_pass_by_themselves_are_neither_proof_nor_refusal(lab, globex):

@@ -283,6 +283,29 @@ def test_the_numbers_of_publications_never_go_back(lab, globex):
     assert lab.told("vault.went_back", document=f"tokens/{USER}")
 
 
+@pytest.mark.parametrize("of", ["an older token", "no token"])
+def test_in_place_of_a_dead_token_from_a_backup_the_newer_one_is_published_again_once_it_has_answered(
+    lab, globex, of
+):
+    globex.until_wait()
+    backup = lab.data(TOKEN)
+    lab.control.kill_sessions(USER)
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    globex.until_wait()
+    living = lab.data(TOKEN)
+    assert living["access_token"] != backup["access_token"]
+    lab.vault.request("DELETE", f"secret/metadata/{lab.base}/{TOKEN}")
+    if of == "an older token":
+        lab.put(TOKEN, backup)
+    lab.control.clear_certificate("Rotator_Globex")  # no key could mint another one
+    globex.station.doubt()
+    globex.until_wait()
+    assert lab.data(TOKEN)["access_token"] == living["access_token"]
+    assert lab.data(TOKEN)["sequence"] > living["sequence"]
+    assert len(lab.told("vault.went_back")) == 1
+    assert lab.told("vault.reconciled") == []
+
+
 def test_a_key_that_the_org_refuses_is_a_refusal_and_leaves_the_published_token(lab, globex):
     globex.until_wait()
     before = lab.data(TOKEN)

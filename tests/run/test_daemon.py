@@ -99,6 +99,7 @@ def test_a_damaged_record_stops_its_credential_and_is_not_told_as_vault_being_aw
         assert (line["credential"], line["runbook"]) == ("acme", "vault-document")
         ready.steady("acme")
         until(lambda: ready.told("token.published", credential="acme"), "taken up after it was mended")
+    assert len(ready.told("vault.document_usable", credential="acme")) == 1
     assert not ready.told("vault.recovered")
     assert not ready.told("vault.unavailable")
 
@@ -254,13 +255,17 @@ def test_a_jump_of_the_clock_lets_everything_be_decided_anew(ready):
     assert abs(ready.told("clock.jumped")[0]["seconds"] - 3600) < 5
 
 
-def test_clocks_that_differ_are_told_once(ready):
+def test_clocks_that_differ_are_told_once_and_once_that_they_agree_again(ready):
     ready.control.clock(offset_seconds=90 - ready.servers.aged)
     with serving(ready) as daemon:
         until(lambda: ready.told("clock.skewed"), "told")
         rounds = len(daemon.notifier.heard)
         until(lambda: len(daemon.notifier.heard) > rounds + 3, "some rounds later")
+        ready.control.clock(offset_seconds=-ready.servers.aged)
+        ready.control.kill_sessions()  # so that the org is asked again soon
+        until(lambda: ready.told("clock.agrees"), "told that it is over")
     (line,) = ready.told("clock.skewed")
+    assert [over["peer"] for over in ready.told("clock.agrees")] == [line["peer"]]
     assert line["peer"] == ready.servers.org.url.removeprefix("http://")
     assert 80 < line["seconds"] < 100
 

@@ -164,6 +164,22 @@ def test_while_vault_is_read_and_not_written_pauses_stand_and_it_is_not_told_to_
     assert daemon.ready.sizes() == (3, 0)
 
 
+def test_while_a_standby_answers_and_its_leader_does_not_vault_is_not_told_to_be_back(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    fake.inject(307, b"", method="POST", path="secret/", times=1000, Location="http://127.0.0.1:1/")
+    daemon._step("globex")
+    for _ in range(3):
+        daemon.rounds.look_at_vault()
+    (line,) = lab.told("vault.unavailable")
+    assert (line["code"], lab.told("vault.recovered")) == ("vault.leader_unreachable", [])
+    fake.heal()
+    daemon.app.tools.clock.advance(minutes=5)
+    daemon._step("globex")
+    daemon.rounds.look_at_vault()
+    assert len(lab.told("vault.recovered")) == 1
+
+
 def test_after_an_outage_of_all_a_look_shows_that_vault_is_back(daemon: Daemon, lab: Lab, fake: FakeVault):
     """Although writes failed in it: nobody waits for the next one."""
     fake.inject(500, {"errors": ["shutting down"]}, method="POST", path="secret/", times=2)
@@ -174,6 +190,22 @@ def test_after_an_outage_of_all_a_look_shows_that_vault_is_back(daemon: Daemon, 
     daemon.rounds.look_at_vault()
     assert len(lab.told("vault.recovered")) == 1
     assert MINT not in daemon.stations["globex"].held_back()
+
+
+def test_a_right_that_one_credential_lacks_is_told_once_however_often_it_is_missed(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/", times=1000)
+    for _ in range(6):
+        daemon._step("globex")
+        daemon.app.tools.clock.advance(minutes=5)
+    assert len(lab.told("vault.permission_denied", credential="globex")) == 1
+    assert lab.told("vault.document_usable") == []
+    fake.heal()
+    for _ in range(3):
+        daemon.app.tools.clock.advance(minutes=5)
+        daemon._step("globex")
+    assert len(lab.told("vault.document_usable", credential="globex")) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"], ids=["load", "save"])

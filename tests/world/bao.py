@@ -20,8 +20,10 @@ import trustme
 
 from rotator.sandbox.vault import BaoServer, _free_port_pair
 from rotator.sandbox.vault_api import BaoApi
+from tests.world.links import Links
 
 LEADER_WITHIN_SECONDS = 60.0
+NO_LEADER = "local node not active but active cluster node not found"
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Node(BaoServer):
         name: unique in its cluster.
         leader: the node that it joins at its first start; None: it is the first.
         doors: further listeners: name -> what their settings have that others have not.
+        links: how the other nodes reach it; None: at its own address.
     """
 
     ready_within_seconds = LEADER_WITHIN_SECONDS
@@ -80,10 +83,11 @@ class Node(BaoServer):
         *,
         leader: Node | None = None,
         doors: Mapping[str, Mapping[str, Any]] | None = None,
+        links: Links | None = None,
     ) -> None:
         super().__init__(root_token, storage=folder / name)
         self.name, self.authority = name, authority
-        self._leader = leader
+        self._leader, self._links = leader, links
         self._doors = doors or {}
         self._ports: dict[str, int] = {}
         self._certificate, self._key = authority.issue("127.0.0.1")
@@ -147,7 +151,8 @@ class Node(BaoServer):
             port = self._ports[name] = _free_port_pair()
             where = {"address": f"127.0.0.1:{port}", "cluster_address": f"127.0.0.1:{port + 1}"}
             settings["listener"].append({"tcp": {**own, **where, **more}})
-        settings["cluster_addr"] = settings["cluster_addr"].replace("http:", "https:")
+        known_at = self._links.front(self.name, self._port + 1) if self._links else self._port + 1
+        settings["cluster_addr"] = f"https://127.0.0.1:{known_at}"
         return settings
 
     def _initialise(self) -> None:
@@ -164,16 +169,25 @@ class Node(BaoServer):
 
 
 class Cluster(BaoApi):
-    """Three nodes. What it is asked for by name is done by the leader; clients are given a standby."""
+    """Three nodes. What it is asked for by name is done by the leader; clients are given a standby.
+
+    Attributes:
+        links: the network between the nodes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.root_token = token_urlsafe(24)
         self.authority = Authority(folder / "tls")
-        first = Node("first", folder, self.authority, self.root_token)
-        others = [
-            Node(name, folder, self.authority, self.root_token, leader=first) for name in ("second", "third")
-        ]
-        self.all = [first, *others]
+        self.links = Links(self._pids)
+
+        def node(name: str, leader: Node | None = None) -> Node:
+            return Node(name, folder, self.authority, self.root_token, leader=leader, links=self.links)
+
+        first = node("first")
+        self.all = [first, node("second", first), node("third", first)]
+
+    def _pids(self) -> dict[str, int]:
+        return {node.name: node.pid for node in self.all if node.pid}
 
     @property
     def address(self) -> str:
@@ -212,7 +226,12 @@ class Cluster(BaoApi):
     def _send(
         self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
-        answer = super()._send(method, path, body, headers)
+        give_up = time.monotonic() + LEADER_WITHIN_SECONDS
+        while True:
+            answer = super()._send(method, path, body, headers)
+            if NO_LEADER not in str(answer[1].get("errors")) or time.monotonic() > give_up:
+                break
+            time.sleep(0.1)  # another one is being elected; this one has done nothing
         if method != "GET":
             self.settle()
         return answer
@@ -257,6 +276,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     """Run a cluster, and leave no process behind."""
     with ExitStack() as running:
         made = Cluster(folder)
+        running.enter_context(made.links)
         for node in made.all:
             running.enter_context(node)
         made.await_votes()

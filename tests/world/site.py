@@ -64,6 +64,9 @@ FAST = Lifetimes(
 HASTY = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
 """Gives a change up soon."""
 
+PATIENT = replace(FAST, deploy_deadline_seconds=120, proof_deadline_seconds=120, session_timeout_seconds=240)
+"""Changes and sessions outlive an outage of a minute."""
+
 ASSERTION = re.compile(r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}")
 VAULT_TOKEN = re.compile(r"\b(?:hv)?[sb]\.[A-Za-z0-9_-]{20,}")
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -172,6 +175,13 @@ class Site:
             return self.until("all is steady", steady, within_seconds=within_seconds)
         except AssertionError as error:
             raise AssertionError(f"{found}: {error}") from None
+
+    def rotate_until(self, event: str, name: str = "acme") -> int:
+        """Begin a rotation by request, and come back at an event of it, with the mark of the journal before it."""
+        since = self.journal.mark()
+        self.ask(name)
+        self.journal.wait_for(event, since, credential=name)
+        return since
 
     def rotate(self, name: str = "acme") -> int:
         """Rotate by request, and return the serial of the new current key."""

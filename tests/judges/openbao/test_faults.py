@@ -62,7 +62,7 @@ FAULTS = {
         "https://other.example:{leader}", Misconfigured, "vault.redirected"
     ),
     "307 out of TLS": Fault("http://localhost:{leader}", Misconfigured, "vault.redirected"),
-    "307 to a dead leader": Fault("https://localhost:{nobody}", Transient, "vault.unreachable"),
+    "307 to a dead leader": Fault("https://localhost:{nobody}", Transient, "vault.leader_unreachable"),
     "307 to itself": Fault("https://localhost:{proxy}", Transient, "vault.redirect_loop"),
     "307 to nowhere": Fault(redirected(307, None), Transient, "vault.redirect_loop"),
     "301": Fault(redirected(301, ""), Misconfigured, "vault.redirected"),

@@ -222,7 +222,7 @@ def test_a_redirect_to_a_leader_that_is_dead_is_transient_and_has_surely_done_no
         assert (sent.status_code, sent.headers["Location"].startswith(leader.address)) == (307, True)
         with pytest.raises(Transient) as caught:
             documents.write_token("acme", "u", token(sequence=2), 1)
-        assert (caught.value.code, caught.value.maybe_done) == ("vault.unreachable", False)
+        assert (caught.value.code, caught.value.maybe_done) == ("vault.leader_unreachable", False)
         nodes.await_other_leader(leader)
         assert patiently(documents.read_token, "acme", "u") == (token(sequence=1), 1)
         assert patiently(documents.write_token, "acme", "u", token(sequence=3), 1) == 2
