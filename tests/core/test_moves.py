@@ -248,9 +248,10 @@ class TestHandingOver:
     def test_a_deploy_that_does_not_end_is_told_when_twice_its_time_is_over(self):
         over = NOW + MINUTE + TERMS.deploy_deadline
         told = {
-            "does not end, although it was cancelled": (
-                moves.polling(DEPLOYING, POLL, answer("pending", at=over), TERMS),
-                "Look at Setup, Deployment Status, in the org, and end it there.",
+            "does not end: finalizing": (
+                moves.polling(DEPLOYING, POLL, answer("pending", at=over, message="finalizing"), TERMS),
+                "See Setup, Deployment Status, in the org, and cancel it there. One that is finalizing, or was "
+                "cancelled in vain, ends by itself or by Salesforce Support.",
             ),
             "cannot be followed: the org said no": (
                 moves.unpolled(DEPLOYING, POLL, answer("failed", at=over, **SAID), TERMS),
