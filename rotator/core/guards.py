@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.core.effects import Wait
 from rotator.core.model import Phase, Retired, Snapshot, TokenFacts
@@ -43,6 +43,10 @@ class Go:
 
 
 Verdict = Go | Wait | None
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""What was done so much later than now was done before a clock was set back. It shows nothing, and is done again:
+to wait for its time to come could take longer than a session lives."""
 
 
 def after(until: datetime | None, now: datetime, go: Go, waiting_for: str) -> Verdict:
@@ -135,6 +139,8 @@ def _mint(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if may_hold_target(record) and token.prolongable:
         return None  # the session is kept alive by calls; no key is sure to mint now
     go = Go(f"the token of {user} is to be refreshed", user)
+    if token.refresh_after > now + snapshot.terms.refresh_every + CLOCKS_DIFFER:
+        return go
     return after(token.refresh_after, now, go, f"the token of {user} is fresh")
 
 
@@ -158,8 +164,10 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     trouble = snapshot.record.trouble_of(f"token:{user}")
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
-    until = token.verified_at + touch_every(snapshot)
-    return after(until, now, Go(f"the token of {user} is to be verified", user), f"the token of {user} works")
+    go = Go(f"the token of {user} is to be verified", user)
+    if token.verified_at > now + CLOCKS_DIFFER:
+        return go
+    return after(token.verified_at + touch_every(snapshot), now, go, f"the token of {user} works")
 
 
 # -- steady -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,9 @@ from __future__ import annotations
 from tests.simulate.loop import HOUR
 
 HARMLESS = frozenset({"rotate", "rehearse", "rollback", "abort", "deployed", "paused", "init", "compromised"})
+AT_ONCE = frozenset({"clock ahead", "clock back", "restored", "stale reads", "swap kills", "slow spread"})
+"""What lasts without keeping the daemon from its work, or counts only when it begins and ends."""
+
 RECOVERY = 10 * 60.0
 """Pauses between tries grow to five minutes; so long after a mishap its consequences are its own."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ class Style:
     rotation: dict[str, Any]
     session: dict[str, Any]
     reconcile_every: str = "15s"
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 STYLES = {
@@ -34,8 +35,9 @@ STYLES = {
             "1d",
             {"renew_before": "20h", "urgent_before": "2h", "jitter": "30m", "swaps_a_day": 24,
              "backoff_floor": "20m", "backoff_ceiling": "3h", "quarantine": "4h", "staging_deadline": "4h"},
-            {"timeout": "8h", "refresh_every": "2h", "verify_every": "1h", "consumer_lag": "1h"},
+            {"timeout": "8h", "refresh_every": "2h", "verify_every": "2h", "consumer_lag": "1h"},
             "5m",
+            {"proof": {"retry": "30s"}, "deploy": {"poll_every": "15s"}},
         ),
         Style(
             "defaults",
@@ -62,7 +64,7 @@ STYLES = {
             "jwt",
             "30d",
             {"renew_before": "10d", "urgent_before": "2d", "quarantine": "5d"},
-            {"format": "jwt", "timeout": "12h", "refresh_every": "5h", "verify_every": "2h", "consumer_lag": "1h"},
+            {"format": "jwt", "timeout": "12h", "refresh_every": "4h", "verify_every": "3h", "consumer_lag": "1h"},
             "5m",
         ),
     )
@@ -112,7 +114,8 @@ def _credential(name: str, style: Style) -> dict[str, Any]:
         "key": {"lifetime": style.lifetime},
         "rotation": style.rotation,
         "session": style.session,
-        "deploy": {"publisher": "metadata", "with": DEPLOYER},
+        "deploy": {"publisher": "metadata", "with": DEPLOYER, **style.more.get("deploy", {})},
+        "proof": style.more.get("proof", {}),
     }
 
 

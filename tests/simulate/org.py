@@ -39,6 +39,7 @@ class App:
     name: str
     consumer_key: str
     users: tuple[str, ...]
+    jwt: bool = False
     slot: Slot = field(default_factory=Slot)
     held: list[tuple[str, str]] = field(default_factory=list)
 
@@ -103,10 +104,10 @@ class Sessions:
 class Org:
     """One org. Requests come by :meth:`answer`; happenings call the rest."""
 
-    def __init__(self, loop: Loop, rng: random.Random, host: str, org_id: str, *, timeout: float, jwt: bool) -> None:
+    def __init__(self, loop: Loop, rng: random.Random, host: str, org_id: str, timeout: float) -> None:
         self.loop, self.rng, self.host, self.org_id = loop, rng, host, org_id
         self.url = f"https://{host}"
-        self.timeout_seconds, self.jwt = timeout, jwt
+        self.timeout_seconds = timeout
         self.apps: dict[str, App] = {}
         self.sessions = Sessions()
         self.weather = Weather()
@@ -236,11 +237,11 @@ class Org:
         self._made += 1
         now = self.loop.now
         token = f"{self.org_id}!{self._made}"
-        if self.jwt:
+        if app.jwt:
             claims = json.dumps({"exp": int(self.loop.date(self.clock_offset).timestamp() + self.timeout_seconds)})
             token = f"{_segment(b'{}')}.{_segment(claims.encode())}.{self._made}"
         session = Session(
-            token, username, app.consumer_key, "api", "", now, now, self.timeout_seconds, is_jwt=self.jwt
+            token, username, app.consumer_key, "api", "", now, now, self.timeout_seconds, is_jwt=app.jwt
         )
         self.sessions.by_token[token] = session
         return session

@@ -10,7 +10,7 @@ from functools import partial
 
 from rotator.core.model import Phase
 from tests.simulate.codecs import plain
-from tests.simulate.disturbance import HARMLESS
+from tests.simulate.disturbance import AT_ONCE, HARMLESS
 from tests.simulate.drama import CALM, Mishap, Plot
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.loop import DAY
@@ -95,7 +95,7 @@ class Director:
         for name in [mishap.whom] if kind.on == "credential" else (*world.names, DEPLOYER):
             self.cells[world.phases[name], mishap.kind, self._daemons] += 1
         if mishap.kind not in HARMLESS:
-            self.watch.disturbances.add(now, now + mishap.seconds)
+            self.watch.disturbances.add(now, now + (0 if mishap.kind in AT_ONCE else mishap.seconds))
         self.watch.restoring = mishap.kind == "restored"
         end = kind.begin(world, mishap)
         self.watch.restoring = False
@@ -107,6 +107,8 @@ class Director:
 
     def _end(self, mishap: Mishap, end: Callable[[], None]) -> None:
         self._lasting.remove(mishap)
+        if mishap.kind not in HARMLESS:
+            self.watch.disturbances.add(self.world.loop.now, self.world.loop.now)
         self.world.tell(f"it is over: {KINDS[mishap.kind].sentence} {mishap.whom}".rstrip())
         end()
 

@@ -62,21 +62,23 @@ class World:
         self.restorations: list[float] = []
         self.clocks_set: list[float] = []
         self._asked = 0
-        org = self._org(plot)
+        org = self._org()
         self.orgs = {org.host: org}
         self.org = org
         for name in (*self.names, DEPLOYER):
             self._settle_in(name, empty=name in plot.empty)
         self.machines = [Machine(self, f"machine {number}") for number in range(1, plot.daemons + 1)]
 
-    def _org(self, plot: Plot) -> Org:
+    def _org(self) -> Org:
         timeout = self.configuration.credentials[self.names[0]].session.timeout.total_seconds()
-        return Org(self.loop, self.rng, fleet.host(), "00D000000000001AAA", timeout=timeout, jwt=plot.style == "jwt")
+        return Org(self.loop, self.rng, fleet.host(), "00D000000000001AAA", timeout)
 
     def _settle_in(self, name: str, *, empty: bool) -> None:
         """Give a credential its app, and, unless it begins empty, its first key pair."""
         config, org = self.configuration.credentials[name], self.org
-        app = org.apps[fleet.consumer_key(name)] = App(fleet.app_name(name), fleet.consumer_key(name), config.usernames)
+        app = org.apps[fleet.consumer_key(name)] = App(
+            fleet.app_name(name), fleet.consumer_key(name), config.usernames, config.session.format == "jwt"
+        )
         self.phases[name] = Phase.EMPTY
         foreign = self._pair(name, 0, timedelta(days=1))
         org.install(app, foreign[1], foreign[0], arrivals=(ALWAYS,))
