@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rotator.core.effects import Wait
-from rotator.core.model import Phase, Retired, Snapshot, TokenFacts
+from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
 from rotator.core.slot import (
     DEAD,
     RESTORING,
@@ -165,9 +165,15 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
     go = Go(f"the token of {user} is to be verified", user)
-    if token.verified_at > now + CLOCKS_DIFFER:
+    if token.verified_at > now + CLOCKS_DIFFER or _swapped_since(snapshot.record, token):
         return go
     return after(token.verified_at + touch_every(snapshot), now, go, f"the token of {user} works")
+
+
+def _swapped_since(record: Record, token: TokenFacts) -> bool:
+    """Tell whether a deploy ended that may have ended this session, and nobody has looked since it was asked for."""
+    asked_at = record.change.asked_at if record.change is not None else None
+    return record.phase is Phase.PROVING and asked_at is not None and token.verified_at < asked_at
 
 
 # -- steady -----------------------------------------------------------------------------------------------------

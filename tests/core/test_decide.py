@@ -136,6 +136,11 @@ class TestTokens:
     def test_a_token_is_called_when_it_was_not_for_long(self):
         assert does(steady(), tokens=(token(verified_at=NOW - 10 * MINUTE),)).action == Touch("ann")
 
+    def test_after_a_deploy_each_token_is_called_at_once_for_the_swap_may_have_ended_its_session(self):
+        record = changing(Phase.PROVING, asked=1, asked_at=NOW - MINUTE, validated=True)
+        assert does(record, tokens=(token(verified_at=NOW - 2 * MINUTE),)).action == Touch("ann")
+        assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
+
     def test_what_was_proved_before_the_clock_was_set_back_is_proved_again_at_once(self):
         """By the clock it will be 13:00 before the call of 13:00 is an hour old, and the session does not live so long."""
         before = token(verified_at=NOW + HOUR, refresh_after=NOW + 25 * MINUTE)

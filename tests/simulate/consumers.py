@@ -47,11 +47,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Failure:
-    """Calls that failed: from when until when, and when the token that was used had been published."""
+    """Calls that failed: from when until when, with which token, and when that had been published."""
 
     habit: Habit
     name: str
     user: str
+    token: str
     published: float
     begins: float
     ends: float
@@ -85,7 +86,7 @@ class Consumers:
         self.publish(None, now)
         for habit, token, published, begins, ends in self._held:
             dead = sessions.dead_at(token)
-            failure = Failure(habit, self.name, self.user, published, max(begins, dead), min(ends, now))
+            failure = Failure(habit, self.name, self.user, token, published, max(begins, dead), min(ends, now))
             if failure.calls > 0:
                 yield failure
 

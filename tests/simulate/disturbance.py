@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from tests.simulate.loop import HOUR
+from collections.abc import Set
+
+AT_ONCE = frozenset({"clock ahead", "clock back", "restored", "stale reads", "swap kills", "slow spread"})
+"""What lasts without keeping the daemon from its work: it counts only when it begins and ends."""
 
 HARMLESS = frozenset({"rotate", "rehearse", "rollback", "abort", "deployed", "paused", "init", "compromised"})
-AT_ONCE = frozenset({"clock ahead", "clock back", "restored", "stale reads", "swap kills", "slow spread"})
-"""What lasts without keeping the daemon from its work, or counts only when it begins and ends."""
+NO_CALLS = frozenset({"maintenance", "throttled", "cut answers", "killed", "suspended"})
+"""Sessions cannot be kept alive meanwhile."""
+
+NO_LOGINS = frozenset({"flood", "unknown errors", "flapping", "user frozen", "org clock", "clock ahead", "clock back"})
+"""Sessions can be kept alive, and no token can be minted."""
+
+NO_VAULT = frozenset({"sealed", "standby", "unwritable", "lost replies", "cut off"})
+"""A daemon that knows the tokens keeps their sessions alive; what it mints cannot be published."""
 
 RECOVERY = 10 * 60.0
-"""Pauses between tries grow to five minutes; so long after a mishap its consequences are its own."""
+"""Pauses between tries grow to five minutes: so long after a mishap its consequences are its own."""
 
 
 class Disturbances:
     """Spans of time in which a mishap kept the daemon from its work, or may have."""
 
     def __init__(self) -> None:
-        self._spans: list[tuple[float, float]] = []
+        self._spans: list[tuple[float, float, str]] = []
 
-    def add(self, begins: float, ends: float) -> None:
-        self._spans.append((begins, ends + RECOVERY))
+    def add(self, kind: str, begins: float, ends: float) -> None:
+        if kind not in HARMLESS:
+            self._spans.append((begins, (begins if kind in AT_ONCE else ends) + RECOVERY, kind))
 
-    def within(self, begins: float, ends: float) -> float:
-        """Return how many seconds of a span of time were disturbed."""
+    def within(self, begins: float, ends: float, kinds: Set[str] | None = None) -> float:
+        """Return how many seconds of a span of time were disturbed, by any kind or by some."""
         total, reached = 0.0, begins
-        for start, end in sorted(self._spans):
+        for start, end, kind in sorted(self._spans):
             start, end = max(start, reached), min(end, ends)
-            if end > start:
+            if end > start and (kinds is None or kind in kinds):
                 total += end - start
                 reached = end
         return total
-
-
-__all__ = ["HARMLESS", "HOUR", "Disturbances"]

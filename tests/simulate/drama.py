@@ -120,4 +120,4 @@ def _mishap(kind: str, when: Moment, made: Plot, rng: random.Random, name: str) 
     whom = {"credential": name, "machine": str(rng.randrange(made.daemons))}.get(chosen.on, "")
     shortest, longest = chosen.lasts
     seconds = shortest * (longest / shortest) ** rng.random() if shortest else 0.0
-    return Mishap(kind, when, whom, seconds, rng.randrange(40))
+    return Mishap(kind, when, whom, seconds, int(40 ** rng.random()) - 1)

@@ -12,6 +12,8 @@ from tests.simulate.loop import HOUR
 from tests.simulate.machine import Machine
 from tests.simulate.world import World
 
+OLDEST_SNAPSHOT = 600.0
+
 End = Callable[[], None]
 
 
@@ -24,12 +26,14 @@ class Kind:
         sentence: what it is called in a story.
         lasts: shortest and longest time, in seconds, or how far it goes.
         on: what it hits: ``org``, ``vault``, ``machine`` or ``credential``.
+        at_border: it happens at the border of a call, later than it begins.
     """
 
     begin: Callable[[World, Mishap], End | None]
     sentence: str
     lasts: tuple[float, float]
     on: str
+    at_border: bool = False
 
 
 def machine_of(world: World, mishap: Mishap) -> Machine:
@@ -153,7 +157,7 @@ def _lost_replies(world: World, _mishap: Mishap) -> End:
 
 def _restored(world: World, mishap: Mishap) -> None:
     world.restorations.append(world.loop.now)
-    world.vault.restore(world.loop.now - mishap.seconds)
+    world.vault.restore(max(world.loop.now - mishap.seconds, OLDEST_SNAPSHOT))
 
 
 def _cut_off(world: World, mishap: Mishap) -> End:
@@ -172,8 +176,13 @@ def _cut_off(world: World, mishap: Mishap) -> End:
 def _at_border(world: World, mishap: Mishap, happening: Callable[[Machine], None]) -> None:
     """Let something happen to a machine at a border of one of its next calls."""
     machine = machine_of(world, mishap)
+
+    def happen() -> None:
+        world.meets(mishap)
+        happening(machine)
+
     if machine.process is not None:
-        machine.process.fuse = (mishap.border, lambda: happening(machine))
+        machine.process.fuse = (mishap.border, happen)
 
 
 def _killed(world: World, mishap: Mishap) -> None:
@@ -252,8 +261,8 @@ KINDS: dict[str, Kind] = {
     "lost replies": Kind(_lost_replies, "answers of Vault to writes are lost", (5 * MINUTES, 30 * MINUTES), "vault"),
     "restored": Kind(_restored, "Vault is restored to an older snapshot", (60.0, 20 * HOUR), "vault"),
     "cut off": Kind(_cut_off, "a machine does not reach Vault", (5 * MINUTES, 2 * HOUR), "machine"),
-    "killed": Kind(_killed, "the daemon is killed", (1.0, 30 * MINUTES), "machine"),
-    "suspended": Kind(_suspended, "a machine is suspended", (1 * MINUTES, 2 * HOUR), "machine"),
+    "killed": Kind(_killed, "the daemon is killed", (1.0, 30 * MINUTES), "machine", at_border=True),
+    "suspended": Kind(_suspended, "a machine is suspended", (1 * MINUTES, 2 * HOUR), "machine", at_border=True),
     "clock ahead": Kind(_clock_set(1), "a clock is set ahead", (2 * MINUTES, 5 * HOUR), "machine"),
     "clock back": Kind(_clock_set(-1), "a clock is set back", (2 * MINUTES, 5 * HOUR), "machine"),
     "rotate": Kind(_asked(Ask.ROTATE), "an operator wants a rotation", (0, 0), "credential"),

@@ -10,7 +10,6 @@ from functools import partial
 
 from rotator.core.model import Phase
 from tests.simulate.codecs import plain
-from tests.simulate.disturbance import AT_ONCE, HARMLESS
 from tests.simulate.drama import CALM, Mishap, Plot
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.loop import DAY
@@ -66,6 +65,7 @@ class Director:
         self._waiting: list[Mishap] = []
         self._lasting: list[Mishap] = []
         world.entered.append(self._entered)
+        world.meets = self._meets
         for mishap in world.plot.mishaps:
             if mishap.when.phase is None:
                 world.loop.at(mishap.when.after, self._begin, mishap)
@@ -92,10 +92,9 @@ class Director:
         if any(one.kind == mishap.kind for one in self._lasting) or now > self._calm_from:
             return
         world.tell(f"{kind.sentence} {mishap.whom}".rstrip())
-        for name in [mishap.whom] if kind.on == "credential" else (*world.names, DEPLOYER):
-            self.cells[world.phases[name], mishap.kind, self._daemons] += 1
-        if mishap.kind not in HARMLESS:
-            self.watch.disturbances.add(now, now + (0 if mishap.kind in AT_ONCE else mishap.seconds))
+        if not kind.at_border:
+            self._meets(mishap)
+        self.watch.disturbances.add(mishap.kind, now, now + mishap.seconds)
         self.watch.restoring = mishap.kind == "restored"
         end = kind.begin(world, mishap)
         self.watch.restoring = False
@@ -105,10 +104,15 @@ class Director:
             self._lasting.append(mishap)
             world.loop.at(now + mishap.seconds, partial(self._end, mishap, end))
 
+    def _meets(self, mishap: Mishap) -> None:
+        """Count in which phases a mishap meets those whom it concerns."""
+        world, alone = self.world, KINDS[mishap.kind].on == "credential"
+        for name in [mishap.whom] if alone else (*world.names, DEPLOYER):
+            self.cells[world.phases[name], mishap.kind, self._daemons] += 1
+
     def _end(self, mishap: Mishap, end: Callable[[], None]) -> None:
         self._lasting.remove(mishap)
-        if mishap.kind not in HARMLESS:
-            self.watch.disturbances.add(self.world.loop.now, self.world.loop.now)
+        self.watch.disturbances.add(mishap.kind, self.world.loop.now, self.world.loop.now)
         self.world.tell(f"it is over: {KINDS[mishap.kind].sentence} {mishap.whom}".rstrip())
         end()
 

@@ -23,7 +23,7 @@ from tests.simulate.org import App, Org
 from tests.simulate.vault import Entry, Vault
 
 if TYPE_CHECKING:
-    from tests.simulate.drama import Plot
+    from tests.simulate.drama import Mishap, Plot
 
 ALWAYS = float("-inf")
 PERSON_TAKES = 0.7 * HOUR
@@ -37,6 +37,7 @@ class World:
         slowness: share of the calls that take time.
         lost_replies: share of the writes to Vault whose answer is lost.
         cut_off: machines that do not reach Vault.
+        meets: called with a mishap when it happens later than it began.
         entered: called with (credential, phase) when a record comes into another phase.
     """
 
@@ -59,6 +60,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self._digest = hashlib.sha256()
         self.lines: list[tuple[float, str]] = []
+        self.meets: Callable[[Mishap], None] = lambda _mishap: None
         self.restorations: list[float] = []
         self.clocks_set: list[float] = []
         self._asked = 0
