@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-AT_ONCE = frozenset({"clock ahead", "clock back", "restored", "stale reads", "swap kills", "slow spread"})
+AT_ONCE = frozenset({"clock ahead", "clock back", "restored", "stale reads", "slow spread"})
 """What lasts without keeping the daemon from its work: it counts only when it begins and ends."""
 
-HARMLESS = frozenset({"rotate", "rehearse", "rollback", "abort", "deployed", "paused", "init", "compromised"})
+HARMLESS = frozenset(
+    {"rotate", "rehearse", "rollback", "abort", "deployed", "paused", "init", "compromised", "sessions killed", "swap kills"}
+)
+"""These keep nobody from work."""
+
 NO_CALLS = frozenset({"maintenance", "throttled", "cut answers", "killed", "suspended"})
 """Sessions cannot be kept alive meanwhile."""
 

@@ -16,7 +16,9 @@ from tests.simulate.loop import DAY, HOUR
 from tests.simulate.shrink import sentences, shrunk
 from tests.simulate.story import tell
 
-NOON = Moment(DAY / 2)
+NOON = Moment(DAY / 2 + 100)
+REFRESHED = Moment(10 * HOUR + 200)
+"""A yearly fleet has just refreshed its tokens, and calls them in two hours."""
 
 
 def found(*mishaps: Mishap, style: str = "daily", days: float = 2.0, daemons: int = 1) -> str:
@@ -61,7 +63,7 @@ def test_calls_that_are_believed_without_being_made_are_found(monkeypatch):
 
 def test_a_dead_session_that_nobody_puts_on_record_is_found(plant):  # noqa: F811
     plant(upkeep.session_died, lambda record, _action, _answer, _terms: record)
-    assert "and nothing says so" in found(Mishap("sessions killed", NOON), style="yearly", days=4.0)
+    assert "and nothing says so" in found(Mishap("sessions killed", REFRESHED), style="yearly", days=4.0)
 
 
 def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(monkeypatch):
@@ -72,12 +74,12 @@ def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(mo
 def test_of_many_mishaps_the_one_that_it_takes_is_told(plant):  # noqa: F811
     plant(upkeep.session_died, lambda record, _action, _answer, _terms: record)
     others = [Mishap("rotate", Moment(hour * HOUR), "cred1") for hour in range(1, 9)]
-    plot = Plot(7, "yearly", 4.0, names=("cred1",), mishaps=(*others, Mishap("sessions killed", NOON)))
+    plot = Plot(7, "yearly", 4.0, names=("cred1",), mishaps=(*others, Mishap("sessions killed", REFRESHED)))
     short = shrunk(plot, lambda tried: bool(tell(tried).violations))
     assert [mishap.kind for mishap in short.mishaps] == ["sessions killed"]
     outcome = tell(replace(short, telling=True))
     story = "\n".join(sentences(short, outcome.lines, outcome.violations))
-    assert "an admin ends all sessions at 01-01 12:00:00" in story
+    assert "an admin ends all sessions at 01-01 10:03:20" in story
     assert "the published token of integration@cred1.example is dead" in story
     assert "This must not be: cred1: the token of integration@cred1.example is dead" in story
 

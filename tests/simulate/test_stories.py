@@ -15,7 +15,7 @@ from tests.simulate.shrink import fewest
 from tests.simulate.story import tell
 
 SHORT = Plot(7, "daily", 2.0, names=("cred1",))
-NOON = Moment(DAY / 2)
+NOON = Moment(DAY / 2 + 100)
 
 
 def told(*mishaps: Mishap, **changes: object):
