@@ -11,8 +11,10 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
+SEED ?= 1
+DAYS ?= 20000
 .DEFAULT_GOAL := help
-.PHONY: help demo test system-test check format lock
+.PHONY: help demo test system-test simulate check format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +27,9 @@ test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 
 system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
 	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system $(ARGS)
+
+simulate: $(READY)  ## play fleets in virtual time, everything going wrong by a SEED, for DAYS credential-days; STORY=N tells one again
+	$(BIN)/python -m tests.simulate --seed $(SEED) --days $(DAYS) $(if $(STORY),--story $(STORY) --keep "$(KEEP)") $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .

@@ -22,6 +22,10 @@ STORIES = 1_000_000
 """Stories of one SEED have the numbers from SEED times this on."""
 
 
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)  # noqa: T201 - what this program is for
+
+
 def outcome_of(seed: int) -> Outcome:
     return tell(plot(seed))
 
@@ -44,9 +48,9 @@ def explain(made: Plot) -> None:
 
     short = shrunk(made, fails)
     told = tell(replace(short, telling=True))
-    print(*sentences(short, told.lines, told.violations), sep="\n")
+    say(*sentences(short, told.lines, told.violations))
     keep = ",".join(str(made.mishaps.index(mishap)) for mishap in short.mishaps) or "none"
-    print(f"Tell it again: make simulate STORY={made.seed} KEEP={keep}", flush=True)
+    say(f"Tell it again: make simulate STORY={made.seed} KEEP={keep}")
 
 
 def retell(number: int, keep: str) -> int:
@@ -57,8 +61,8 @@ def retell(number: int, keep: str) -> int:
         made = replace(made, mishaps=tuple(made.mishaps[index] for index in chosen))
     told = tell(replace(made, telling=True))
     violations = told.violations or [(told.plot.days * 86400, "nothing")]
-    print(*sentences(made, told.lines, violations), sep="\n")
-    print(f"hash of the story: {told.digest}")
+    say(*sentences(made, told.lines, violations))
+    say(f"hash of the story: {told.digest}")
     return 1 if told.violations else 0
 
 
@@ -79,14 +83,16 @@ def main() -> int:
             figures.add(outcome)
             if outcome.violations:
                 failed.append(outcome)
-                print(f"story {outcome.plot.seed}: {outcome.violations[0][1]}", flush=True)
+                say(f"story {outcome.plot.seed}: {outcome.violations[0][1]}")
     for outcome in sorted(failed, key=lambda one: one.plot.seed)[:3]:
         explain(outcome.plot)
-    print(figures.table())
+    say(figures.table())
     missed = figures.met_less_than(asked.least)
     if missed:
-        print(f"met less than {asked.least} times: {', '.join(missed)}")
-    print(f"seed {asked.seed}: {figures.sentence()}; {len(failed)} stories failed; {time.monotonic() - began:.0f} s")
+        say(f"met less than {asked.least} times: {', '.join(missed)}")
+    say(
+        f"seed {asked.seed}: {figures.sentence()}; {len(failed)} stories failed; {time.monotonic() - began:.0f} s"
+    )
     return 1 if failed or missed else 0
 
 

@@ -86,7 +86,9 @@ class Consumers:
         self.publish(None, now)
         for habit, token, published, begins, ends in self._held:
             dead = sessions.dead_at(token)
-            failure = Failure(habit, self.name, self.user, token, published, max(begins, dead), min(ends, now))
+            failure = Failure(
+                habit, self.name, self.user, token, published, max(begins, dead), min(ends, now)
+            )
             if failure.calls > 0:
                 yield failure
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cached_property
 import re
+from dataclasses import dataclass
+from datetime import datetime
 
 from tests.simulate.keys import fingerprint_of
 
@@ -33,9 +32,15 @@ class Deploy:
     def told(self) -> bytes:
         row = {"componentType": KIND, "fullName": self.app}
         failed = self.status == "Failed"
-        details = {"componentFailures": [{**row, "problem": "is not to be changed"}]} if failed else {"componentSuccesses": [row]}
+        details = (
+            {"componentFailures": [{**row, "problem": "is not to be changed"}]}
+            if failed
+            else {"componentSuccesses": [row]}
+        )
         done = self.status not in ("InProgress", "Canceling")
-        return json.dumps({"deployResult": {"status": self.status, "done": done, "details": details}}).encode()
+        return json.dumps(
+            {"deployResult": {"status": self.status, "done": done, "details": details}}
+        ).encode()
 
 
 class Deploys:
@@ -64,7 +69,11 @@ class Deploys:
 
     def under_way(self) -> list[Deploy]:
         """Return the deploys that may still bring their certificate in."""
-        return [one for one in self.known.values() if one.status in ("InProgress", "Canceling") and not one.check_only]
+        return [
+            one
+            for one in self.known.values()
+            if one.status in ("InProgress", "Canceling") and not one.check_only
+        ]
 
     def cancel(self, deploy: Deploy) -> None:
         if deploy.status == "InProgress":

@@ -12,10 +12,10 @@ from tests.simulate.loop import DAY
 CALM = {"daily": 1.0, "defaults": 2.0, "quarterly": 3.0, "yearly": 3.0, "jwt": 3.0}
 """Days at the end of a story in which nothing goes wrong any more, by style."""
 
-STYLES = {"daily": 80, "defaults": 4, "jwt": 4, "quarterly": 4, "yearly": 16}
+STYLES = {"daily": 80, "defaults": 3, "jwt": 4, "quarterly": 4, "yearly": 16}
 """How many of a hundred or so stories have which style."""
 
-LENGTHS = {"daily": 6.0, "defaults": 16.0, "jwt": 60.0, "quarterly": 200.0, "yearly": 420.0}
+LENGTHS = {"daily": 6.0, "defaults": 6.0, "jwt": 60.0, "quarterly": 200.0, "yearly": 420.0}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,14 @@ def plot(seed: int) -> Plot:
     empty = names[-1:] if style == "daily" and rng.random() < 0.5 else ()
     daemons = rng.choice((1, 2)) if not many else 1 + (rng.random() < 0.1)
     made = Plot(
-        seed, style, LENGTHS[style], daemons, names, empty, rng.random() < 0.5 and not many, rng.random() > 0.03
+        seed,
+        style,
+        LENGTHS[style],
+        daemons,
+        names,
+        empty,
+        rng.random() < 0.5 and not many,
+        rng.random() > 0.03,
     )
     return replace(made, mishaps=tuple(_mishaps(made, rng)))
 
@@ -96,8 +103,10 @@ def _mishaps(made: Plot, rng: random.Random) -> Iterator[Mishap]:
             when = Moment(rng.choice((0.0, rng.uniform(0, 300))), name, Phase.LOCKED_OUT)
             yield _mishap(rng.choice(kinds), when, made, rng, name)
     for _ in range(16 if made.style == "daily" else 10):
-        yield _directed(rng.choice(kinds), made, rng) if rng.random() < 0.8 else _mishap(
-            rng.choice(kinds), Moment(rng.uniform(0, until)), made, rng, rng.choice(names)
+        yield (
+            _directed(rng.choice(kinds), made, rng)
+            if rng.random() < 0.8
+            else _mishap(rng.choice(kinds), Moment(rng.uniform(0, until)), made, rng, rng.choice(names))
         )
 
 

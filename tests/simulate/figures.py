@@ -9,7 +9,17 @@ from tests.simulate.consumers import HABITS
 from tests.simulate.mishaps import KINDS
 from tests.simulate.story import Cell, Outcome
 
-CHANGES = ("promoted", "restored", "found", "rehearsed", "failed", "refused", "aborted", "given_up", "locked_out")
+CHANGES = (
+    "promoted",
+    "restored",
+    "found",
+    "rehearsed",
+    "failed",
+    "refused",
+    "aborted",
+    "given_up",
+    "locked_out",
+)
 DAEMONS = (1, 2)
 
 

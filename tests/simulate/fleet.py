@@ -94,7 +94,10 @@ def configuration(style: str, names: tuple[str, ...], *, deployer_rotates: bool)
     """Return the settings of a fleet, as its file would be read."""
     chosen = STYLES[style]
     said: dict[str, Any] = {
-        "vault": {"address": "https://vault.example:8200", "login": {"method": "token", "token": {"env": "TOKEN"}}},
+        "vault": {
+            "address": "https://vault.example:8200",
+            "login": {"method": "token", "token": {"env": "TOKEN"}},
+        },
         "fleet": {"reconcile_every": chosen.reconcile_every, "workers": 4},
         "credentials": {name: _credential(name, chosen) for name in names},
     }

@@ -65,7 +65,14 @@ class Maker:
         self._made = 0
 
     def __call__(
-        self, *, bits: int, subject: Mapping[str, str], lifetime: timedelta, credential: str, serial: int, now: datetime
+        self,
+        *,
+        bits: int,
+        subject: Mapping[str, str],
+        lifetime: timedelta,
+        credential: str,
+        serial: int,
+        now: datetime,
     ) -> KeyPair:
         self._made += 1
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{credential} {serial}")])

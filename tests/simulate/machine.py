@@ -104,7 +104,10 @@ class Process:
         self.machine, self.world, self.loop = machine, machine.world, machine.loop
         self.app = _application(self)
         self.daemon = Daemon(
-            self.app, Notifier(), timer=lambda fire: Timer(self, fire), steady=machine.steady  # type: ignore[arg-type, return-value]
+            self.app,
+            Notifier(),
+            timer=lambda fire: Timer(self, fire),
+            steady=machine.steady,  # type: ignore[arg-type, return-value]
         )
         self.alive = True
         self.fuse: tuple[int, Callable[[], None]] | None = None
@@ -284,7 +287,9 @@ class Wire:
         org = world.orgs[str(urlsplit(url).hostname)]
         cut = org.weather.cuts and process.machine.rng.random() < org.weather.cuts
         lost = Transient(
-            f"{org.host} did not answer in time", code="salesforce.unreachable", maybe_done=method not in ("GET", "HEAD")
+            f"{org.host} did not answer in time",
+            code="salesforce.unreachable",
+            maybe_done=method not in ("GET", "HEAD"),
         )
         if cut and process.machine.rng.random() < 0.5:
             raise lost

@@ -123,7 +123,9 @@ class Org:
 
     # -- the slot -------------------------------------------------------------------------------------------------
 
-    def install(self, app: App, pem: str, fingerprint: str, *, arrivals: tuple[float, ...] | None = None) -> None:
+    def install(
+        self, app: App, pem: str, fingerprint: str, *, arrivals: tuple[float, ...] | None = None
+    ) -> None:
         """Bring a certificate to the servers, each in its own time."""
         now = self.loop.now
         app.held.append((fingerprint, pem))
@@ -138,7 +140,9 @@ class Org:
         """Return the fingerprints that any server holds or will hold."""
         changes = app.slot._changes
         return {str(change.certificate) for change in changes[-1:]} | {
-            str(seen.certificate) for server in range(SERVERS) if (seen := app.slot.seen_by(server, self.loop.now))
+            str(seen.certificate)
+            for server in range(SERVERS)
+            if (seen := app.slot.seen_by(server, self.loop.now))
         }
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -156,7 +160,9 @@ class Org:
             said = {"error": refused.refusal.error, "error_description": refused.refusal.description}
             return self._reply(method, url, refused.refusal.status, json.dumps(said).encode())
 
-    def _reply(self, method: str, url: str, status: int, body: bytes, more: dict[str, str] | None = None) -> Reply:
+    def _reply(
+        self, method: str, url: str, status: int, body: bytes, more: dict[str, str] | None = None
+    ) -> Reply:
         headers = CaseInsensitiveDict({"Date": _http_date(self.loop, self.clock_offset), **(more or {})})
         return Reply(status, headers, body, url, method)
 
@@ -217,7 +223,9 @@ class Org:
                 heard(app, signer, taken)
         if not taken:
             raise Refused(refusals.INVALID_ASSERTION)
-        session = self.sessions.of(assertion.subject, app.consumer_key, now) or self._open(assertion.subject, app)
+        session = self.sessions.of(assertion.subject, app.consumer_key, now) or self._open(
+            assertion.subject, app
+        )
         return {
             "access_token": session.token,
             "scope": "api refresh_token",
@@ -238,7 +246,9 @@ class Org:
         now = self.loop.now
         token = f"{self.org_id}!{self._made}"
         if app.jwt:
-            claims = json.dumps({"exp": int(self.loop.date(self.clock_offset).timestamp() + self.timeout_seconds)})
+            claims = json.dumps(
+                {"exp": int(self.loop.date(self.clock_offset).timestamp() + self.timeout_seconds)}
+            )
             token = f"{_segment(b'{}')}.{_segment(claims.encode())}.{self._made}"
         session = Session(
             token, username, app.consumer_key, "api", "", now, now, self.timeout_seconds, is_jwt=app.jwt
@@ -275,7 +285,9 @@ class Org:
         if self.deploys.end(deploy):
             self.install(app, deploy.pem, deploy.fingerprint)
         elif deploy.commits_late:
-            self.loop.at(self.loop.now + deploy.commits_late, self.install, app, deploy.pem, deploy.fingerprint)
+            self.loop.at(
+                self.loop.now + deploy.commits_late, self.install, app, deploy.pem, deploy.fingerprint
+            )
 
 
 def _segment(content: bytes) -> str:

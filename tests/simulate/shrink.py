@@ -40,7 +40,9 @@ def shrunk(plot: Plot, fails: Callable[[Plot], bool]) -> Plot:
     return replace(plot, mishaps=tuple(fewest(plot.mishaps, still)))
 
 
-def sentences(plot: Plot, lines: Sequence[tuple[float, str]], violations: Sequence[tuple[float, str]]) -> Iterator[str]:
+def sentences(
+    plot: Plot, lines: Sequence[tuple[float, str]], violations: Sequence[tuple[float, str]]
+) -> Iterator[str]:
     """Tell a story: its plot, and what happened before the first thing that must not be."""
     daemons = "one daemon" if plot.daemons == 1 else f"{plot.daemons} daemons"
     yield f"Story {plot.seed}: a fleet of {', '.join(plot.names)} ({plot.style}), {daemons}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-
 from rotator.core import guards, moves, upkeep
 from rotator.core.model import Phase
 from rotator.core.slot import RESTORING
@@ -68,7 +67,9 @@ def test_a_dead_session_that_nobody_puts_on_record_is_found(plant):  # noqa: F81
 
 def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(monkeypatch):
     monkeypatch.setattr(guards, "CLOCKS_DIFFER", timedelta(days=1000))
-    assert "calls of cred1 failed" in found(Mishap("clock back", NOON, seconds=5 * HOUR), style="defaults", days=2.6)
+    assert "calls of cred1 failed" in found(
+        Mishap("clock back", NOON, seconds=5 * HOUR), style="defaults", days=2.6
+    )
 
 
 def test_of_many_mishaps_the_one_that_it_takes_is_told(plant):  # noqa: F811
@@ -82,5 +83,3 @@ def test_of_many_mishaps_the_one_that_it_takes_is_told(plant):  # noqa: F811
     assert "an admin ends all sessions at 01-01 10:03:20" in story
     assert "the published token of integration@cred1.example is dead" in story
     assert "This must not be: cred1: the token of integration@cred1.example is dead" in story
-
-

@@ -33,7 +33,11 @@ def test_a_seed_tells_the_same_story_in_every_process():
         "print(tell(replace(plot(204), days=0.5)).digest)"
     )
     there = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": "3"}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert there.stdout.strip() == here.digest
 

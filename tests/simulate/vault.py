@@ -52,7 +52,9 @@ class Vault:
         if entry is None:
             self.entries.pop(path, None)
         else:
-            self.entries[path] = replace(entry, written_at=self.now(), before=before and replace(before, before=None))
+            self.entries[path] = replace(
+                entry, written_at=self.now(), before=before and replace(before, before=None)
+            )
         for heard in self.heard:
             heard(path, self.entries.get(path, Entry()), before)
 
@@ -103,7 +105,11 @@ class Kv:
         if entry is None or not entry.version:
             return Document(State.ABSENT, 0, {})
         data = entry.data.get(entry.version, GONE)
-        return Document(State.DESTROYED, entry.version, {}) if data is GONE else Document(State.LIVE, entry.version, data)
+        return (
+            Document(State.DESTROYED, entry.version, {})
+            if data is GONE
+            else Document(State.LIVE, entry.version, data)
+        )
 
     def _visible(self, path: str) -> Entry | None:
         """Return what a standby shows that is behind; never less than this client has seen before."""

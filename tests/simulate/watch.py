@@ -62,7 +62,7 @@ class Watch:
     # -- keys -----------------------------------------------------------------------------------------------------
 
     def _stored(self, path: str, entry: Entry, before: Entry | None) -> None:
-        base, name, what, *more = path.split("/")
+        _base, name, what, *more = path.split("/")
         if what != "keys" or before is None or self.restoring:
             return
         old, new = before.data.get(before.version), entry.data.get(entry.version)
@@ -77,14 +77,20 @@ class Watch:
         self.world.tell(f"{name}: key pair {serial} is destroyed")
         if fingerprint in world.org.held_by(app):
             self.wrong(f"{name}: key pair {serial} is destroyed while the org holds its certificate")
-        if any(one.app == app.name and one.fingerprint == fingerprint for one in world.org.deploys.under_way()):
+        if any(
+            one.app == app.name and one.fingerprint == fingerprint for one in world.org.deploys.under_way()
+        ):
             self.wrong(f"{name}: key pair {serial} is destroyed while its certificate is being deployed")
         if serial in (record.current, record.previous) or (record.change and serial == record.change.target):
             self.wrong(f"{name}: key pair {serial} is destroyed although it is needed")
         quarantine = world.configuration.credentials[name].rotation.quarantine
         clock_true = all(machine.ahead_seconds == 0 for machine in world.machines)
         for retired in record.retired:
-            early = retired.serial == serial and retired.handed_out and world.loop.date() < retired.since + quarantine
+            early = (
+                retired.serial == serial
+                and retired.handed_out
+                and world.loop.date() < retired.since + quarantine
+            )
             if early and clock_true:
                 self.wrong(f"{name}: key pair {serial} is destroyed before its quarantine is over")
 
@@ -118,21 +124,29 @@ class Watch:
         self.promoted[entry.outcome] += 1
         if entry.outcome not in ("promoted", "restored", "found", "rehearsed"):
             if before.current != after.current:
-                self.wrong(f"{name}: current went to {after.current} by a change that ended as {entry.outcome}")
+                self.wrong(
+                    f"{name}: current went to {after.current} by a change that ended as {entry.outcome}"
+                )
             return
         if after.current != entry.target:
             self.wrong(f"{name}: key pair {entry.target} was proved, and current is {after.current}")
         facts = after.key(entry.target)
         since = self._began.get(name, (None, 0.0))[1]
-        proofs = [at for at, signer in self._taken[name] if at >= since and facts and signer == facts.fingerprint]
+        proofs = [
+            at for at, signer in self._taken[name] if at >= since and facts and signer == facts.fingerprint
+        ]
         proof = self.world.configuration.credentials[name].proof
         self._taken[name].clear()
         if len(proofs) < proof.count:
-            self.wrong(f"{name}: key pair {entry.target} {entry.outcome} with {len(proofs)} proofs of {proof.count}")
+            self.wrong(
+                f"{name}: key pair {entry.target} {entry.outcome} with {len(proofs)} proofs of {proof.count}"
+            )
         elif any(at >= since for at in self.world.clocks_set):
             return  # whose clock was set measures no spans
         elif proofs[-1] - proofs[0] < proof.span.total_seconds() * 0.9:
-            self.wrong(f"{name}: key pair {entry.target} {entry.outcome} with proofs within {proofs[-1] - proofs[0]:.0f} s")
+            self.wrong(
+                f"{name}: key pair {entry.target} {entry.outcome} with proofs within {proofs[-1] - proofs[0]:.0f} s"
+            )
 
     # -- tokens ---------------------------------------------------------------------------------------------------
 
@@ -192,7 +206,9 @@ class Watch:
         if self.consumers[name, user].token != token or since < 0:
             return
         if not self.disturbances.within(since - NOTICED_LATE, self.loop.now):
-            self.wrong(f"{name}: the token of {user} is dead for {self.loop.now - since:.0f} s, and nothing says so")
+            self.wrong(
+                f"{name}: the token of {user} is dead for {self.loop.now - since:.0f} s, and nothing says so"
+            )
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -217,7 +233,9 @@ class Watch:
         begins = killed if killed is not None else max(back, default=None)
         if begins is not None:  # nobody can know before the token is tried out
             noticed = max(begins, failure.published) + verify + NOTICED_LATE + failure.habit.every
-            excused = failure.ends <= noticed or self.disturbances.within(begins - NOTICED_LATE, failure.ends) > 0
+            excused = (
+                failure.ends <= noticed or self.disturbances.within(begins - NOTICED_LATE, failure.ends) > 0
+            )
         else:
             kinds = NO_CALLS
             if session.format == "jwt":
@@ -248,7 +266,13 @@ class Watch:
             yield "signs with a key whose certificate not all servers have"
         living = world.keys(name)
         change_target = record.change.target if record.change else None
-        named = {record.current, record.previous, record.shredding, change_target, *(one.serial for one in record.retired)}
+        named = {
+            record.current,
+            record.previous,
+            record.shredding,
+            change_target,
+            *(one.serial for one in record.retired),
+        }
         if extra := living.keys() - named:
             yield f"has keys that the record does not name: {sorted(extra)}"
         if missing := {key.serial for key in record.keys} - living.keys() - {record.shredding}:

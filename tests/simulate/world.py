@@ -46,7 +46,9 @@ class World:
         self.loop = Loop()
         self.rng = random.Random(f"{plot.seed}:world")  # noqa: S311 - repeatable
         self.names = plot.names
-        self.configuration = fleet.configuration(plot.style, plot.names, deployer_rotates=plot.deployer_rotates)
+        self.configuration = fleet.configuration(
+            plot.style, plot.names, deployer_rotates=plot.deployer_rotates
+        )
         self.make_pair = Maker()
         self.vault = Vault(lambda: self.loop.now)
         self.vault.heard.append(self._heard)
@@ -140,7 +142,7 @@ class World:
         return app.consumer_key.removeprefix(fleet.consumer_key(""))
 
     def _heard(self, path: str, entry: Entry, before: Entry | None) -> None:
-        base, name, what, *more = path.split("/")
+        _base, name, what, *more = path.split("/")
         if what == "record":
             data = entry.data.get(entry.version)
             if data is None:
@@ -159,7 +161,11 @@ class World:
 
     def _record_written(self, name: str, before: Record | None, after: Record) -> None:
         change = after.change
-        under_way = f"{change.reason} to {change.target}, asked {change.asked}, {change.proofs} proofs" if change else ""
+        under_way = (
+            f"{change.reason} to {change.target}, asked {change.asked}, {change.proofs} proofs"
+            if change
+            else ""
+        )
         self.tell(f"{name}: {after.phase}, current {after.current} {under_way}")
         for heard in self.records:
             heard(name, before, after)
@@ -187,7 +193,9 @@ class World:
         if self.vault.away or self.vault.latest(path) is not None:
             return False
         self._asked += 1
-        request = Request(f"request-{self._asked}", what, self.record(name).newest, self.loop.date(), "somebody")
+        request = Request(
+            f"request-{self._asked}", what, self.record(name).newest, self.loop.date(), "somebody"
+        )
         data = documents.REQUEST.encode(RequestDocument(request, {}))
         self.vault.put(path, Entry(1, {1: data}, 1))
         return True
