@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.simulate.loop import DAY
-from tests.simulate.org import Sessions
+from tests.simulate.sessions import Sessions
 
 CALL_EVERY = 60.0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,90 +18,18 @@ from requests.structures import CaseInsensitiveDict
 from rotator.salesforce.http import Reply
 from rotator.sandbox.org import refusals
 from rotator.sandbox.org.assertion import read_assertion
-from rotator.sandbox.org.refusals import Refusal, Refused
+from rotator.sandbox.org.refusals import Refused
 from rotator.sandbox.org.sessions import Session
-from rotator.sandbox.org.slots import Slot, spread
+from rotator.sandbox.org.slots import spread
 from tests.simulate.deploys import Deploy, Deploys
 from tests.simulate.keys import signer_of
-from tests.simulate.loop import HOUR, Loop
+from tests.simulate.loop import EPOCH, HOUR, Loop
+from tests.simulate.sessions import App, Sessions, Weather
 
 SERVERS = 3
 LOGINS_PER_HOUR = 3600
 TOKEN_PATH = "/services/oauth2/token"
-NEVER = float("inf")
 FLAPPING = 0.3
-
-
-@dataclass
-class App:
-    """An app with its one certificate slot; certificates are known by their fingerprints.
-
-    ``held``: fingerprint and PEM of all that were in the slot, the latest last.
-    """
-
-    name: str
-    consumer_key: str
-    users: tuple[str, ...]
-    jwt: bool = False
-    slot: Slot = field(default_factory=Slot)
-    held: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def pem(self) -> str:
-        """What its metadata show."""
-        return self.held[-1][1] if self.held else ""
-
-
-@dataclass
-class Weather:
-    """What is wrong with an org at the moment.
-
-    Attributes:
-        refuses: what the token endpoint says to everybody.
-        throttles: share of the requests that are answered by 429.
-        cuts: share of the requests whose answer is lost, half of them before they took effect.
-        flaps: some logins are judged by the certificate before the latest.
-    """
-
-    maintenance: bool = False
-    refuses: Refusal | None = None
-    throttles: float = 0.0
-    cuts: float = 0.0
-    flaps: bool = False
-    frozen: set[str] = field(default_factory=set)
-
-
-class Sessions:
-    """What lives behind the tokens. ``ended`` tells when a session is over that did not just run out."""
-
-    def __init__(self) -> None:
-        self.by_token: dict[str, Session] = {}
-        self.killed: dict[str, float] = {}
-
-    def find(self, token: str, now: float) -> Session | None:
-        session = self.by_token.get(token)
-        return None if session is None or token in self.killed or now >= session.ends else session
-
-    def of(self, username: str, consumer_key: str, now: float) -> Session | None:
-        for token in reversed(self.by_token):
-            session = self.by_token[token]
-            if (session.username, session.consumer_key) == (username, consumer_key):
-                return None if session.is_jwt else self.find(token, now)
-        return None
-
-    def kill(self, now: float, consumer_key: str | None = None) -> int:
-        """End the living sessions of an app, or all; tell how many."""
-        living = [
-            session.token
-            for session in self.by_token.values()
-            if consumer_key in (None, session.consumer_key) and self.find(session.token, now)
-        ]
-        self.killed.update(dict.fromkeys(living, now))
-        return len(living)
-
-    def dead_at(self, token: str) -> float:
-        """Return when a session ended, or will if nobody calls."""
-        return min(self.killed.get(token, NEVER), self.by_token[token].ends)
 
 
 class Org:
@@ -163,7 +94,9 @@ class Org:
     def _reply(
         self, method: str, url: str, status: int, body: bytes, more: dict[str, str] | None = None
     ) -> Reply:
-        headers = CaseInsensitiveDict({"Date": _http_date(self.loop, self.clock_offset), **(more or {})})
+        headers = CaseInsensitiveDict(
+            {"Date": _http_date(int(self.loop.now + self.clock_offset)), **(more or {})}
+        )
         return Reply(status, headers, body, url, method)
 
     def _route(self, method: str, path: str, asked: dict[str, Any]) -> tuple[int, bytes]:
@@ -291,20 +224,9 @@ class Org:
 
 
 def _segment(content: bytes) -> str:
-    import base64
-
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-_dates: dict[int, str] = {}
-
-
-def _http_date(loop: Loop, offset: float) -> str:
-    from email.utils import format_datetime
-
-    second = int(loop.now + offset)
-    if second not in _dates:
-        if len(_dates) > 64:
-            _dates.clear()
-        _dates[second] = format_datetime(loop.date(offset), usegmt=True)
-    return _dates[second]
+@lru_cache(256)
+def _http_date(second: int) -> str:
+    return format_datetime(EPOCH + timedelta(seconds=second), usegmt=True)

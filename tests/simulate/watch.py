@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from rotator.core.model import Phase, Reason, Record
 from rotator.vault import documents
 from rotator.vault.codec import TokenDocument
-from tests.simulate.consumers import Consumers, Failure
-from tests.simulate.disturbance import NO_CALLS, NO_LOGINS, NO_VAULT, Disturbances
+from tests.simulate.adapters import BASE
+from tests.simulate.consumers import Consumers
+from tests.simulate.disturbance import Disturbances
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.keys import fingerprint_of
-from tests.simulate.machine import BASE
-from tests.simulate.org import App
+from tests.simulate.promise import NOTICED_LATE, is_excused
+from tests.simulate.sessions import App
 from tests.simulate.vault import GONE, Entry
 
 if TYPE_CHECKING:
     from tests.simulate.world import World
-
-NOTICED_LATE = 10 * 60.0
 
 
 class Watch:
@@ -217,38 +216,14 @@ class Watch:
         for consumers in self.consumers.values():
             for failure in consumers.failures(self.world.org.sessions, self.loop.now):
                 self.failed[failure.habit.name] += failure.calls
-                self._judge(failure)
+                if not is_excused(failure, self):
+                    self.wrong(
+                        f"{failure.calls} calls of {failure.name} failed, of a consumer that reads "
+                        f"{failure.habit.name}, from {failure.begins:.0f} to {failure.ends:.0f}"
+                    )
         for name in (*self.world.names, DEPLOYER):
             for sentence in self._unsettled(name):
                 self.wrong(f"at the end {name} {sentence}")
-
-    def _judge(self, failure: Failure) -> None:
-        """No call may fail of a consumer that reads as often as it should, unless somebody ended its session."""
-        session = self.world.configuration.credentials[failure.name].session
-        if failure.habit.every > session.consumer_lag.total_seconds():
-            return
-        verify, timeout = session.verify_every.total_seconds(), session.timeout.total_seconds()
-        killed = self.world.org.sessions.killed.get(failure.token)
-        back = [at for at in self.world.restorations if failure.published - 1 <= at <= failure.ends]
-        begins = killed if killed is not None else max(back, default=None)
-        if begins is not None:  # nobody can know before the token is tried out
-            noticed = max(begins, failure.published) + verify + NOTICED_LATE + failure.habit.every
-            excused = (
-                failure.ends <= noticed or self.disturbances.within(begins - NOTICED_LATE, failure.ends) > 0
-            )
-        else:
-            kinds = NO_CALLS
-            if session.format == "jwt":
-                kinds |= NO_LOGINS | NO_VAULT
-            elif self.disturbances.within(failure.begins - timeout, failure.ends, {"killed"}):
-                kinds |= NO_VAULT  # a new daemon does not know the tokens
-            disturbed = self.disturbances.within(failure.begins - timeout, failure.ends, kinds)
-            excused = disturbed >= timeout / 2 - verify - 2 * NOTICED_LATE
-        if not excused:
-            self.wrong(
-                f"{failure.calls} calls of {failure.name} failed, of a consumer that reads {failure.habit.name}, "
-                f"from {failure.begins:.0f} to {failure.ends:.0f}"
-            )
 
     def _unsettled(self, name: str) -> Iterator[str]:
         world, record = self.world, self.world.record(name)

@@ -15,11 +15,14 @@ from rotator.errors import Transient
 from rotator.vault import documents
 from rotator.vault.codec import KeyDocument, RequestDocument, TokenDocument
 from tests.simulate import fleet
+from tests.simulate.adapters import BASE
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.keys import Maker, fingerprint_of
 from tests.simulate.loop import HOUR, Loop
-from tests.simulate.machine import BASE, Machine, Process
-from tests.simulate.org import App, Org
+from tests.simulate.machine import Machine
+from tests.simulate.org import Org
+from tests.simulate.process import Process
+from tests.simulate.sessions import App
 from tests.simulate.vault import Entry, Vault
 
 if TYPE_CHECKING:
