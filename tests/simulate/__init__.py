@@ -9,7 +9,7 @@ every call to the outside may take virtual time), HTTP below :class:`rotator.sal
 below :class:`rotator.vault.kv.Kv` (:mod:`vault`), RSA (:mod:`keys`), and the reading of an app's metadata files. The
 JSON codec of the documents runs in one story of a few, as it costs more than all the rest together.
 
-A story is a fleet, its settings and a list of mishaps, all drawn from one seed (:mod:`drama`). Mishaps are data: a
+A story is a fleet, its settings and a list of mishaps, all drawn from one seed (:mod:`playwright`). Mishaps are data: a
 story that fails is told again with fewer of them, until none can be left out (:mod:`shrink`).
 Consumers make no events: which of their calls failed follows from when they read which token, and when its session
 was dead (:mod:`consumers`).

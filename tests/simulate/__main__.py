@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.simulate.drama import Plot, plot
+from tests.simulate.drama import Plot
 from tests.simulate.figures import Figures
+from tests.simulate.playwright import plot
 from tests.simulate.shrink import sentences, shrunk
 from tests.simulate.story import Outcome, tell
 

@@ -234,6 +234,9 @@ def _paused(world: World, mishap: Mishap) -> End:
 MINUTES = 60.0
 FLOOD = replace(refusals.LOGIN_RATE_EXCEEDED)
 
+FIRST_KEY = "init"
+"""How a story with an empty credential goes on; no mishap."""
+
 KINDS: dict[str, Kind] = {
     "maintenance": Kind(_weather(maintenance=True), "the org is in maintenance", (5 * MINUTES, 100 * MINUTES), "org"),
     "flood": Kind(_weather(refuses=FLOOD), "logins are over their limit", (5 * MINUTES, 60 * MINUTES), "org"),
@@ -272,5 +275,5 @@ KINDS: dict[str, Kind] = {
     "abort": Kind(_asked(Ask.ABORT), "an operator aborts", (0, 0), "credential"),
     "deployed": Kind(_asked(Ask.DEPLOYED), "an operator says that it is deployed", (0, 0), "credential"),
     "paused": Kind(_paused, "an operator pauses", (10 * MINUTES, 6 * HOUR), "credential"),
-    "init": Kind(_asked(Ask.INIT), "an operator wants a first key", (0, 0), "credential"),
+    FIRST_KEY: Kind(_asked(Ask.INIT), "an operator wants a first key", (0, 0), "credential"),
 }  # fmt: skip

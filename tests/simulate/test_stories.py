@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulate.drama import Mishap, Moment, Plot, plot
+from tests.simulate.drama import Mishap, Moment, Plot
 from tests.simulate.loop import DAY, HOUR
+from tests.simulate.playwright import plot
 from tests.simulate.shrink import fewest
 from tests.simulate.story import tell
 
@@ -29,7 +30,7 @@ def test_a_seed_tells_the_same_story_in_every_process():
     made = replace(plot(204), days=0.5)
     here = tell(made)
     code = (
-        "from dataclasses import replace; from tests.simulate.drama import plot; from tests.simulate.story import tell;"
+        "from dataclasses import replace; from tests.simulate.playwright import plot; from tests.simulate.story import tell;"
         "print(tell(replace(plot(204), days=0.5)).digest)"
     )
     there = subprocess.run(
