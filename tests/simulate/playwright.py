@@ -12,7 +12,7 @@ from tests.simulate.fleet import DEPLOYER
 from tests.simulate.loop import DAY
 from tests.simulate.mishaps import FIRST_KEY, KINDS
 
-STYLES = {"daily": 80, "defaults": 3, "jwt": 4, "quarterly": 4, "yearly": 16}
+STYLES = {"daily": 65, "defaults": 3, "jwt": 4, "quarterly": 4, "yearly": 16}
 """How many of a hundred or so stories have which style."""
 
 LENGTHS = {"daily": 6.0, "defaults": 6.0, "jwt": 60.0, "quarterly": 200.0, "yearly": 420.0}

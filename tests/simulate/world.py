@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 ALWAYS = float("-inf")
 PERSON_TAKES = 0.7 * HOUR
+"""From the alert that a certificate is to be brought in to that it is there."""
+
+LOCKED_OUT_FOR = 8 * HOUR
+"""From the alert that no kept key is taken to that a person brings in the certificate that it names."""
 FOREVER = timedelta(days=9000)
 
 
@@ -174,6 +178,8 @@ class World:
             heard(name, before, after)
         if after.phase is not self.phases[name]:
             self.phases[name] = after.phase
+            if after.phase is Phase.LOCKED_OUT and change is not None:
+                self.loop.at(self.loop.now + LOCKED_OUT_FOR, self._let_in, name, change.target)
             for entered in tuple(self.entered):
                 entered(name, after.phase)
         begins = after.phase is Phase.PROVING and before is not None and before.phase is not Phase.PROVING
@@ -187,6 +193,10 @@ class World:
             pem = keys[serial].certificate_pem
             self.tell(f"a person brings the certificate of key pair {serial} into {self.app(name).name}")
             self.org.install(self.app(name), pem, fingerprint_of(pem))
+
+    def _let_in(self, name: str, serial: int) -> None:
+        if self.record(name).phase is Phase.LOCKED_OUT:
+            self._bring_in(name, serial)
 
     # -- people ---------------------------------------------------------------------------------------------------
 
