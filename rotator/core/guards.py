@@ -165,15 +165,15 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
     go = Go(f"the token of {user} is to be verified", user)
-    if token.verified_at > now + CLOCKS_DIFFER or _swapped_since(snapshot.record, token):
+    if token.verified_at > now + CLOCKS_DIFFER or _swapped_since(snapshot.record, token, now):
         return go
     return after(token.verified_at + touch_every(snapshot), now, go, f"the token of {user} works")
 
 
-def _swapped_since(record: Record, token: TokenFacts) -> bool:
+def _swapped_since(record: Record, token: TokenFacts, now: datetime) -> bool:
     """Tell whether a deploy ended that may have ended this session, and nobody has looked since it was asked for."""
     asked_at = record.change.asked_at if record.change is not None else None
-    return record.phase is Phase.PROVING and asked_at is not None and token.verified_at < asked_at
+    return record.phase is Phase.PROVING and asked_at is not None and token.verified_at < asked_at <= now
 
 
 # -- steady -----------------------------------------------------------------------------------------------------

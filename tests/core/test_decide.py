@@ -141,6 +141,10 @@ class TestTokens:
         assert does(record, tokens=(token(verified_at=NOW - 2 * MINUTE),)).action == Touch("ann")
         assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
 
+    def test_a_deploy_of_before_the_clock_was_set_back_lets_no_token_be_called_without_end(self):
+        record = changing(Phase.PROVING, asked=1, asked_at=NOW + HOUR, validated=True)
+        assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
+
     def test_what_was_proved_before_the_clock_was_set_back_is_proved_again_at_once(self):
         """By the clock it will be 13:00 before the call of 13:00 is an hour old, and the session does not live so long."""
         before = token(verified_at=NOW + HOUR, refresh_after=NOW + 25 * MINUTE)

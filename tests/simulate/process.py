@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from tests.simulate.machine import Machine
 
 
+MINUTE = 60.0
+MOST_IN_A_MINUTE = 1500
+"""Steps of a small fleet; more are those of a daemon that finds something to do again and again."""
+
+
 class Process:
     """One run of the daemon: the real one, whose workers are tasks of the loop.
 
@@ -37,6 +42,7 @@ class Process:
         self.fuse: tuple[int, Callable[[], None]] | None = None
         self._tasks: set[greenlet] = set()
         self._working = 0
+        self._counted_at, self._steps_now = 0.0, 0
         self._round_at: float | None = None
         self._round_runs = False
 
@@ -80,11 +86,21 @@ class Process:
             self._rest()
             while self.alive and (name := daemon.ready.take(wait=False)) is not None:
                 self.pump()
+                self._count()
                 daemon.serve(name)
                 if daemon.weather.trouble() is not None:
                     self.want_round()
         finally:
             self._working -= 1
+
+    def _count(self) -> None:
+        """See that nobody works without end."""
+        if self.loop.now > self._counted_at + MINUTE:
+            self._counted_at, self._steps_now = self.loop.now, 0
+        self._steps_now += 1
+        if self._steps_now == MOST_IN_A_MINUTE:
+            self.world.busy(self.machine.name)
+            self.machine.kill()
 
     def want_round(self) -> None:
         """Have a round at its next time. Rounds that would see nothing are left out."""

@@ -72,6 +72,18 @@ def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(mo
     )
 
 
+def test_a_step_that_is_due_again_as_soon_as_it_is_done_is_found(monkeypatch):
+    """A deploy of before the clock was set back, and a token that is called because it was not called since."""
+    monkeypatch.setattr(guards, "_swapped_since", lambda record, token, _now: is_older(token, record))
+    back = Mishap("clock back", Moment(100.0, "cred1", Phase.PROVING), seconds=4 * HOUR)
+    assert "works without end" in found(back, days=1.3)
+
+
+def is_older(token, record):
+    change = record.change
+    return change is not None and change.asked_at is not None and token.verified_at < change.asked_at
+
+
 def test_of_many_mishaps_the_one_that_it_takes_is_told(plant):  # noqa: F811
     plant(upkeep.session_died, lambda record, _action, _answer, _terms: record)
     others = [Mishap("rotate", Moment(hour * HOUR), "cred1") for hour in range(1, 9)]

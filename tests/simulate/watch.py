@@ -47,6 +47,7 @@ class Watch:
         for name in world.names:
             for user in world.configuration.credentials[name].usernames:
                 self.consumers[name, user] = Consumers(name, user)
+        world.busy = lambda machine: self.wrong(f"the daemon on {machine} works without end")
         world.vault.heard.append(self._stored)
         world.records.append(self._recorded)
         world.published.append(self._published)

@@ -44,6 +44,7 @@ class World:
         slowness: share of the calls that take time.
         lost_replies: share of the writes to Vault whose answer is lost.
         cut_off: machines that do not reach Vault.
+        busy: called with the name of a machine that works without end.
         meets: called with a mishap when it happens later than it began.
         entered: called with (credential, phase) when a record comes into another phase.
     """
@@ -69,6 +70,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self._digest = hashlib.sha256()
         self.lines: list[tuple[float, str]] = []
+        self.busy: Callable[[str], None] = lambda _machine: None
         self.meets: Callable[[Mishap], None] = lambda _mishap: None
         self.restorations: list[float] = []
         self.clocks_set: list[float] = []
