@@ -11,8 +11,10 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
+SEED ?= 1
+DAYS ?= 20000
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz system-test crash soak model-check check audit sbom format lock
+.PHONY: help demo test fuzz system-test crash soak model-check simulate check audit sbom format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +25,6 @@ demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sa
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
 
-SEED ?= 1
 SECONDS ?= 60
 
 fuzz: $(READY)  ## feed every reader with what atheris finds, for SECONDS=60 in all, from SEED=1 on (Linux on x86-64)
@@ -39,8 +40,12 @@ DURATION ?= 1h
 
 soak: $(READY)  ## rotate for DURATION=1h under faults, with 50 consumers; SEED=7 brings other faults
 	$(BIN)/python -m tests.soak $(DURATION) --seed $(SEED)
+
 model-check: $(READY)  ## explore large worlds and mutate the transition table (an hour; ARGS="--limit 15000 --mutants 12": minutes)
 	$(BIN)/python -m tests.explore $(ARGS)
+
+simulate: $(READY)  ## play fleets in virtual time, everything going wrong by a SEED, for DAYS credential-days; STORY=N tells one again
+	$(BIN)/python -m tests.simulate --seed $(SEED) --days $(DAYS) $(if $(STORY),--story $(STORY) --keep "$(KEEP)") $(ARGS)
 
 check: $(READY)  ## lint, formatting, types, and which module may import which
 	$(BIN)/ruff check .

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator.core.effects import Wait
-from rotator.core.model import Phase, Retired, Snapshot, TokenFacts
+from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
 from rotator.core.slot import (
     DEAD,
     RESTORING,
@@ -43,6 +43,10 @@ class Go:
 
 
 Verdict = Go | Wait | None
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""What was done so much later than now was done before a clock was set back. It shows nothing, and is done again:
+to wait for its time to come could take longer than a session lives."""
 
 
 def after(until: datetime | None, now: datetime, go: Go, waiting_for: str) -> Verdict:
@@ -137,6 +141,8 @@ def _mint(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if user in snapshot.unreconciled:
         return Go(f"Vault was restored from a backup: is key pair {record.current} still taken?", user)
     go = Go(f"the token of {user} is to be refreshed", user)
+    if token.refresh_after > now + snapshot.terms.refresh_every + CLOCKS_DIFFER:
+        return go
     return after(token.refresh_after, now, go, f"the token of {user} is fresh")
 
 
@@ -160,8 +166,16 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     trouble = snapshot.record.trouble_of(f"token:{user}")
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
-    until = token.verified_at + touch_every(snapshot, token)
-    return after(until, now, Go(f"the token of {user} is to be verified", user), f"the token of {user} works")
+    go = Go(f"the token of {user} is to be verified", user)
+    if token.verified_at > now + CLOCKS_DIFFER or _swapped_since(snapshot.record, token, now):
+        return go
+    return after(token.verified_at + touch_every(snapshot, token), now, go, f"the token of {user} works")
+
+
+def _swapped_since(record: Record, token: TokenFacts, now: datetime) -> bool:
+    """Tell whether a deploy ended that may have ended this session, and nobody has looked since it was asked for."""
+    asked_at = record.change.asked_at if record.change is not None else None
+    return record.phase is Phase.PROVING and asked_at is not None and token.verified_at < asked_at <= now
 
 
 # -- steady -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rotator.core.effects import Answer, CreateKey, Deploy, Destroy, Dismiss, Kind, Poll, Validate
 from rotator.errors import Misconfigured
-from rotator.keypairs import KeyPair, adopt_key_pair, make_key_pair
+from rotator.keypairs import KeyPair, adopt_key_pair
 from rotator.performer.identity import other_app, stopped
 from rotator.performer.station import Station
 from rotator.performer.toolbox import Toolbox, refused
@@ -38,7 +38,7 @@ def perform_create(tools: Toolbox, station: Station, action: CreateKey) -> Answe
 def _made(tools: Toolbox, station: Station, action: CreateKey) -> KeyPair:
     key = station.config.key
     with tools.making:
-        return make_key_pair(
+        return tools.make_pair(
             bits=key.bits,
             subject=station.config.subject(),
             lifetime=key.lifetime,

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from rotator.core.effects import Answer, Kind
 from rotator.core.model import Serial
 from rotator.errors import KeyRefused, Misconfigured, RotatorError
-from rotator.keypairs import KeyPair, load_signing_key
+from rotator.keypairs import KeyPair, load_signing_key, make_key_pair
 from rotator.performer.recent import Recent
 from rotator.performer.station import Station
 from rotator.publishers import retry_at
@@ -67,13 +67,20 @@ class Wires:
 
 @dataclass
 class Toolbox:
-    """What effects are made with: Vault's documents, wires to Salesforce, keys, the login budget, the clock."""
+    """What effects are made with: Vault's documents, wires to Salesforce, keys, the login budget, the clock.
+
+    Attributes:
+        make_pair: makes a key pair, as :func:`rotator.keypairs.make_key_pair` does.
+        load_key: makes what signs out of a private key, as :func:`rotator.keypairs.load_signing_key` does.
+    """
 
     documents: Documents
     wires: Wires
     budget: LoginBudget = field(default_factory=LoginBudget)
     clock: Callable[[], datetime] = utc_now
     stations: Mapping[str, Station] = field(default_factory=dict)
+    make_pair: Callable[..., KeyPair] = make_key_pair
+    load_key: Callable[[Secret], RSAPrivateKey] = load_signing_key
     making: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(KEYS_MADE_AT_ONCE))
     _pairs: Recent[Name, KeyPair] = field(default_factory=lambda: Recent(PAIRS_KEPT))
     _texts: Recent[Name, Secret] = field(default_factory=lambda: Recent(TEXTS_KEPT))
@@ -89,7 +96,7 @@ class Toolbox:
         def text() -> Secret:
             return self.documents.read_key(name, serial).private_key_pem
 
-        return self._keys.get((name, serial), lambda: load_signing_key(self._texts.get((name, serial), text)))
+        return self._keys.get((name, serial), lambda: self.load_key(self._texts.get((name, serial), text)))
 
     def forget_key(self, name: str, serial: Serial | None = None) -> None:
         """Keep nothing in memory of one key pair, or of all of a credential, that may be another one by now."""

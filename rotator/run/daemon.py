@@ -7,8 +7,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -136,16 +136,31 @@ def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
 class Daemon:
     """Serves the credentials of an application."""
 
-    def __init__(self, app: Application, notifier: Notifier, sign: Path | None = None) -> None:
-        """``sign``: the file that shows that we are alive."""
+    def __init__(
+        self,
+        app: Application,
+        notifier: Notifier,
+        sign: Path | None = None,
+        *,
+        timer: Callable[[Callable[[str], None]], Timer] = Timer,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        Args:
+            sign: the file that shows that we are alive.
+            timer: makes what calls back when the time of a name has come.
+            steady: a clock that nobody sets, in seconds. The other one is that of the toolbox.
+        """
         self.app, self.notifier, self.sign = app, notifier, sign
         self.driver, self.stations = app.driver, app.driver.stations
+        self.clock, self.steady = app.tools.clock, steady
         settings = app.configuration.fleet
         self.workers = settings.workers
         self.reconcile_every = settings.reconcile_every
         self.ready = Ready(self._host_of, max(1, settings.workers * 3 // 4))
-        self.timer = Timer(self.offer)
-        self.weather = VaultWeather()
+        self.timer = timer(self.offer)
+        self.weather = VaultWeather(steady)
         app.documents.watch_writes(self.weather.wrote)
         self.rounds = Rounds(self)
         self.pulse = Pulse(self)
@@ -175,8 +190,7 @@ class Daemon:
         self.timer.every(BEAT, self.beat, executor="beat")
         self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
         self.timer.start()
-        self.asked.update(self.stations)
-        self.offer_all()
+        self.take_up_all()
         self.notifier.ready()
         self.notifier.status(self.rounds.sentence())
 
@@ -219,7 +233,7 @@ class Daemon:
 
         Those that have run out take turns: in an org that hangs the first of them would let no other have a step.
         """
-        now = datetime.now(UTC)
+        now = self.clock()
         ends = min((token.expires_at for token in self.stations[name].facts()), default=now)
         self.ready.offer(name, max(ends, now))
 
@@ -228,26 +242,37 @@ class Daemon:
         for name in self.stations:
             self.offer(name)
 
+    def take_up_all(self) -> None:
+        """Let every credential have a step, and each look for a request that waits for it."""
+        self.asked.update(self.stations)
+        self.offer_all()
+
     def _work(self) -> None:
         while (name := self.ready.take()) is not None:
-            # The next time is set while nobody else can have the credential: no later step sets an earlier one.
-            try:
-                again = self._timed_step(name)
-                self.due[name] = again
-                if again > datetime.now(UTC):
-                    self.timer.arm(name, again)
-                else:
-                    self.offer(name)
-            except Exception as error:  # noqa: BLE001 - the round takes the credential up again
-                self._surprised(name, error)
-            finally:
-                self.ready.done(name)
+            self.serve(name)
+
+    def serve(self, name: str) -> None:
+        """Do a step for a credential that was taken out of the ready queue, and see to its next one.
+
+        The next time is set while nobody else can have the credential: no later step sets an earlier one.
+        """
+        try:
+            again = self._timed_step(name)
+            self.due[name] = again
+            if again > self.clock():
+                self.timer.arm(name, again)
+            else:
+                self.offer(name)
+        except Exception as error:  # noqa: BLE001 - the round takes the credential up again
+            self._surprised(name, error)
+        finally:
+            self.ready.done(name)
 
     def _timed_step(self, name: str) -> datetime:
         """Do one step, tell how late it came and how long it took, and return when the next one is due."""
-        due, now, began = self.due.get(name), datetime.now(UTC), time.monotonic()
+        due, now, began = self.due.get(name), self.clock(), self.steady()
         again = self._step(name)
-        told: dict[str, Any] = {"credential": name, "seconds": round(time.monotonic() - began, 4)}
+        told: dict[str, Any] = {"credential": name, "seconds": round(self.steady() - began, 4)}
         if due is not None and now >= due:
             told["late_seconds"] = round((now - due).total_seconds(), 4)
         emit(events.STEP_TAKEN, **told)
@@ -268,11 +293,10 @@ class Daemon:
             return self._surprised(name, error)
         self._failures.pop(name, None)
         code, _message = self._told.get((name, "record"), ("", ""))
-        if (
-            code != DENIED or station.versions() != before
-        ):  # a step that wrote nothing does not show that it may
+        # A step that wrote nothing does not show that it may.
+        if code != DENIED or station.versions() != before:
             self._tell_usable(name, "record")
-        now = datetime.now(UTC)
+        now = self.clock()
         if isinstance(decision, Do):
             return now
         soon = now + self.reconcile_every
@@ -301,7 +325,7 @@ class Daemon:
             self._tell_unusable(station.name, "record", error)
         else:
             self.weather.failed(error)
-        return datetime.now(UTC) + pause
+        return self.clock() + pause
 
     def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
         """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
@@ -319,7 +343,7 @@ class Daemon:
             emit(events.VAULT_DOCUMENT_USABLE, credential=name)
 
     def _surprised(self, name: str, error: Exception) -> datetime:
-        again = self.due[name] = datetime.now(UTC) + SURPRISE
+        again = self.due[name] = self.clock() + SURPRISE
         emit(
             events.STEP_FAILED,
             credential=name,

@@ -59,14 +59,16 @@ class Ready:
         heapq.heappush(self._heap, (urgency, next(self._order), name))
         self._changed.notify()
 
-    def take(self) -> str | None:
-        """Wait for a credential that may go, and return it; None when the queue is closed."""
+    def take(self, *, wait: bool = True) -> str | None:
+        """Wait for a credential that may go, and return it; None when the queue is closed, or nobody waits."""
         with self._changed:
             while not self.closed:
                 name = self._next()
                 if name is not None:
                     self.moved_at = time.monotonic()
                     return name
+                if not wait:
+                    return None
                 self._changed.wait()
             return None
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -32,7 +31,7 @@ class Rounds:
         self._lease = LeaseKeeper(daemon.app.client)
         self._under_way = threading.Lock()
         self._began: float | None = None
-        self._clocks = (time.time(), time.monotonic())
+        self._clocks = self._read_clocks()
         self._brake: list[str] = []
         self._strangers: set[str] = set()
         self._skewed: set[str] = set()
@@ -40,7 +39,7 @@ class Rounds:
     def go(self) -> None:
         """Do a round. Each part is done whatever becomes of those before it."""
         with self._under_way:
-            self._began = time.monotonic()
+            self._began = self._daemon.steady()
             for part in (
                 self.look_at_clock,
                 self.look_at_vault,
@@ -55,7 +54,7 @@ class Rounds:
     def seconds(self) -> float:
         """Return for how long the round that is under way has been; 0 between two."""
         began = self._began
-        return 0.0 if began is None else time.monotonic() - began
+        return 0.0 if began is None else self._daemon.steady() - began
 
     def wait(self, seconds: float) -> bool:
         """Wait for the round that is under way, and return whether it came to its end."""
@@ -70,11 +69,14 @@ class Rounds:
         except Exception as error:  # noqa: BLE001 - the timer would swallow it
             emit(events.ROUND_FAILED, part=part.__name__, error=type(error).__name__, exc_info=error)
 
+    def _read_clocks(self) -> tuple[datetime, float]:
+        return self._daemon.clock(), self._daemon.steady()
+
     def look_at_clock(self) -> None:
         """After a jump of the clock every time that was set is wrong: everything is decided anew."""
-        wall, steady = time.time(), time.monotonic()
-        jump = (wall - self._clocks[0]) - (steady - self._clocks[1])
+        (before, steady_before), (wall, steady) = self._clocks, self._read_clocks()
         self._clocks = (wall, steady)
+        jump = (wall - before).total_seconds() - (steady - steady_before)
         if abs(jump) > JUMP_SECONDS:
             emit(events.CLOCK_JUMPED, seconds=round(jump, 1))
             self._daemon.driver.clock_jumped()
@@ -101,7 +103,7 @@ class Rounds:
     def _keep_token(self) -> bool:
         """Return whether all is well with our token. While it cannot be renewed the rest goes on."""
         try:
-            self._lease.keep(datetime.now(UTC))
+            self._lease.keep(self._daemon.clock())
         except RotatorError as error:
             self._daemon.weather.failed(error)
             return False
@@ -118,7 +120,7 @@ class Rounds:
 
     def take_up_lost(self) -> None:
         """Let those have a step whose time has passed without one."""
-        daemon, late = self._daemon, datetime.now(UTC) - LATE
+        daemon, late = self._daemon, self._daemon.clock() - LATE
         for name in daemon.stations:
             due = daemon.due.get(name)
             if due is not None and due < late and not daemon.ready.waits(name):

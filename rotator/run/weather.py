@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from rotator import events
@@ -41,7 +42,9 @@ class VaultWeather:
     limit), it is back when one has succeeded; where Vault asked to wait, not before that is over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        """``steady``: a clock that nobody sets, in seconds."""
+        self._steady = steady
         self._lock = threading.Lock()
         self._told: set[str] = set()
         self._since = 0.0
@@ -53,11 +56,11 @@ class VaultWeather:
         """Note a failure, and tell it unless one of its kind was told since Vault last served."""
         with self._lock:
             if not self._told:
-                self._since = time.monotonic()
+                self._since = self._steady()
             new = error.code not in self._told
             self._told.add(error.code)
             self._message = error.message
-            self._not_before = max(self._not_before, time.monotonic() + (error.retry_after_seconds or 0.0))
+            self._not_before = max(self._not_before, self._steady() + (error.retry_after_seconds or 0.0))
             if writing and (error.maybe_done or error.code not in _AWAY):
                 self._unwritten = True
             elif error.code in _AWAY:
@@ -76,9 +79,9 @@ class VaultWeather:
     def answered(self) -> bool:
         """Note that Vault answered the regular look, and return whether it is back by that."""
         with self._lock:
-            if not self._told or self._unwritten or time.monotonic() < self._not_before:
+            if not self._told or self._unwritten or self._steady() < self._not_before:
                 return False
-            took = time.monotonic() - self._since
+            took = self._steady() - self._since
             self._told.clear()
             self._message = ""
         emit(events.VAULT_RECOVERED, seconds=round(took, 1))

@@ -35,10 +35,11 @@ class Waiting:
 class Documents:
     """Records, tokens, keys and requests of all credentials. All methods raise RotatorError."""
 
-    def __init__(self, client: VaultClient) -> None:
+    def __init__(self, client: VaultClient, kv: Kv | None = None) -> None:
+        """``kv``: the engine to use; by default the one at the mount of the client's settings."""
         self._mount = folder("mount", client.settings.mount)
         self._client = client
-        self._kv = Kv(client, self._mount)
+        self._kv = kv or Kv(client, self._mount)
         self._paths = Paths(client.settings.base_path)
 
     def watch_writes(self, heard: Callable[[Transient | None], None]) -> None:

@@ -140,6 +140,27 @@ class TestTokens:
     def test_a_token_is_called_when_it_was_not_for_long(self):
         assert does(steady(), tokens=(token(verified_at=NOW - 10 * MINUTE),)).action == Touch("ann")
 
+    def test_after_a_deploy_each_token_is_called_at_once_for_the_swap_may_have_ended_its_session(self):
+        record = changing(Phase.PROVING, asked=1, asked_at=NOW - MINUTE, validated=True)
+        assert does(record, tokens=(token(verified_at=NOW - 2 * MINUTE),)).action == Touch("ann")
+        assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
+
+    def test_a_deploy_of_before_the_clock_was_set_back_lets_no_token_be_called_without_end(self):
+        record = changing(Phase.PROVING, asked=1, asked_at=NOW + HOUR, validated=True)
+        assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
+
+    def test_what_was_proved_before_the_clock_was_set_back_is_proved_again_at_once(self):
+        """By the clock it will be 13:00 before the call of 13:00 is an hour old, and the session does not live so long."""
+        before = token(verified_at=NOW + HOUR, refresh_after=NOW + 25 * MINUTE)
+        assert does(steady(), tokens=(before,)).action == Touch("ann")
+
+    def test_what_was_minted_before_the_clock_was_set_back_is_minted_again_at_once(self):
+        assert does(steady(), tokens=(token(refresh_after=NOW + 2 * HOUR),)).action == Mint("ann", (2,))
+
+    def test_another_daemon_whose_clock_is_a_little_ahead_is_believed(self):
+        ahead = token(verified_at=NOW + MINUTE, refresh_after=NOW + 31 * MINUTE)
+        assert waits(steady(), tokens=(ahead,)).until == NOW + 11 * MINUTE
+
     def test_a_token_that_is_known_to_be_dead_is_not_called(self):
         record = steady(trouble=(trouble("token:ann", "session.dead"),))
         held = {"mint:ann": LATER}

@@ -250,8 +250,10 @@ class TestHandingOver:
         told = {
             "does not end: finalizing": (
                 moves.polling(DEPLOYING, POLL, answer("pending", at=over, message="finalizing"), TERMS),
-                "See Setup, Deployment Status, in the org, and cancel it there. One that is finalizing, or was "
-                "cancelled in vain, ends by itself or by Salesforce Support.",
+                (
+                    "See Setup, Deployment Status, in the org, and cancel it there. One that is finalizing, or was "
+                    "cancelled in vain, ends by itself or by Salesforce Support."
+                ),
             ),
             "cannot be followed: the org said no": (
                 moves.unpolled(DEPLOYING, POLL, answer("failed", at=over, **SAID), TERMS),

@@ -249,7 +249,7 @@ def test_a_jump_of_the_clock_lets_everything_be_decided_anew(ready):
         station = daemon.stations["globex"]
         station.held["prove"] = station.held[f"mint:{USER}"]
         wall, steady = daemon.rounds._clocks
-        daemon.rounds._clocks = (wall - 3600, steady)
+        daemon.rounds._clocks = (wall - timedelta(hours=1), steady)
         until(lambda: ready.told("clock.jumped"), "told")
         until(lambda: not station.doubted and station.held.get("prove") is None, "read again")
     assert abs(ready.told("clock.jumped")[0]["seconds"] - 3600) < 5

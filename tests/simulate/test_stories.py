@@ -1,0 +1,94 @@
+"""Fleets in virtual time: a seed tells the same story every time, and in none of them anything is wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.simulate.drama import Mishap, Moment, Plot
+from tests.simulate.loop import DAY, HOUR
+from tests.simulate.playwright import plot
+from tests.simulate.shrink import fewest
+from tests.simulate.story import tell
+
+SHORT = Plot(7, "daily", 2.0, names=("cred1",))
+NOON = Moment(DAY / 2 + 100)
+
+
+def told(*mishaps: Mishap, **changes: object):
+    outcome = tell(replace(SHORT, mishaps=mishaps, **changes))
+    assert not outcome.violations
+    return outcome
+
+
+def test_a_seed_tells_the_same_story_in_every_process():
+    """Also where Python orders sets in another way."""
+    made = replace(plot(204), days=0.5)
+    here = tell(made)
+    code = (
+        "from dataclasses import replace; from tests.simulate.playwright import plot; from tests.simulate.story import tell;"
+        "print(tell(replace(plot(204), days=0.5)).digest)"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "3"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert there.stdout.strip() == here.digest
+
+
+def test_another_seed_tells_another_story():
+    assert tell(replace(SHORT, days=0.1)).digest != tell(replace(SHORT, days=0.1, seed=8)).digest
+
+
+def test_a_story_without_mishaps_has_no_failed_call_and_rotates():
+    outcome = told()
+    assert not outcome.failed
+    assert outcome.ends["promoted"] > 10
+    assert outcome.ends.keys() == {"promoted"}
+
+
+@pytest.mark.parametrize("codec", ["plain", "json"])
+def test_documents_are_the_same_with_and_without_their_codec(codec):
+    outcome = told(days=0.5, plain=codec == "plain")
+    assert outcome.digest == told(days=0.5).digest
+
+
+@pytest.mark.parametrize("daemons", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        ("clock back", 11 * HOUR),
+        ("clock ahead", 11 * HOUR),
+        ("suspended", HOUR),
+        ("killed", HOUR),
+        ("maintenance", HOUR),
+        ("sealed", 11 * HOUR),
+        ("unwritable", 11 * HOUR),
+        ("restored", 5 * HOUR),
+        ("lost replies", HOUR),
+        ("flood", 3 * HOUR),
+    ],
+)
+def test_no_call_fails(kind, seconds, daemons):
+    """Shorter than a session lives, or nothing that keeps the daemon from calling."""
+    outcome = told(Mishap(kind, NOON, seconds=seconds), style="daily", daemons=daemons, days=2.2)
+    assert outcome.failed.keys() <= {"at its start, once a day"}
+
+
+def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verification():
+    outcome = told(Mishap("sessions killed", NOON), style="defaults", days=2.6)
+    assert max(outcome.detected) <= 600
+    assert 0 < outcome.failed["every 5 s"] <= 11
+
+
+def test_the_fewest_parts_that_fail_are_found():
+    assert fewest(range(20), lambda parts: {3, 11} <= set(parts)) == [3, 11]
+    assert fewest(range(20), lambda _parts: True) == []
+    assert fewest(range(20), lambda parts: 7 in parts) == [7]

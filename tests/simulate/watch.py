@@ -1,0 +1,263 @@
+"""Looks at everything that happens, and says what must not be (the invariants of the design)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rotator.core.model import Phase, Reason, Record
+from rotator.vault import documents
+from rotator.vault.codec import TokenDocument
+from tests.simulate.adapters import BASE
+from tests.simulate.consumers import Consumers
+from tests.simulate.disturbance import Disturbances
+from tests.simulate.fleet import DEPLOYER
+from tests.simulate.keys import fingerprint_of
+from tests.simulate.promise import NOTICED_LATE, is_excused
+from tests.simulate.sessions import App
+from tests.simulate.vault import GONE, Entry
+
+if TYPE_CHECKING:
+    from tests.simulate.world import World
+
+
+class Watch:
+    """Watches one story.
+
+    Attributes:
+        violations: what must not be, with its time.
+        detected: for each published token that died: after how many seconds the record, or another token, told so.
+        restoring: Vault is being played back just now; what it forgets is not rotator's doing.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world, self.loop = world, world.loop
+        self.violations: list[tuple[float, str]] = []
+        self.detected: list[float] = []
+        self.disturbances = Disturbances()
+        self.restoring = False
+        self.promoted: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.swaps = 0
+        self.consumers: dict[tuple[str, str], Consumers] = {}
+        self._dead: dict[tuple[str, str], float] = {}
+        self._taken: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._began: dict[str, tuple[object, float]] = {}
+        for name in world.names:
+            for user in world.configuration.credentials[name].usernames:
+                self.consumers[name, user] = Consumers(name, user)
+        world.busy = lambda machine: self.wrong(f"the daemon on {machine} works without end")
+        world.vault.heard.append(self._stored)
+        world.records.append(self._recorded)
+        world.published.append(self._published)
+        world.org.minted.append(self._minted)
+        world.org.installed.append(self._installed)
+
+    def wrong(self, sentence: str) -> None:
+        """Note a violation."""
+        self.world.tell(f"WRONG: {sentence}")
+        self.violations.append((self.loop.now, sentence))
+
+    # -- keys -----------------------------------------------------------------------------------------------------
+
+    def _stored(self, path: str, entry: Entry, before: Entry | None) -> None:
+        _base, name, what, *more = path.split("/")
+        if what != "keys" or before is None or self.restoring:
+            return
+        old, new = before.data.get(before.version), entry.data.get(entry.version)
+        if old not in (None, GONE, documents._TOMBSTONE) and new is GONE:
+            certificate = documents.KEY.decode(old, path).certificate_pem
+            self._destroyed(name, int(more[0]), fingerprint_of(certificate))
+
+    def _destroyed(self, name: str, serial: int, fingerprint: str) -> None:
+        """A key was destroyed: its certificate must not be in the org, nor on its way, and its time must be over."""
+        world, record = self.world, self.world.record(name)
+        app = world.app(name)
+        self.world.tell(f"{name}: key pair {serial} is destroyed")
+        if fingerprint in world.org.held_by(app):
+            self.wrong(f"{name}: key pair {serial} is destroyed while the org holds its certificate")
+        if any(
+            one.app == app.name and one.fingerprint == fingerprint for one in world.org.deploys.under_way()
+        ):
+            self.wrong(f"{name}: key pair {serial} is destroyed while its certificate is being deployed")
+        if serial in (record.current, record.previous) or (record.change and serial == record.change.target):
+            self.wrong(f"{name}: key pair {serial} is destroyed although it is needed")
+        quarantine = world.configuration.credentials[name].rotation.quarantine
+        clock_true = all(machine.ahead_seconds == 0 for machine in world.machines)
+        for retired in record.retired:
+            early = (
+                retired.serial == serial
+                and retired.handed_out
+                and world.loop.date() < retired.since + quarantine
+            )
+            if early and clock_true:
+                self.wrong(f"{name}: key pair {serial} is destroyed before its quarantine is over")
+
+    def _installed(self, app: App, fingerprint: str) -> None:
+        """A certificate came into the org: its key must be in Vault, unless an outsider brought it."""
+        name = self.world.name_of(app)
+        self.swaps += 1
+        self.world.tell(f"{name}: the org gets certificate {fingerprint[:8]}")
+
+    # -- records --------------------------------------------------------------------------------------------------
+
+    def _minted(self, app: App, signer: str, taken: bool) -> None:
+        if taken:
+            self._taken[self.world.name_of(app)].append((self.loop.now, signer))
+
+    def _recorded(self, name: str, before: Record | None, after: Record) -> None:
+        change = after.change
+        if self.restoring:
+            return
+        if change is not None and self._began.get(name, (None, 0))[0] != (change.target, change.began):
+            self._began[name] = (change.target, change.began), self.loop.now
+        if before is not None and len(after.history) and after.history[-1:] != before.history[-1:]:
+            self._ended(name, before, after)
+        elif before is not None and before.current != after.current:
+            self.wrong(f"{name}: current went from {before.current} to {after.current} without a change")
+        if before is not None:
+            self._told(name, after)
+
+    def _ended(self, name: str, before: Record, after: Record) -> None:
+        entry = after.history[-1]
+        self.promoted[entry.outcome] += 1
+        if entry.outcome not in ("promoted", "restored", "found", "rehearsed"):
+            if before.current != after.current:
+                self.wrong(
+                    f"{name}: current went to {after.current} by a change that ended as {entry.outcome}"
+                )
+            return
+        if after.current != entry.target:
+            self.wrong(f"{name}: key pair {entry.target} was proved, and current is {after.current}")
+        facts = after.key(entry.target)
+        since = self._began.get(name, (None, 0.0))[1]
+        proofs = [
+            at for at, signer in self._taken[name] if at >= since and facts and signer == facts.fingerprint
+        ]
+        proof = self.world.configuration.credentials[name].proof
+        self._taken[name].clear()
+        if len(proofs) < proof.count:
+            self.wrong(
+                f"{name}: key pair {entry.target} {entry.outcome} with {len(proofs)} proofs of {proof.count}"
+            )
+        elif any(at >= since for at in self.world.clocks_set):
+            return  # whose clock was set measures no spans
+        elif proofs[-1] - proofs[0] < proof.span.total_seconds() * 0.9:
+            self.wrong(
+                f"{name}: key pair {entry.target} {entry.outcome} with proofs within {proofs[-1] - proofs[0]:.0f} s"
+            )
+
+    # -- tokens ---------------------------------------------------------------------------------------------------
+
+    def _published(self, name: str, user: str, document: TokenDocument | None) -> None:
+        consumers = self.consumers.get((name, user))
+        if consumers is None:
+            return
+        token = document.access_token.reveal() if document is not None else None
+        if token == consumers.token:
+            return
+        if not self.restoring:
+            self._detect(name, user)
+        self.world.tell(f"{name}: another token for {user}")
+        consumers.publish(token, self.loop.now)
+        self._dead.pop((name, user), None)
+        if token is not None:
+            self._await_death(name, user, token)
+
+    def _await_death(self, name: str, user: str, token: str) -> None:
+        """Come back when a token is to die, as far as is known now."""
+        if self.consumers[name, user].token != token or (name, user) in self._dead:
+            return
+        dead_at = self.world.org.sessions.dead_at(token)
+        if dead_at > self.loop.now:
+            self.loop.at(dead_at, self._await_death, name, user, token)
+            return
+        self._dead[name, user] = self.loop.now
+        self.world.tell(f"{name}: the published token of {user} is dead")
+        verify = self.world.configuration.credentials[name].session.verify_every.total_seconds()
+        if self._told(name, self.world.record(name)):
+            return
+        self.loop.at(self.loop.now + verify + NOTICED_LATE, self._must_be_noticed, name, user, token)
+
+    def sessions_killed(self) -> None:
+        """Sessions were ended from outside."""
+        for (name, user), consumers in self.consumers.items():
+            if consumers.token is not None:
+                self._await_death(name, user, consumers.token)
+
+    def _told(self, name: str, record: Record) -> bool:
+        told = False
+        for trouble in record.trouble:
+            kind, _, user = trouble.subject.partition(":")
+            if kind == "token" and (name, user) in self._dead:
+                told = True
+                self._detect(name, user)
+        return told
+
+    def _detect(self, name: str, user: str) -> None:
+        since = self._dead.get((name, user))
+        if since is not None and since >= 0:
+            self.detected.append(self.loop.now - since)
+            self._dead[name, user] = -1.0  # noted
+
+    def _must_be_noticed(self, name: str, user: str, token: str) -> None:
+        since = self._dead.get((name, user), -1.0)
+        if self.consumers[name, user].token != token or since < 0:
+            return
+        if not self.disturbances.within(since - NOTICED_LATE, self.loop.now):
+            self.wrong(
+                f"{name}: the token of {user} is dead for {self.loop.now - since:.0f} s, and nothing says so"
+            )
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Look at how it ended, after a time in which nothing went wrong any more."""
+        for consumers in self.consumers.values():
+            for failure in consumers.failures(self.world.org.sessions, self.loop.now):
+                self.failed[failure.habit.name] += failure.calls
+                if not is_excused(failure, self):
+                    self.wrong(
+                        f"{failure.calls} calls of {failure.name} failed, of a consumer that reads "
+                        f"{failure.habit.name}, from {failure.begins:.0f} to {failure.ends:.0f}"
+                    )
+        for name in (*self.world.names, DEPLOYER):
+            for sentence in self._unsettled(name):
+                self.wrong(f"at the end {name} {sentence}")
+
+    def _unsettled(self, name: str) -> Iterator[str]:
+        world, record = self.world, self.world.record(name)
+        if record.phase is Phase.EMPTY and name in world.plot.empty:
+            return
+        if record.phase is not Phase.STEADY:
+            change = record.change
+            if change is not None and change.reason in (Reason.ROTATION, Reason.COMPROMISED):
+                return  # a rotation that came due just now
+            yield f"is {record.phase}"
+            return
+        facts = record.key(record.current)
+        held = world.org.held_by(world.app(name))
+        if facts is None or held != {facts.fingerprint}:
+            yield "signs with a key whose certificate not all servers have"
+        living = world.keys(name)
+        change_target = record.change.target if record.change else None
+        named = {
+            record.current,
+            record.previous,
+            record.shredding,
+            change_target,
+            *(one.serial for one in record.retired),
+        }
+        if extra := living.keys() - named:
+            yield f"has keys that the record does not name: {sorted(extra)}"
+        if missing := {key.serial for key in record.keys} - living.keys() - {record.shredding}:
+            yield f"has lost keys that the record needs: {sorted(missing)}"
+        if world.vault.latest(f"{BASE}/-/requests/{name}") is not None:
+            yield "has not answered a request"
+        if record.trouble:
+            yield f"is in trouble: {[(one.subject, one.code) for one in record.trouble]}"
+        for user in world.configuration.credentials[name].usernames if name != DEPLOYER else ():
+            document = world.token(name, user)
+            if document is None or not world.org.sessions.find(document.access_token.reveal(), self.loop.now):
+                yield f"publishes no working token for {user}"
