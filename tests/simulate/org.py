@@ -60,7 +60,7 @@ class Org:
         """Bring a certificate to the servers, each in its own time."""
         now = self.loop.now
         app.held.append((fingerprint, pem))
-        app.slot.put(fingerprint, arrivals or spread(self.rng, SERVERS, now, self.spread_seconds))  # type: ignore[arg-type]
+        app.slot.put(fingerprint, arrivals or spread(self.rng, SERVERS, now, 0.0, self.spread_seconds))  # type: ignore[arg-type]
         app.slot.forget(now)
         if self.swap_kills_sessions:
             self.sessions.kill(now, app.consumer_key)
