@@ -89,7 +89,7 @@ class Matrix:
         return [
             name
             for name, runs in self.killed.items()
-            if sum(ran.missed for ran in runs) > max(1, MOST_MISSED * len(runs))
+            if sum(ran.missed for ran in runs) >= MOST_MISSED * max(len(runs), 5)
         ]
 
     def _tasks(self) -> list[tuple[str, Point, State]]:
