@@ -23,6 +23,9 @@ MATTERS_MOST = re.compile(
     r"org/(deploy|by-program.*)#1|vault/data/\w+/(keys/\d+|record:steady:\d+)#1|vault/destroy/.*#1"
 )
 
+MOST_MISSED = 0.2
+"""So large a part of the points of a path may be missed."""
+
 Tell = Callable[[str], None]
 
 
@@ -79,7 +82,15 @@ class Matrix:
                 self._tell_run(ran)
         for line in (*self._table(), self._figures()):
             self._tell(line)
-        return not self._failed()
+        return not self._failed() and not self._mostly_missed()
+
+    def _mostly_missed(self) -> list[str]:
+        """Return the paths of which too many points were missed to say anything."""
+        return [
+            name
+            for name, runs in self.killed.items()
+            if sum(ran.missed for ran in runs) >= MOST_MISSED * max(len(runs), 5)
+        ]
 
     def _tasks(self) -> list[tuple[str, Point, State]]:
         """Return what is to be run, mixed, so that no path is left to the end alone."""
@@ -99,7 +110,9 @@ class Matrix:
         return [ran for runs in self.killed.values() for ran in runs]
 
     def _tell_run(self, ran: Ran) -> None:
-        if not ran.wrong:
+        if ran.missed and not ran.wrong:
+            self._tell(f"{ran.path:12} {ran.point!s:64} was not met")
+        elif not ran.wrong:
             after = f"{ran.steps} steps, {ran.rest} writes, {ran.seconds:.1f} s"
             self._tell(f"{ran.path:12} {ran.point!s:64} converged in {after}")
         self._tell_failure(ran)
@@ -116,7 +129,7 @@ class Matrix:
         yield ""
         yield f"{'path':12} {'writes':>6} {'points':>7} {'converged':>10}   in steps (median, most) {'seconds':>12} {'failed calls':>13}"
         for name, runs in self.killed.items():
-            well = [ran for ran in runs if not ran.wrong]
+            well = [ran for ran in runs if not ran.wrong and not ran.missed]
             steps, seconds = [ran.steps for ran in well] or [0], [ran.seconds for ran in well] or [0]
             failed = sum(ran.failed_calls for ran in runs)
             promised = "" if not PATHS[name].may_fail else " (sessions are ended on purpose)"
@@ -128,12 +141,13 @@ class Matrix:
 
     def _figures(self) -> str:
         runs, failed = self._all(), self._failed()
-        well = [ran for ran in runs if not ran.wrong]
+        missed = sum(ran.missed for ran in runs)
+        well = [ran for ran in runs if not ran.wrong and not ran.missed]
         calls = sum(ran.calls for ran in runs)
         spoilt = sum(ran.failed_calls for ran in runs if not PATHS[ran.path].may_fail)
         most = max((ran.steps for ran in runs), default=0)
         return (
-            f"crash: {len(self._names)} paths, {len(runs)} kills, {len(well)} converged in at most {most} steps, "
-            f"{len(failed)} violations, {spoilt} of {calls} calls of consumers failed where none may, "
+            f"crash: {len(self._names)} paths, {len(runs) - missed} kills, {len(well)} converged in at most "
+            f"{most} steps, {missed} points not met, {len(failed)} violations, {spoilt} of {calls} calls of consumers failed where none may, "
             f"{time.monotonic() - self._began:.0f} s"
         )

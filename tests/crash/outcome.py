@@ -2,15 +2,15 @@
 
 What is compared, for each credential: the phase; the newest, current and previous serial; the retired serials and
 whether their certificates were handed out; what is being shredded; the pause; the troubles by subject and code; whose
-session is owed a revocation; whether the last request was accepted, and what was said; the changes that ended, by target, reason and
-outcome; which private keys are in Vault and which are destroyed; whose certificate each server of the org has; by
-which key pair each token was minted; and which requests wait. Serials are compared as they are: after a crash the
-same serial is used again, so no run may use another.
+session is owed a revocation; the changes that ended, by target, reason and outcome; which private keys are in Vault
+and which are destroyed; whose certificate each server of the org has; and by which key pair each token was minted.
+Serials are compared as they are: after a crash the same serial is used again, so no run may use another.
 
 What may differ: times, ids, fingerprints and tokens; how often a token was published; how many failures in a row are
-counted; and restores of the key pair that was current all along. Rotator brings that in whenever the org may have seen
-another one, and a crash can make it unsure where an undisturbed run is sure: a deploy whose sending was interrupted
-counts, though nothing came of it.
+counted; what was said to the last request, for a person may say that a certificate is in when the next daemon has
+proved it already; and restores of the key pair that was current all along. Rotator brings that in whenever the org may
+have seen another one, and a crash can make it unsure where an undisturbed run is sure: a deploy whose sending was
+interrupted counts, though nothing came of it.
 """
 
 from __future__ import annotations
@@ -40,13 +40,11 @@ def _of_one(here: Site, name: str) -> list[tuple[str, Any]]:
     record, keys = here.ledger.record(name), here.ledger.keys(name)
     serials = {key.fingerprint: serial for serial, key in keys.items() if key.fingerprint}
     history = [(entry["target"], entry["reason"], entry["outcome"]) for entry in record["history"]]
-    answered = record["answered"]
     return [
         *((what, record[what]) for what in ("phase", "newest", "current", "previous", "shredding", "revoke")),
         ("retired", sorted((one["serial"], one["handed_out"]) for one in record["retired"])),
         ("paused", record["paused"] and record["paused"]["kind"]),
         ("trouble", sorted((one["subject"], one["code"]) for one in record["trouble"])),
-        ("answered", answered and (answered["accepted"], answered["sentence"])),
         ("changes", [entry for entry in history if entry[1:] != ("restore", "restored")]),
         (
             "keys",
