@@ -117,6 +117,12 @@ class TestKeys:
         record = steady(retired=(Retired(1, NOW, handed_out=True),))
         assert after(record, Prove("ann", 2, 1), "refused", code="key.refused") == record
 
+    def test_a_clearance_that_failed_clears_nothing_and_tells_of_a_user_whom_a_person_must_mend(self):
+        record = steady(retired=(Retired(1, NOW, handed_out=True),))
+        assert after(record, Prove("ann", 2, 1), "failed") == record
+        frozen = after(record, Prove("ann", 2, 1), "failed", code="user.frozen", lasting=True)
+        assert (subjects(frozen), frozen.retired) == (["mint:ann"], record.retired)
+
 
 class TestDeploy:
     def test_validation_goes_on_until_it_ends(self):
