@@ -117,6 +117,18 @@ class TestKeys:
         record = steady(retired=(Retired(1, NOW, handed_out=True),))
         assert after(record, Prove("ann", 2, 1), "refused", code="key.refused") == record
 
+    def test_a_key_that_a_person_must_let_be_destroyed_is_told_and_stays_on_record(self):
+        record = steady(retired=(Retired(1, NOW, handed_out=True),), shredding=1)
+        assert after(record, Destroy(1), "failed") == record
+        told = after(record, Destroy(1), "failed", code="vault.denied", lasting=True)
+        assert (subjects(told), told.shredding) == (["key:1"], 1)
+
+    def test_a_clearance_that_failed_clears_nothing_and_tells_of_a_user_whom_a_person_must_mend(self):
+        record = steady(retired=(Retired(1, NOW, handed_out=True),))
+        assert after(record, Prove("ann", 2, 1), "failed") == record
+        frozen = after(record, Prove("ann", 2, 1), "failed", code="user.frozen", lasting=True)
+        assert (subjects(frozen), frozen.retired) == (["mint:ann"], record.retired)
+
 
 class TestDeploy:
     def test_validation_goes_on_until_it_ends(self):

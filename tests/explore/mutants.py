@@ -83,9 +83,6 @@ def _subject(row: Row, snapshot: Snapshot) -> str | int | None:
     return snapshot.terms.users[0]
 
 
-EQUIVALENT: dict[str, str] = {}
-"""Mutants that nothing can tell from the table, each with the reason."""
-
 FIRST = ("called", "gone", "adopt", "adopt_abort", "init", "faults")
 """Small worlds, the smallest first. What is not caught there is left to the tests of the core, then to all worlds."""
 
