@@ -61,8 +61,7 @@ def retell(number: int, keep: str) -> int:
         chosen = [] if keep == "none" else [int(index) for index in keep.split(",")]
         made = replace(made, mishaps=tuple(made.mishaps[index] for index in chosen))
     told = tell(replace(made, telling=True))
-    violations = told.violations or [(told.plot.days * 86400, "nothing")]
-    say(*sentences(made, told.lines, violations))
+    say(*sentences(made, told.lines, told.violations))
     say(f"hash of the story: {told.digest}")
     return 1 if told.violations else 0
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MINUTE = 60.0
-MOST_IN_A_MINUTE = 1500
+MOST_IN_A_MINUTE = 600
 """Steps of a small fleet; more are those of a daemon that finds something to do again and again."""
 
 

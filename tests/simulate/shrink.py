@@ -48,7 +48,7 @@ def sentences(
     yield f"Story {plot.seed}: a fleet of {', '.join(plot.names)} ({plot.style}), {daemons}."
     for mishap in plot.mishaps:
         yield f"  {_told(mishap)}"
-    end = violations[0][0]
+    end = violations[0][0] if violations else float("inf")
     before = [(at, line) for at, line in lines if at <= end]
     if len(before) > LINES:
         yield f"  ... {len(before) - LINES} lines ..."
@@ -56,6 +56,8 @@ def sentences(
         yield f"  {EPOCH + timedelta(seconds=at):%m-%d %H:%M:%S}  {line}"
     for _at, sentence in violations[:3]:
         yield f"This must not be: {sentence}."
+    if not violations:
+        yield "Nothing is wrong in it."
 
 
 def _told(mishap: Mishap) -> str:
