@@ -8,9 +8,10 @@ from datetime import datetime
 from rotator.app import Application
 from rotator.cli.standing import NextRotation, next_rotation, unreadable
 from rotator.core.effects import Action, Do, Nothing, Wait
-from rotator.core.guards import Go, token_unproven
+from rotator.core.guards import token_unproven
 from rotator.core.machine import ROWS, Row, decide
 from rotator.core.model import Phase, Snapshot, TokenFacts, Trouble, Window
+from rotator.core.verdicts import Go
 from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint

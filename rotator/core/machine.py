@@ -26,11 +26,11 @@ from rotator.core.effects import (
     Validate,
     Wait,
 )
-from rotator.core.guards import Go, Verdict
 from rotator.core.model import PauseKind, Phase, Reason, Record, Snapshot, Terms
 from rotator.core.requests import consider
 from rotator.core.slot import change_of, provers, signers, usable
 from rotator.core.timing import by_hand
+from rotator.core.verdicts import Go, Verdict, sooner
 
 Subject = str | int | None
 Guard = Callable[[Snapshot, datetime], Verdict]
@@ -228,12 +228,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Do | Wait:
         return asked
     paused = record.paused
     if paused is not None and paused.kind is PauseKind.IDENTITY:
-        return _first_of(snapshot, TOKENS, now, guards.sooner(asked, Wait(None, f"paused: {paused.why}")))
+        return _first_of(snapshot, TOKENS, now, sooner(asked, Wait(None, f"paused: {paused.why}")))
     name = snapshot.terms.name
     empty = Wait(None, f"no key pair yet: rotator init {name}, or rotator adopt {name}")
-    return _first_of(
-        snapshot, ROWS, now, guards.sooner(asked, empty if record.phase is Phase.EMPTY else None)
-    )
+    return _first_of(snapshot, ROWS, now, sooner(asked, empty if record.phase is Phase.EMPTY else None))
 
 
 def _first_of(snapshot: Snapshot, rows: tuple[Row, ...], now: datetime, wait: Wait | None) -> Do | Wait:
@@ -244,7 +242,7 @@ def _first_of(snapshot: Snapshot, rows: tuple[Row, ...], now: datetime, wait: Wa
         if isinstance(verdict, Go):
             intent = row.intent(snapshot, now, verdict.subject) if row.intent else None
             return Do(row.build(snapshot, now, verdict.subject), verdict.reason, intent)
-        wait = guards.sooner(wait, verdict)
+        wait = sooner(wait, verdict)
     return wait or Wait(None, "nothing to do")
 
 

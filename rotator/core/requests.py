@@ -8,9 +8,9 @@ from datetime import datetime
 
 from rotator.core import moves
 from rotator.core.effects import Dismiss, Do, Nothing, Wait
-from rotator.core.guards import Go, unless_held
 from rotator.core.model import Answered, Ask, PauseKind, Phase, Reason, Record, Request, Snapshot
 from rotator.core.slot import RESTORING, is_leaked
+from rotator.core.verdicts import Go, unless_held
 
 Taken = tuple[Record, str]
 """The record that follows, and the sentence for the operator."""

@@ -8,8 +8,8 @@ import pytest
 
 from rotator.core import guards
 from rotator.core.effects import Wait
-from rotator.core.guards import Go
 from rotator.core.model import Entry, Fleet, Pause, PauseKind, Phase, Reason, Retired, Window
+from rotator.core.verdicts import Go, first
 from tests.core.given import (
     DAY,
     HOUR,
@@ -312,8 +312,8 @@ def test_a_guard_says_what_is_to_be_done_or_waited_for_and_why(guard, record, mo
 
 def test_of_several_waits_the_one_that_ends_first_counts_and_one_without_an_end_is_the_last():
     waits = [Wait(None, "a person"), Wait(NOW + HOUR, "later"), Wait(SOON, "soon"), Wait(NOW + DAY, "last")]
-    assert guards.first(iter(waits)) == Wait(SOON, "soon")
-    assert guards.first(iter([Wait(None, "a person"), None])) == Wait(None, "a person")
+    assert first(iter(waits)) == Wait(SOON, "soon")
+    assert first(iter([Wait(None, "a person"), None])) == Wait(None, "a person")
 
 
 def test_the_daily_cap_of_deploys_lets_the_next_one_through_a_day_after_the_oldest_that_counts():

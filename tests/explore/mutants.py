@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 
 from rotator.core.effects import Destroy
-from rotator.core.guards import Go, Verdict
 from rotator.core.machine import ROWS, Guard, Row
 from rotator.core.model import Snapshot
+from rotator.core.verdicts import Go, Verdict
 from tests.explore.explorer import Explorer
 from tests.explore.rows import name, planted
 from tests.explore.world import World

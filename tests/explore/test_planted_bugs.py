@@ -8,9 +8,9 @@ import pytest
 
 from rotator import steps
 from rotator.core import guards, machine, moves, requests, upkeep
-from rotator.core.guards import Go
 from rotator.core.model import Phase
 from rotator.core.slot import RESTORING, change_of, kept
+from rotator.core.verdicts import Go
 from tests.explore.explorer import Explorer
 from tests.explore.worlds import worlds
 

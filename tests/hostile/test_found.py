@@ -26,7 +26,7 @@ from tests.world.lab import Hand
     ],
 )
 def test_a_consistency_index_that_can_not_be_sent_back_is_not_kept(header, sent_back):
-    raw = f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{header}\r\n{{}}".encode()
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n{header}\r\n{{}}".encode()
     with HttpFake(Answer(raw=raw)) as server:
         client = VaultClient(VaultSettings(f"http://127.0.0.1:{server.port}", Token(Path("none"))))
         client.health()

@@ -82,7 +82,7 @@ def test_another_certificate_under_a_serial_that_is_kept_tells_of_a_lost_key_as_
 
 
 def test_a_certificate_whose_key_was_destroyed_tells_of_no_lost_key(lab, globex):
-    lab.edit_record("globex", replace(globex.record, newest=5, current=1, keys=(lab.facts("globex"),)))
+    lab.edit_record("globex", replace(lab.record("globex"), newest=5, current=1, keys=(lab.facts("globex"),)))
     globex.station.doubt()
     globex.until_wait()
     lab.control.put_certificate("Rotator_Globex", made_for(globex, "globex", 3))
