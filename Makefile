@@ -13,8 +13,10 @@ SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 ARGS ?=
 SEED ?= 1
 DAYS ?= 20000
+SECONDS ?= 60
+DURATION ?= 1h
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz system-test crash soak model-check simulate check audit sbom format lock
+.PHONY: help demo test fuzz system-test crash soak model-check mutate simulate check audit sbom format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +27,6 @@ demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sa
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
 
-SECONDS ?= 60
-
 fuzz: $(READY)  ## feed every reader with what atheris finds, for SECONDS=60 in all, from SEED=1 on (Linux on x86-64)
 	$(BIN)/python -m tests.hostile.fuzz --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
@@ -36,13 +36,15 @@ system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are kille
 crash: $(READY)  ## kill the daemon before and after every write of every path; ARGS="--points 6" takes a sample
 	$(BIN)/python -m tests.crash $(ARGS)
 
-DURATION ?= 1h
-
 soak: $(READY)  ## rotate for DURATION=1h under faults, with 50 consumers; SEED=7 brings other faults
 	$(BIN)/python -m tests.soak $(DURATION) --seed $(SEED)
 
 model-check: $(READY)  ## explore large worlds and mutate the transition table (an hour; ARGS="--limit 15000 --mutants 12": minutes)
 	$(BIN)/python -m tests.explore $(ARGS)
+
+mutate: $(READY)  ## change the core in thousands of small ways and see whether its tests notice (a quarter of an hour)
+	$(BIN)/mutmut run
+	$(BIN)/python -m tests.mutation
 
 simulate: $(READY)  ## play fleets in virtual time, everything going wrong by a SEED, for DAYS credential-days; STORY=N tells one again
 	$(BIN)/python -m tests.simulate --seed $(SEED) --days $(DAYS) $(if $(STORY),--story $(STORY) --keep "$(KEEP)") $(ARGS)

@@ -99,7 +99,7 @@ class MetadataPublisher:
             if found is None:
                 return Answer(Kind.ABSENT, self._clock(), message="the org knows of no such deploy")
             if found.done:
-                return self._ended(found, certificate_pem, since)
+                return self._ended(found, certificate_pem, since, searched=ticket is None)
             if cancel and found.status not in metadata.CANCEL_IS_LATE:
                 self.ask(lambda org: metadata.cancel_deploy(self._wire(), org, found.id))
         except RotatorError as error:
@@ -244,11 +244,14 @@ class MetadataPublisher:
             return Answer(Kind.PENDING, self._clock(), message="a deploy that may be ours is under way")
         return None
 
-    def _ended(self, deploy: metadata.Deploy, certificate_pem: str, since: datetime) -> Answer:
+    def _ended(
+        self, deploy: metadata.Deploy, certificate_pem: str, since: datetime, *, searched: bool
+    ) -> Answer:
         """Return what the end of a deploy means. A cancelled one may have been committed all the same.
 
         REFUSED only if the slot was seen to be as it was, or the deploy was rolled back. What can't be seen, and a
         success that does not show, is for the proofs to tell; an org that is slow to show it is asked again first.
+        One that was ``searched`` for, and brought another certificate, is not ours.
         """
         if deploy.status == "Failed":
             return self._refused(f"the deploy failed: {deploy.problem or 'no reason was given'}", "failed")
@@ -261,6 +264,9 @@ class MetadataPublisher:
             shown = None
         if shown == certificate_der(certificate_pem):
             return Answer(Kind.OK, self._clock(), message=f"the org shows the certificate ({deploy.status})")
+        if searched and shown is not None and deploy.status == "Succeeded":
+            message = f"the latest deploy of the app ({deploy.id}) brought another certificate"
+            return Answer(Kind.ABSENT, self._clock(), message=message)
         if shown is None or deploy.status == "Succeeded":
             return Answer(
                 Kind.OK,

@@ -18,11 +18,8 @@ WITHIN_SECONDS = 150.0
 MOST_STEPS = 200
 """Within so many decisions after the restart all must be at rest."""
 
-QUIET_SECONDS = 3.0
-"""For so long nothing was written when a path begins: what belongs to what came before must not count.
-
-Nor may a deploy of the same app be taken for one whose answer was lost: the search looks three seconds back.
-"""
+QUIET_SECONDS = 1.0
+"""For so long nothing was written when a path begins: what belongs to what came before must not count."""
 
 LOOK_EVERY_SECONDS = CALL_EVERY_SECONDS = 0.3
 LAST_WRITES, LAST_LINES = 8, 30

@@ -223,6 +223,14 @@ def test_the_deploy_of_another_app_and_an_earlier_one_are_not_taken_for_ours(lab
     assert ours.poll(new_pem, ticket=None, since=since, cancel=False).kind is Kind.ABSENT
 
 
+def test_a_deploy_of_the_same_app_right_before_is_not_taken_for_ours(lab, old_pem, new_pem):
+    publisher = lab.publisher(ACME)
+    earlier = publisher.deploy(old_pem, lab.soon())
+    assert to_the_end(publisher, old_pem, earlier.ticket, lab.clock()).kind is Kind.OK
+    answer = publisher.poll(new_pem, ticket=None, since=lab.clock(), cancel=False)
+    assert (answer.kind, earlier.ticket in answer.message) == (Kind.ABSENT, True)
+
+
 @pytest.mark.parametrize("later", [timedelta(), timedelta(minutes=20)])
 def test_a_lost_deploy_is_found_among_many_that_came_after_it(lab, old_pem, new_pem, later):
     lab.knob("lose_deploy_answer", 1)
