@@ -17,7 +17,8 @@ def keep_out_of_dumps() -> None:
     process is not dumpable either. That also keeps debuggers of anybody but root away. Programs that it starts inherit
     the limit alone.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError, ValueError):  # where a filter of system calls refuses even that
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # a libc without it
             ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -22,7 +22,7 @@ LARGEST_BYTES = 16 << 20
 DEEPEST = 24
 MOST_VALUES = 1_000_000
 MOST_CREDENTIALS = 50_000
-MOST_KEYS = 1_000
+MOST_KEYS = 10_000
 """Of one section or list. What is far above all that anybody writes would take gigabytes, mistakes most of all."""
 LONGEST_KEY = 256
 
@@ -106,7 +106,9 @@ def read_tree(file: Path) -> tuple[Tree | None, list[Problem]]:
             Problem(file, None, "", f"cannot be read: {why}", "Name the file with -c or ROTATOR_CONFIG.")
         ]
     if len(data) > LARGEST_BYTES:
-        return None, [Problem(file, None, "", "has more than 16 MB", "Is this the configuration?")]
+        return None, [
+            Problem(file, None, "", "has more than 16 MB", "Is this the configuration? If so, split it.")
+        ]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

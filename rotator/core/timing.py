@@ -49,7 +49,7 @@ def backoff_until(record: Record, terms: Terms) -> datetime | None:
     """Return before when no new change may begin after failed ones; None if none failed."""
     if record.failed_at is None or not record.failures:
         return None
-    pause = terms.backoff_floor * (1 << (record.failures - 1))
+    pause = terms.backoff_floor * (1 << min(record.failures - 1, 16))
     return record.failed_at + min(pause, max(terms.backoff_ceiling, terms.backoff_floor))
 
 

@@ -23,6 +23,7 @@ from rotator.salesforce.refusal_table import (
 from rotator.secret import Secret
 from rotator.show.quoting import quote
 
+_LONGEST_REFUSAL_BYTES = 1 << 16
 _PLAIN = re.compile(r"(Bad|Missing)_OAuth_Token")  # what /services/oauth2/userinfo says, without JSON
 
 
@@ -84,7 +85,7 @@ def _find(table: tuple[Row, ...], error: str, words: str) -> Row | None:
 def _words(reply: Reply) -> tuple[str, str]:
     """Return error code and description; both empty where the answer holds none."""
     try:
-        found = json.loads(reply.body)
+        found = json.loads(reply.body) if len(reply.body) <= _LONGEST_REFUSAL_BYTES else None
     except (ValueError, RecursionError):
         text = reply.text.strip()
         return (text, "") if _PLAIN.fullmatch(text) else ("", "")

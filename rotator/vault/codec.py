@@ -146,7 +146,8 @@ class Codec(Generic[T]):
         for key, time in times(document):
             if time.utcoffset() is None:
                 raise self._malformed(path, key, "a time without time zone")
-            if time.year not in YEARS and not key.startswith("keys."):  # certificates may say what they like
+            forever = key.startswith("keys.") and time.year >= YEARS.stop  # so certificates may say
+            if time.year not in YEARS and not forever:
                 raise self._malformed(path, key, f"the year {time.year}")
         if (flaw := self._flaw_of(document)) is not None:
             raise self._malformed(path, *flaw)

@@ -129,16 +129,16 @@ def _granted(auth: Any, now: datetime, before: Lease | None) -> Lease:
     return Lease(Secret(token), now, duration, wanted, bool(granted.get("renewable")))
 
 
-def _life(seconds: object) -> timedelta | None:
-    """Return the life of a token from an answer; None if it does not end. Raises Rejected."""
+def _life(seconds: object, what: str = "a login or renewal without granting a token") -> timedelta | None:
+    """Return the life of a token from an answer; None if it does not end. Raises Rejected: Vault answered ``what``."""
     if type(seconds) is not int or not 0 <= seconds <= _LONGEST_LIFE_SECONDS:
-        raise _no_token()
+        raise _no_token(what)
     return timedelta(seconds=seconds) if seconds else None
 
 
-def _no_token() -> Rejected:
+def _no_token(what: str = "a login or renewal without granting a token") -> Rejected:
     return Rejected(
-        "Vault answered a login or renewal without granting a token",
+        f"Vault answered {what}",
         code="vault.login.no_token",
         hint="Does the login's mount name an auth method? Multi-factor logins cannot be used by a daemon.",
     )
@@ -155,7 +155,11 @@ def _adopt(client: hvac.Client, token: Secret, now: datetime) -> Lease:
             hint="Put a new token into the file that `vault.login` names; a periodic one does not age.",
         )
     data = part(accept(answer), "data")
-    left, wanted = _life(data.get("ttl") or 0), _life(data.get("period") or data.get("creation_ttl") or 0)
+    unreadable = "a look at the token of the settings without telling how long it lives"
+    left, wanted = (
+        _life(seconds or 0, unreadable)
+        for seconds in (data.get("ttl"), data.get("period") or data.get("creation_ttl"))
+    )
     return Lease(token, now, left, wanted, bool(data.get("renewable")))
 
 

@@ -1,8 +1,10 @@
 """The least that each of us needs in Vault, as policies.
 
 Capabilities of KV version 2: ``data/`` for versions, ``metadata/`` for LIST and settings, ``destroy/`` for good.
-A write is a create or an update depending on whether metadata exists, so both are given where we write. Settings are
-written first, so that the create of a document is only for what somebody removes between these two writes. A LIST is of a path that ends with a slash. The policy ``default`` must stay on the token: it allows to look at, and renew, itself.
+A write is a create or an update depending on whether metadata exists, so both are given where we write. Settings of
+records, tokens and keys are written first, so that their create is only for what somebody removes between these two
+writes; a request is created outright. A LIST is of a path that ends with a slash. The policy ``default`` must stay on
+the token: it allows to look at, and renew, itself.
 """
 
 from __future__ import annotations

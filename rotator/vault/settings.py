@@ -148,7 +148,7 @@ def reveal_token(source: Source) -> str:
     if not is_token(token):
         where = source if isinstance(source, Path) else "the Vault token of the settings"
         raise Misconfigured(
-            f"{where} holds characters that no Vault token has",
+            f"{where} is no Vault token: it is too long, or holds characters that none has",
             code="vault.token_malformed",
             hint="Put the bare token there: one line of letters, digits, dots, dashes and underscores, as Vault "
             "printed it.",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rotator.core import timing
 from rotator.core.effects import CreateKey, Deploy, Destroy, Kind, Mint, Poll, Probe, Prove, Touch, Validate
 from rotator.core.model import Entry, Phase, Reason, Record
+from rotator.core.soundness import MOST_COUNTED
 from tests.core.given import (
     DAY,
     HOUR,
@@ -205,3 +206,8 @@ def test_a_session_that_ends_sooner_than_configured_is_called_while_a_quarter_of
 def test_whatever_is_answered_nothing_is_repeated_in_the_past(kind):
     until = timing.held_until(MINT, answer(kind), 0, PROVING, TERMS)
     assert until is None or until > NOW
+
+
+def test_as_many_failures_as_a_record_may_hold_wait_no_longer_than_the_ceiling():
+    many = steady(failures=MOST_COUNTED, failed_at=NOW)
+    assert timing.backoff_until(many, TERMS) == NOW + TERMS.backoff_ceiling

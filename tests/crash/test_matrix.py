@@ -103,7 +103,7 @@ def test_a_sample_always_holds_both_sides_of_deploy_key_and_end_and_the_same_res
         for side in ("before", "after")
     ]
     assert sample(points, 9, seed=1) == sample(points, 9, seed=1) != sample(points, 9, seed=2)
-    assert len(sample(points, 9, seed=1)) == 9
+    assert len(sample(points, 9, seed=1)) == len(always) + 9
     assert sample(points, None, seed=1) == points
 
 

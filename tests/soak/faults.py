@@ -111,12 +111,12 @@ class Faults:
         self.dealt["session killed"] += 1
 
     def vault_sealed(self) -> None:
-        recovered = self._digest.counts["vault.recovered"]
+        recovered, sealed = self._digest.counts["vault.recovered"], self._digest.counts["vault.sealed"]
         self._site.stage.vault.seal()
         time.sleep(self._chance.uniform(2, 6))
-        told = self._digest.counts["vault.sealed"]
+        noticed = self._digest.counts["vault.sealed"] > sealed
         self._site.stage.vault.unseal()
-        if told:
+        if noticed:
             self._until("Vault is back", lambda: self._digest.counts["vault.recovered"] > recovered)
         self.dealt["vault sealed"] += 1
 

@@ -14,7 +14,7 @@ import pytest
 from rotator.core.model import Ask
 from rotator.sandbox.org.seed import ACME, DEPLOYER, USERS, add_external_client_app
 from rotator.sandbox.pairs import make_pair
-from tests.world.site import FAST, change, site
+from tests.world.site import FAST, HASTY, change, site
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -104,7 +104,6 @@ def test_a_deployer_who_is_frozen_in_mid_rotation_delays_it_and_no_consumer_noti
         figures(**here.audit())
 
 
-DELETED = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
 NEVER_SECONDS = 3600.0
 LOST = ("token.refused", "token.not_replaced")
 
@@ -115,7 +114,7 @@ LOST = ("token.refused", "token.not_replaced")
     ids=["steady", "mid-rotation"],
 )
 def test_an_app_that_is_deleted_is_told_and_made_anew_it_serves_again(after, ends, figures):
-    with site(DELETED, weather=CALM) as here, here.consuming():
+    with site(HASTY, weather=CALM) as here, here.consuming():
         since = here.journal.mark()
         if after is not None:
             here.control.knobs(propagation_least_seconds=NEVER_SECONDS, propagation_seconds=NEVER_SECONDS)

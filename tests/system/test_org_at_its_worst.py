@@ -15,7 +15,7 @@ from tests.world.site import FAST, site
 pytestmark = pytest.mark.timeout(300)
 
 CALM: dict[str, object] = {}  # no other fault lends its words to what is told
-STUCK = replace(FAST, deploy_deadline_seconds=4, quarantine_seconds=60)
+STUCK = replace(FAST, deploy_deadline_seconds=10, quarantine_seconds=60)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_deploy_that_never_ends_is_told_and_nothing_else_is_sent_before_it_doe
         figures(state=state, steady_after_seconds=round(seconds, 1), **here.audit())
 
 
-MAINTAINED = replace(FAST, session_timeout_seconds=120, deploy_deadline_seconds=5)
+MAINTAINED = replace(FAST, session_timeout_seconds=120, deploy_deadline_seconds=8)
 # Longer than the deadlines of a deploy and of its proofs together, and than any pause between two tries.
 MAINTENANCE_SECONDS = 2 * MAINTAINED.deploy_deadline_seconds + 20 * MAINTAINED.retry_seconds + 14
 

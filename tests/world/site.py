@@ -61,7 +61,7 @@ FAST = Lifetimes(
 )
 """A rotation takes about four seconds; none comes due by itself. A daemon may take long to come back."""
 
-HASTY = replace(FAST, proof_deadline_seconds=8, deploy_deadline_seconds=8)
+HASTY = replace(FAST, proof_deadline_seconds=12, deploy_deadline_seconds=12)
 """Gives a change up soon."""
 
 PATIENT = replace(FAST, deploy_deadline_seconds=120, proof_deadline_seconds=120, session_timeout_seconds=240)

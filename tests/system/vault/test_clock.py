@@ -49,7 +49,8 @@ def test_while_clocks_differ_by_more_than_a_minute_nothing_is_deployed_and_token
             proxy.heal()
             over = here.journal.wait_for("clock.agrees", skewed, peer="Vault")
             here.journal.wait_for("key.promoted", skewed, credential="acme", serial=2)
-            sent = here.journal.find("deploy.sent", skewed)
+            sent = here.journal.find("deploy.sent", since)
+            assert sent
             assert all(line["timestamp"] > over["timestamp"] for line in sent)
             here.await_steady()
             assert len(here.journal.find("clock.skewed")) == len(here.journal.find("clock.agrees")) == 1
