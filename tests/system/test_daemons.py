@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.world.daemon import Daemon
+from tests.world.daemon import SENT, Daemon
 from tests.world.site import site
 
 pytestmark = pytest.mark.timeout(180)
@@ -35,7 +35,7 @@ def test_two_daemons_on_one_vault_do_no_harm_over_several_rotations(figures):
         figures(rotations=7, deploys=_deploys(here), promotions_told=promoted, **here.audit())
 
 
-@pytest.mark.parametrize("event", ["change.begun", "validation.passed", "deploy.sent"])
+@pytest.mark.parametrize("event", ["change.begun", "validation.passed", SENT])
 def test_a_daemon_that_wakes_up_in_another_ones_rotation_does_no_harm(event, figures):
     with site() as here, here.consuming(), Daemon(here.stage.config, here.journal) as other:
         since = here.journal.mark()
@@ -91,7 +91,7 @@ def _deploys(here):
 def test_asked_to_stop_in_the_middle_of_rotations_the_daemon_ends_cleanly_and_the_next_one_goes_on(figures):
     took = {}
     with site() as here, here.consuming():
-        for event in ("key.created", "deploy.sent", "deploy.finished", "proof.passed"):
+        for event in ("key.created", SENT, "deploy.finished", "proof.passed"):
             since = here.journal.mark()
             here.ask("acme")
             here.journal.wait_for(event, since, credential="acme")

@@ -14,6 +14,7 @@ import pytest
 from rotator.core.model import Ask
 from rotator.sandbox.org.seed import ACME, DEPLOYER, USERS, add_external_client_app
 from rotator.sandbox.pairs import make_pair
+from tests.world.daemon import SENT
 from tests.world.site import FAST, HASTY, change, site
 
 pytestmark = pytest.mark.timeout(300)
@@ -64,7 +65,7 @@ def test_a_user_who_is_frozen_in_mid_rotation_holds_up_nobody_and_comes_back_una
     with site() as here, here.consuming():
         since = here.journal.mark()
         here.ask("acme")
-        here.journal.wait_for("deploy.sent", since, credential="acme")
+        here.journal.wait_for(SENT, since, credential="acme")
         here.control.put_user(REPORTS, active=False)
         here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
         refused = here.journal.wait_for("token.refused", since, user=REPORTS)
@@ -89,7 +90,7 @@ def test_a_deployer_who_is_frozen_in_mid_rotation_delays_it_and_no_consumer_noti
         since = here.journal.mark()
         here.control.knobs(stall_deploys=True)
         here.ask("acme")
-        here.journal.wait_for("deploy.sent", since, credential="acme")
+        here.journal.wait_for(SENT, since, credential="acme")
         here.control.put_user(deployer, active=False)
         stuck = here.journal.wait_for("change.stuck", since, credential="acme")
         here.journal.wait_for("token.refused", since, user=deployer)

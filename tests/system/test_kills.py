@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.world.daemon import SENT
 from tests.world.ledger import APPS
 from tests.world.site import site
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.timeout(240)
 SEED = 20260201
 # Killed right after the daemon said so; None: after a random time from the beginning of the rotation.
 MOMENTS = (
-    "change.begun", "key.created", "validation.passed", "deploy.sent", "deploy.finished", "proof.passed",
+    "change.begun", "key.created", "validation.passed", SENT, "deploy.finished", "proof.passed",
     "key.promoted", None, None, None, None, None,
 )  # fmt: skip
 LONGEST_SECONDS = 4.0

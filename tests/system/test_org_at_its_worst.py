@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.world.daemon import SENT
 from tests.world.site import FAST, site
 
 pytestmark = pytest.mark.timeout(300)
@@ -61,11 +62,11 @@ MAINTENANCE_SECONDS = 2 * MAINTAINED.deploy_deadline_seconds + 20 * MAINTAINED.r
 def test_a_maintenance_that_outlasts_every_wait_while_a_deploy_is_under_way_delays_it_and_no_more(
     lives, unproven, figures
 ):
-    with site(lives) as here, here.consuming():
+    with site(lives, weather=CALM) as here, here.consuming():
         since = here.journal.mark()
         here.control.knobs(stall_deploys=True)
         here.ask("acme")
-        here.journal.wait_for("deploy.sent", since, credential="acme")
+        here.journal.wait_for(SENT, since, credential="acme")
         here.control.knobs(maintenance=True, stall_deploys=False)
         time.sleep(MAINTENANCE_SECONDS)
         over = here.journal.mark()

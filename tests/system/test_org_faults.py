@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.model import Ask
+from tests.world.daemon import SENT
 from tests.world.site import FAST, site
 
 pytestmark = pytest.mark.timeout(180)
@@ -48,7 +49,7 @@ def test_a_maintenance_in_the_middle_of_a_deploy_delays_it_and_no_more(figures):
     with site() as here, here.consuming():
         since = here.journal.mark()
         here.ask("acme")
-        here.journal.wait_for("deploy.sent", since, credential="acme")
+        here.journal.wait_for(SENT, since, credential="acme")
         here.control.knobs(maintenance=True)
         time.sleep(5)
         here.control.knobs(maintenance=False)

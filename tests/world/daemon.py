@@ -18,6 +18,10 @@ COMMAND = (sys.executable, "-m", "rotator", "run", "--config")
 STOP_WITHIN_SECONDS = 30.0
 
 
+SENT = "deploy.sent|deploy.unknown"
+"""A deploy was handed over; the answer of a rude org may be lost on the way."""
+
+
 class Journal:
     """The log lines of all daemons, in the order in which they came.
 
@@ -69,7 +73,10 @@ class Journal:
             return [line for line in self.lines[since:] if line.get("alert")]
 
     def wait_for(self, event: str, since: int = 0, *, within_seconds: float = 60.0, **fields: object) -> Line:
-        """Return the first such line, as soon as it is there. Raises AssertionError when it does not come."""
+        """Return the first such line, as soon as it is there. Raises AssertionError when it does not come.
+
+        Events are separated by ``|`` where any of them will do.
+        """
         give_up = time.monotonic() + within_seconds
         with self._changed:
             seen = since
@@ -86,7 +93,9 @@ class Journal:
 
 
 def _matches(line: Line, event: str, fields: dict[str, object]) -> bool:
-    return line["event"] == event and all(line.get(name) == value for name, value in fields.items())
+    return line["event"] in event.split("|") and all(
+        line.get(name) == value for name, value in fields.items()
+    )
 
 
 class Daemon:

@@ -32,7 +32,7 @@ def wrong_by(seconds):
 
 @pytest.mark.parametrize("seconds", [90, -90])
 def test_while_clocks_differ_by_more_than_a_minute_nothing_is_deployed_and_tokens_go_on(seconds, figures):
-    with BaoServer("root-of-a-test") as bao, VaultProxy(bao) as proxy:
+    with BaoServer("root-token-of-a-test") as bao, VaultProxy(bao) as proxy:
 
         def through_it(settings):
             settings["vault"]["address"] = proxy.address

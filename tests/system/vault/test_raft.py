@@ -9,6 +9,7 @@ import pytest
 
 from tests.system.vault.outages import outages
 from tests.world.bao import cluster
+from tests.world.daemon import SENT
 from tests.world.site import PATIENT, site
 
 pytestmark = [
@@ -17,7 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
 ]
 
-MOMENTS = ("key.created", "deploy.sent", "proof.passed")
+MOMENTS = ("key.created", SENT, "proof.passed")
 AWAY_SECONDS = 8
 FEW_LINES = 25
 LONGEST_SECONDS = 150
@@ -86,7 +87,7 @@ def test_the_leader_dies_in_the_middle_of_rotations_and_they_end_well(nodes, fig
 def test_without_a_majority_the_daemon_waits_and_with_one_again_the_rotation_goes_on(nodes, figures):
     asked = nodes.standby()
     with site_at(nodes, asked) as here:
-        since = here.rotate_until("deploy.sent")
+        since = here.rotate_until(SENT)
         others = [node for node in nodes.all if node is not asked]
         for node in others:
             node.kill()
@@ -100,7 +101,7 @@ def test_without_a_majority_the_daemon_waits_and_with_one_again_the_rotation_goe
 def test_cut_off_with_the_one_node_that_it_asks_the_daemon_waits_until_the_network_is_whole(nodes, figures):
     asked = nodes.leader()
     with site_at(nodes, asked) as here:
-        since = here.rotate_until("deploy.sent")
+        since = here.rotate_until(SENT)
         nodes.links.cut(asked.name)
         lines = waits(here, since)
         nodes.links.mend()
@@ -111,7 +112,7 @@ def test_cut_off_with_the_one_node_that_it_asks_the_daemon_waits_until_the_netwo
 def test_while_the_leader_is_cut_off_rotations_go_on_through_the_majority(nodes, figures):
     asked = nodes.standby()
     with site_at(nodes, asked) as here:
-        since = here.rotate_until("deploy.sent")
+        since = here.rotate_until(SENT)
         leader = nodes.leader()
         nodes.links.cut(leader.name)
         here.journal.wait_for(

@@ -11,6 +11,7 @@ from datetime import datetime
 import pytest
 
 from tests.world import backup
+from tests.world.daemon import SENT
 from tests.world.ledger import APPS
 from tests.world.site import PATIENT, site
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(240)
 
 USER = "integration@acme.example"
 LIVES = replace(PATIENT, backoff_seconds=1)
-MOMENTS = (None, "deploy.sent", "proof.passed")
+MOMENTS = (None, SENT, "proof.passed")
 
 
 @pytest.fixture

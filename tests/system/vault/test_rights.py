@@ -9,6 +9,7 @@ import pytest
 
 from rotator.demo.policies import sandbox_policies
 from tests.system.vault.outages import outages
+from tests.world.daemon import SENT
 from tests.world.site import PATIENT, site
 
 pytestmark = pytest.mark.timeout(180)
@@ -34,7 +35,7 @@ def revoke_tokens(here):
 def test_a_revoked_token_is_replaced_by_a_login_and_nobody_notices(figures):
     with site(PATIENT) as here, here.consuming():
         revoked = 0
-        for event in ("key.created", "deploy.sent", "proof.passed"):
+        for event in ("key.created", SENT, "proof.passed"):
             since = here.rotate_until(event)
             revoked += revoke_tokens(here)
             here.journal.wait_for("vault.login", since)
@@ -48,7 +49,7 @@ def test_a_revoked_token_is_replaced_by_a_login_and_nobody_notices(figures):
 
 def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is_enough(figures):
     with site(PATIENT) as here, here.consuming():
-        since = here.rotate_until("deploy.sent")
+        since = here.rotate_until(SENT)
         role = "auth/approle/role/rotator"
         for accessor in here.stage.vault.request("LIST", f"{role}/secret-id")["data"]["keys"]:
             here.stage.vault.request(
@@ -70,7 +71,7 @@ def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is
 
 def test_without_its_policy_it_alerts_on_the_edges_and_goes_on_when_it_has_it_back(figures):
     with site(PATIENT) as here, here.consuming():
-        since = here.rotate_until("deploy.sent")
+        since = here.rotate_until(SENT)
         here.stage.vault.install_policy("rotator", NOTHING)
         here.journal.wait_for("vault.permission_denied", since, credential=None)
         time.sleep(AWAY_SECONDS)
@@ -116,7 +117,7 @@ def test_where_no_token_can_be_renewed_beyond_its_maximum_it_logs_in_again_in_ti
         here.stage.vault.request("POST", "auth/approle/role/rotator", SHORT)
         here.adopt()
         with here.consuming():
-            here.rotate_until("deploy.sent")
+            here.rotate_until(SENT)
             here.await_steady()
             here.until("logged in again and again", lambda: len(here.journal.find("vault.login")) > LOGINS)
             renewals = len(here.journal.find("vault.renewed"))
