@@ -52,6 +52,12 @@ def test_a_deploy_of_ours_that_landed_after_its_change_was_given_up_is_no_work_o
     assert "alert" not in line
 
 
+def test_nor_is_one_that_was_found_and_lost_again_before():
+    lost = entry(4, "failed", deployed=False, reason=Reason.FOUND)
+    line = told_of_found(4, entry(3, "promoted"), entry(4, "failed"), lost)
+    assert line["event"] == "change.late"
+
+
 def test_a_key_whose_certificate_we_never_sent_was_brought_in_by_somebody():
     line = told_of_found(4, entry(3, "promoted"), entry(4, "refused", deployed=False))
     assert line["event"] == "certificate.reverted"
