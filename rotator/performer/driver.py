@@ -182,9 +182,10 @@ class Driver:
                 station.lock.release()
 
     def clock_jumped(self) -> None:
-        """Forget what was to wait until a time: the clock was set. All is read again."""
+        """Forget what was to wait until a time, and how clocks differed: ours was set. All is read again."""
         for station in self.stations.values():
             station.held = {}
+            station.skew_seconds = 0.0
             station.doubt()
 
     def forget_pacing(self, family: str) -> None:

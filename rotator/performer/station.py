@@ -50,7 +50,8 @@ class Station:
         sequences: user -> the highest number of a publication that was seen.
         unreconciled: see :class:`rotator.core.model.Snapshot`.
         waiting: the request of an operator that was seen waiting.
-        skew_seconds: Salesforce's clock minus ours, at the last mint.
+        skew_seconds: Salesforce's clock minus ours, at the last answer to a login; 0 before the first one, and again
+            once our clock was set.
         told: alarms that are on, and what was said: they are told once.
         warned: (event, user) -> code: what the last call of this kind was told of.
     """

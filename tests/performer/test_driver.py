@@ -180,6 +180,12 @@ def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restor
     assert lab.record("globex").change.reason is Reason.COMPROMISED
 
 
+def test_after_the_clock_was_set_nothing_is_known_of_how_clocks_differ(globex):
+    globex.station.skew_seconds = 90
+    globex.app.driver.clock_jumped()
+    assert globex.station.skew_seconds == 0
+
+
 def test_a_deploy_that_dies_of_an_unforeseen_error_counts_as_perhaps_done(lab, globex):
     record = replace(
         globex.record,
