@@ -144,7 +144,7 @@ class Driver:
             record, version = self.tools.documents.read_record(station.name)
             if version < station.version:
                 self._went_back(station, version)
-                record = _still_leaked(record, station.record)
+            record = _still_leaked(record, station.record)
             station.record, station.version = record, version
             station.read_at, station.doubted = now, False
             self._neighbours.note(station, record)
@@ -296,10 +296,11 @@ class Driver:
         return again
 
 
-def _still_leaked(restored: Record, known: Record) -> Record:
-    """Return a restored record in which keys that leaked since the backup count as leaked: no backup undoes that."""
+def _still_leaked(read: Record, known: Record) -> Record:
+    """Return a record that was read, in which keys count as leaked that ever did: no backup undoes that.
+
+    That it was restored does not always show: another daemon may have written over it.
+    """
     leaked = {facts.fingerprint for facts in known.keys if facts.leaked}
-    keys = tuple(
-        replace(facts, leaked=facts.leaked or facts.fingerprint in leaked) for facts in restored.keys
-    )
-    return replace(restored, keys=keys)
+    keys = tuple(replace(facts, leaked=facts.leaked or facts.fingerprint in leaked) for facts in read.keys)
+    return replace(read, keys=keys)

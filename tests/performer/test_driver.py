@@ -174,10 +174,22 @@ def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restor
     globex.station.doubt()
     globex.app.driver.refresh(globex.station)
     assert lab.told("vault.went_back", document="record")
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)  # nothing was written meanwhile
     assert [facts.leaked for facts in globex.record.keys] == [True]
     assert not lab.record("globex").keys[0].leaked
     globex.until_wait()
     assert lab.record("globex").change.reason is Reason.COMPROMISED
+
+
+def test_nor_does_a_write_over_a_restored_record_take_a_leak_back(lab, globex):
+    before = globex.record
+    leaked = replace(before, keys=(replace(lab.facts("globex"), leaked=True),))
+    globex.app.driver._save(globex.station, leaked, globex.station.version)
+    lab.edit_record("globex", before)
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)
+    assert [facts.leaked for facts in globex.record.keys] == [True]
 
 
 def test_after_the_clock_was_set_nothing_is_known_of_how_clocks_differ(globex):
