@@ -292,7 +292,7 @@ class Driver:
                 failing = station.failing(mint)
                 if failing.failures and not failing.asked:
                     # The org answers, and its consumers are refused: what failed before does not hold this back.
-                    del station.held[pacing_key(mint)]
+                    station.held.pop(pacing_key(mint), None)  # the clock may be set just now
         return again
 
 

@@ -13,7 +13,7 @@ from rotator.core.moves import give_up
 from rotator.core.slot import NONE_TAKEN
 from rotator.errors import Misconfigured, Transient
 from rotator.performer.driver import RECORD_AGE
-from rotator.performer.station import Held
+from rotator.performer.station import Held, Station
 from rotator.performer.tell import tell_action, tell_record
 from tests.world.lab import FAST, GLOBEX, Hand
 
@@ -196,6 +196,20 @@ def test_after_the_clock_was_set_nothing_is_known_of_how_clocks_differ(globex):
     globex.station.skew_seconds = 90
     globex.app.driver.clock_jumped()
     assert globex.station.skew_seconds == 0
+
+
+def test_a_clock_that_is_set_in_the_middle_of_a_step_harms_nobody(globex, monkeypatch):
+    globex.station.held[f"mint:{USER}"] = Held(7, globex.clock(), "salesforce.unavailable", "away")
+    failing = Station.failing
+
+    def and_the_clock_is_set(station, *actions):
+        found = failing(station, *actions)
+        globex.app.driver.clock_jumped()
+        return found
+
+    monkeypatch.setattr(Station, "failing", and_the_clock_is_set)
+    again = globex.app.driver._pace(globex.station, Touch(USER), Answer(Kind.REFUSED, globex.clock()))
+    assert (again, globex.station.held) == (False, {})
 
 
 def test_a_deploy_that_dies_of_an_unforeseen_error_counts_as_perhaps_done(lab, globex):
