@@ -238,6 +238,9 @@ KEY_DESTROYED = _event("key.destroyed", "info", "credential serial",
 KEY_STILL_ACCEPTED = _alert("key.still_accepted", "error", "credential serial since",
     "The org still takes a key that it must refuse; the key is not destroyed.",
     "key-still-accepted")
+KEY_NOT_DESTROYED = _alert("key.not_destroyed", "error", f"credential serial since {_TROUBLE}",
+    "The private key of a retired key pair cannot be destroyed before a person mends something; the org refuses it.",
+    "key-not-destroyed")
 
 # --- people
 REQUEST_ACCEPTED = _event("request.accepted", "info", "credential request_id ask by sentence",

@@ -11,7 +11,7 @@ from rotator.core import timing
 from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
-from rotator.core.slot import DEAD, NONE_TAKEN, UNPROVEN, kept
+from rotator.core.slot import DEAD, NONE_TAKEN, RIVAL_TAKEN, UNPROVEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
 from rotator.publishers.manual import manual_steps
@@ -149,8 +149,16 @@ def _tell_trouble(station: Station, record: Record, trouble: Trouble) -> None:
             target=record.change and record.change.target,
             **said,
         )
-    elif kind == "key":
+    elif kind == "key" and trouble.code == RIVAL_TAKEN:
         emit(events.KEY_STILL_ACCEPTED, credential=station.name, serial=int(user), since=iso(trouble.since))
+    elif kind == "key":
+        emit(
+            events.KEY_NOT_DESTROYED,
+            credential=station.name,
+            serial=int(user),
+            since=iso(trouble.since),
+            **said,
+        )
 
 
 def _under_way(record: Record) -> bool:

@@ -190,7 +190,9 @@ class TestDeploy:
 
     def test_and_ends_what_was_in_its_way(self):
         change = replace(DEPLOYING.change, aborted=True)
-        wish = replace(DEPLOYING, change=change, trouble=(trouble("change", "deploy.unfinished", lasting=True),))
+        wish = replace(
+            DEPLOYING, change=change, trouble=(trouble("change", "deploy.unfinished", lasting=True),)
+        )
         assert after(wish, POLL, "refused", **SAD).trouble == ()
 
     def test_a_refused_restore_puts_the_current_key_to_the_proof(self):
