@@ -122,7 +122,7 @@ VAULT_WENT_BACK = _alert("vault.went_back", "critical", "credential document ver
     "A document is older than it was, or the org has a certificate whose key Vault does not know: Vault was restored from a backup.",
     "vault-went-back")
 VAULT_RECONCILED = _event("vault.reconciled", "info", "credential serial",
-    "After Vault had been restored from a backup, the org took the current key for every user: Vault and org agree again.")
+    "After Vault had been restored from a backup, every user who can has a new token and the org takes the current key: both agree again.")
 VAULT_TOKEN_ENDING = _alert("vault.token_ending", "warning", "expires_at hint",
     "The daemon's Vault token cannot be renewed any more and no login can replace it.",
     "vault-login")

@@ -159,15 +159,17 @@ class Driver:
         self.tools.forget_key(station.name)
 
     def _reconcile(self, station: Station, action: Action, answer: Answer) -> None:
-        """Note what an answer shows of a Vault that was restored: that a key is lost, or that the current one is taken."""
+        """Note what an answer shows of a Vault that was restored: that a key is lost, or that one is taken.
+
+        A user whose token came by another kept key has one all the same; what the org holds is left to its refusals.
+        """
         match action, answer.kind:
             case Probe(), _ if answer.lost is not None:
                 station.went_back(f"keys/{answer.lost}")
-            case Mint(user=user), Kind.OK if (
-                user in station.unreconciled and answer.serial == station.record.current
-            ):
+            case Mint(user=user), Kind.OK:
                 station.unreconciled.discard(user)
-                if not station.unreconciled:
+                if station.reconciles(answer.serial):
+                    station.gone_back.clear()
                     emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
     def acquaint(self, station: Station) -> None:

@@ -185,11 +185,12 @@ def published(tools: Toolbox, station: Station, user: str) -> tuple[TokenDocumen
     station.tokens[user] = known
     document, version = known
     highest = station.sequences.get(user, 0)
-    if version < before_version if document is None else document.sequence < highest:
-        station.went_back(f"tokens/{user}", version=version)
+    sequence = document.sequence if document is not None else 0
+    if version < before_version if document is None else sequence < highest:
+        station.went_back(f"tokens/{user}", version=sequence, known_version=highest)
         station.tokens[user] = known = _newer(before, document), version
     elif document is not None:
-        station.sequences[user] = document.sequence
+        station.sequences[user] = sequence
     return known
 
 

@@ -162,6 +162,27 @@ def test_a_vault_restored_from_a_backup_is_told_and_believed(lab, globex):
     assert lab.data(TOKEN)["expires_at"] > "2"
 
 
+def test_where_the_org_takes_another_kept_key_after_a_restore_nobody_mints_again_and_again(lab, globex):
+    lab.write_key("globex", 2, lab.servers.pairs["acme"])
+    keys = (*globex.record.keys, replace(lab.facts("acme"), serial=2))
+    record = replace(globex.record, newest=2, current=2, previous=1, keys=keys, promoted_at=globex.clock())
+    lab.edit_record("globex", record)
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)
+    globex.station.terms = replace(globex.station.terms, slow_servers=timedelta(hours=1))
+    globex.station.went_back("record", 1, 2)
+    before = len(lab.told("token.published"))
+    for _ in range(3):
+        globex.clock.advance(seconds=FAST.retry_seconds * 2)
+        globex.until_wait()
+    assert [line["key_serial"] for line in lab.told("token.published")[before:]] == [1]
+    assert not lab.told("vault.reconciled")
+    lab.control.put_certificate("Rotator_Globex", lab.servers.pairs["acme"].certificate_pem)
+    globex.clock.advance(seconds=FAST.refresh_seconds)
+    globex.until_wait()
+    assert [line["serial"] for line in lab.told("vault.reconciled")] == [2]
+
+
 def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restored_record_does_not_know_it(
     lab, globex
 ):
