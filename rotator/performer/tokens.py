@@ -79,6 +79,7 @@ def _document(
     if (
         known is None
         or not unchanged
+        or user in station.unreconciled
         or station.record.trouble_of(f"token:{user}")
         or now >= known.expires_at
     ):
@@ -195,9 +196,10 @@ def published(tools: Toolbox, station: Station, user: str) -> tuple[TokenDocumen
 
 
 def _newer(before: TokenDocument | None, restored: TokenDocument | None) -> TokenDocument | None:
-    """Return what is to be published where a backup has brought back an older token, or none: the newer one, if it works.
+    """Return what to go on from where a backup has brought back an older publication, or none.
 
-    It counts as never called, so that it is called at once, and published by that: the older one may be dead.
+    That is the newer token: the older one may be dead. It counts as never called, so that a mint or a call sees that it
+    works, and only then publishes it. What was brought back stands where it holds the same token.
     """
     if before is None or (restored is not None and before.access_token == restored.access_token):
         return restored

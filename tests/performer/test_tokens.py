@@ -306,6 +306,22 @@ def test_in_place_of_a_dead_token_from_a_backup_the_newer_one_is_published_again
     assert lab.told("vault.reconciled") == []
 
 
+def test_a_mint_that_brings_the_newer_token_again_calls_it_before_that_is_published(lab, globex):
+    globex.until_wait()
+    backup = lab.data(TOKEN)
+    lab.control.kill_sessions(USER)
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    globex.until_wait()
+    living = lab.data(TOKEN)
+    restored_at = globex.clock()
+    lab.put(TOKEN, backup)
+    globex.station.doubt()
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    said = lab.data(TOKEN)
+    assert said["access_token"] == living["access_token"]
+    assert time(said["verified_at"]) >= restored_at
+
+
 def test_a_key_that_the_org_refuses_is_a_refusal_and_leaves_the_published_token(lab, globex):
     globex.until_wait()
     before = lab.data(TOKEN)
