@@ -121,10 +121,11 @@ def _proved(
     """Return when a token was proved, and how far its life is; None if it is dead.
 
     A token in JWT format begins with its grant and names its end. Any other may belong to a session that somebody
-    else opened long ago (grants of one app and user share it, and a mint may not count as a call), so it is called.
+    else opened long ago (grants of one app and user share it, and a mint may not count as a call), so it is called;
+    and so is any that follows one in trouble, which may be refused as that was.
     """
     at = tools.clock()  # what a slow answer took is not proved
-    if not grant.is_jwt:
+    if not grant.is_jwt or station.record.trouble_of(f"token:{user}"):
         try:
             query_accounts(tools.wires(), org, station.config.proof.query)
         except SessionDead:
