@@ -201,6 +201,14 @@ class Driver:
         """Read the request that waits for a credential, if any."""
         station.waiting = self.tools.documents.read_request(station.name)
 
+    def may_write(self, station: Station) -> bool:
+        """Tell whether Vault takes a write of the record, by writing it as it is; one that is not there is not made."""
+        with station.lock:
+            try:
+                return station.version > 0 and self._save(station, station.record, station.version) > 0
+            except RotatorError:
+                return False
+
     def braked(self) -> list[str]:
         """Return the credentials whose failed rotations hold the fleet back; empty when the brake is off."""
         return self._neighbours.braked()

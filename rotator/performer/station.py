@@ -123,10 +123,6 @@ class Station:
             and all(in_lasting_trouble(trouble) for trouble in troubles)
         )
 
-    def versions(self) -> tuple[int, ...]:
-        """Return the versions of all documents that are known; another one after each write."""
-        return (self.version, *(version for _document, version in self.tokens.values()))
-
     def login(self, user: str) -> Login:
         """Return what an assertion for this user says. Raises Misconfigured as :func:`login_of` does."""
         return login_of(self.config, user)
