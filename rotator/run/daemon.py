@@ -33,6 +33,7 @@ from rotator.run.timer import Timer
 from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
+from rotator.vault.refusals import PERMISSION_DENIED
 
 BEAT = timedelta(seconds=1)
 STOP_SECONDS = 15.0
@@ -42,7 +43,6 @@ SURPRISE = timedelta(minutes=1)
 """When a credential is tried again after an error that nobody foresaw."""
 
 SOONEST = timedelta(milliseconds=10)
-DENIED = "vault.permission_denied"
 
 
 def serve(
@@ -294,7 +294,7 @@ class Daemon:
         self._failures.pop(name, None)
         code, _message = self._told.get((name, "record"), ("", ""))
         # A step that did not write the record does not show that it may: neither nothing nor a token.
-        if code != DENIED or station.version != before or self.driver.may_write(station):
+        if code != PERMISSION_DENIED or station.version != before or self.driver.may_write(station):
             self._tell_usable(name, "record")
         now = self.clock()
         if isinstance(decision, Do):
@@ -329,9 +329,11 @@ class Daemon:
 
     def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
         """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
-        denied = error.code == DENIED
+        denied = error.code == PERMISSION_DENIED
         code, message = self._told.get((name, document), ("", ""))
-        if message == error.message or (denied and (code == DENIED or self.weather.tells(DENIED))):
+        if message == error.message or (
+            denied and (code == PERMISSION_DENIED or self.weather.tells(PERMISSION_DENIED))
+        ):
             return
         self._told[name, document] = (error.code, error.message)
         event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE
