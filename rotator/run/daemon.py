@@ -282,7 +282,6 @@ class Daemon:
         """Do one step, and return when the next one is due."""
         station = self.stations[name]
         self.steps += 1
-        before = station.version
         try:
             if name in self.asked:
                 self.look_for_request(station)
@@ -293,8 +292,8 @@ class Daemon:
             return self._surprised(name, error)
         self._failures.pop(name, None)
         code, _message = self._told.get((name, "record"), ("", ""))
-        # A step that did not write the record does not show that it may: neither nothing nor a token.
-        if code != PERMISSION_DENIED or station.version != before or self.driver.may_write(station):
+        # A step does not show that it may write the record: it may have written a token alone, or nothing.
+        if code != PERMISSION_DENIED or self.driver.may_write(station):
             self._tell_usable(name, "record")
         now = self.clock()
         if isinstance(decision, Do):
