@@ -16,6 +16,8 @@ Adapters translate the exceptions of their libraries into these, and nobody else
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class RotatorError(Exception):
     """Something went wrong, in words for an operator.
@@ -25,6 +27,7 @@ class RotatorError(Exception):
         hint: what a person can do about it; empty where there is nothing to do.
         maybe_done: the request may have taken effect although no answer came.
         retry_after_seconds: how long the other side asked us to wait, if it did.
+        date: the other side's clock when it answered, if it did and told.
 
     No message ever holds a secret: no key, token, assertion or Vault credential.
     """
@@ -39,6 +42,7 @@ class RotatorError(Exception):
         hint: str = "",
         maybe_done: bool = False,
         retry_after_seconds: float | None = None,
+        date: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -46,6 +50,7 @@ class RotatorError(Exception):
         self.hint = hint
         self.maybe_done = maybe_done
         self.retry_after_seconds = retry_after_seconds
+        self.date = date
 
 
 class Transient(RotatorError):

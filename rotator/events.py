@@ -122,7 +122,7 @@ VAULT_WENT_BACK = _alert("vault.went_back", "critical", "credential document ver
     "A document is older than it was, or the org has a certificate whose key Vault does not know: Vault was restored from a backup.",
     "vault-went-back")
 VAULT_RECONCILED = _event("vault.reconciled", "info", "credential serial",
-    "After Vault had been restored from a backup, the org took the current key for every user: Vault and org agree again.")
+    "After Vault had been restored from a backup, every user who can has a new token and the org takes the current key: both agree again.")
 VAULT_TOKEN_ENDING = _alert("vault.token_ending", "warning", "expires_at hint",
     "The daemon's Vault token cannot be renewed any more and no login can replace it.",
     "vault-login")
@@ -238,6 +238,9 @@ KEY_DESTROYED = _event("key.destroyed", "info", "credential serial",
 KEY_STILL_ACCEPTED = _alert("key.still_accepted", "error", "credential serial since",
     "The org still takes a key that it must refuse; the key is not destroyed.",
     "key-still-accepted")
+KEY_NOT_DESTROYED = _alert("key.not_destroyed", "error", f"credential serial since {_TROUBLE}",
+    "The private key of a retired key pair cannot be destroyed before a person mends something; the org refuses it.",
+    "key-not-destroyed")
 
 # --- people
 REQUEST_ACCEPTED = _event("request.accepted", "info", "credential request_id ask by sentence",

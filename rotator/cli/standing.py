@@ -26,11 +26,10 @@ from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint, progress
 from rotator.run.weather import is_of_one_credential
+from rotator.vault.refusals import PERMISSION_DENIED
 
 ANSWERED_BY = timedelta(minutes=1)
 """So long after its time a daemon has begun what is due."""
-
-FORBIDDEN = "vault.permission_denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +94,10 @@ def standings(app: Application, names: tuple[str, ...], now: datetime) -> list[S
         try:
             app.driver.refresh(station)
         except RotatorError as error:
-            if error.code != FORBIDDEN and is_of_one_credential(error):
+            if error.code != PERMISSION_DENIED and is_of_one_credential(error):
                 broken[station.name] = error  # the others can be shown all the same
                 return
-            if error.code != FORBIDDEN or station.read_at is None:
+            if error.code != PERMISSION_DENIED or station.read_at is None:
                 raise
             station.tokens = dict.fromkeys(station.terms.users, (None, 0))
             unreadable.add(station.name)

@@ -134,7 +134,7 @@ class Answer:
         ticket: the publisher's id (Validate, Deploy, Poll).
         serial: the key that was taken (Probe, Mint).
         lost: the org shows the certificate of this key pair of ours, and the record does not know it (Probe).
-        identity: what the org said of itself (Prove, Mint, Probe).
+        identity: what the org said of itself (Prove; Mint, before the record is bound).
         not_before: the other side asked not to come back before this time.
     """
 

@@ -355,8 +355,8 @@ class Snapshot:
         window: the present or next maintenance window; None: any time.
         held: pacing key of an action -> not before. In memory only: a restart may try at once, and so
             may whatever an operator asked for: answering a request forgets what was held back.
-        unreconciled: users for whom nothing shows that the current key is taken, since Vault was seen to have been
-            restored from a backup. In memory only: after a restart the next refresh shows it.
+        unreconciled: users who got no token yet since Vault was seen to have been restored from a backup, so that
+            nothing shows whether a kept key is taken. In memory only: after a restart the next refresh shows it.
     """
 
     record: Record

@@ -247,8 +247,8 @@ def refused(record: Record, _action: Action, answer: Answer, terms: Terms) -> Re
     """
     change = change_of(record)
     outcome = "aborted" if change.aborted else "refused"
-    if not change.aborted:
-        record = troubled(record, replace(trouble_from(answer, "change"), lasting=True))
+    trouble = replace(trouble_from(answer, "change"), lasting=True)
+    record = healed(record, "change") if change.aborted else troubled(record, trouble)
     if change.reason in RESTORING or record.current is None:
         return to_proving(record, answer.at, terms)
     end = drop if change.asked == 1 else turn_back

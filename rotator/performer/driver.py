@@ -144,7 +144,7 @@ class Driver:
             record, version = self.tools.documents.read_record(station.name)
             if version < station.version:
                 self._went_back(station, version)
-                record = _still_leaked(record, station.record)
+            record = _still_leaked(record, station.record)
             station.record, station.version = record, version
             station.read_at, station.doubted = now, False
             self._neighbours.note(station, record)
@@ -159,15 +159,17 @@ class Driver:
         self.tools.forget_key(station.name)
 
     def _reconcile(self, station: Station, action: Action, answer: Answer) -> None:
-        """Note what an answer shows of a Vault that was restored: that a key is lost, or that the current one is taken."""
+        """Note what an answer shows of a Vault that was restored: that a key is lost, or that one is taken.
+
+        A user whose token came by another kept key has one all the same; what the org holds is left to its refusals.
+        """
         match action, answer.kind:
             case Probe(), _ if answer.lost is not None:
                 station.went_back(f"keys/{answer.lost}")
-            case Mint(user=user), Kind.OK if (
-                user in station.unreconciled and answer.serial == station.record.current
-            ):
+            case Mint(user=user), Kind.OK:
                 station.unreconciled.discard(user)
-                if not station.unreconciled:
+                if station.reconciles(answer.serial):
+                    station.gone_back.clear()
                     emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
     def acquaint(self, station: Station) -> None:
@@ -182,9 +184,10 @@ class Driver:
                 station.lock.release()
 
     def clock_jumped(self) -> None:
-        """Forget what was to wait until a time: the clock was set. All is read again."""
+        """Forget what was to wait until a time, and how clocks differed: ours was set. All is read again."""
         for station in self.stations.values():
             station.held = {}
+            station.skew_seconds = 0.0
             station.doubt()
 
     def forget_pacing(self, family: str) -> None:
@@ -197,6 +200,14 @@ class Driver:
     def look_for_request(self, station: Station) -> None:
         """Read the request that waits for a credential, if any."""
         station.waiting = self.tools.documents.read_request(station.name)
+
+    def may_write(self, station: Station) -> bool:
+        """Tell whether Vault takes a write of the record, by writing it as it is; one that is not there is not made."""
+        with station.lock:
+            try:
+                return station.version > 0 and self._save(station, station.record, station.version) > 0
+            except RotatorError:
+                return False
 
     def braked(self) -> list[str]:
         """Return the credentials whose failed rotations hold the fleet back; empty when the brake is off."""
@@ -291,14 +302,15 @@ class Driver:
                 failing = station.failing(mint)
                 if failing.failures and not failing.asked:
                     # The org answers, and its consumers are refused: what failed before does not hold this back.
-                    del station.held[pacing_key(mint)]
+                    station.held.pop(pacing_key(mint), None)  # the clock may be set just now
         return again
 
 
-def _still_leaked(restored: Record, known: Record) -> Record:
-    """Return a restored record in which keys that leaked since the backup count as leaked: no backup undoes that."""
+def _still_leaked(read: Record, known: Record) -> Record:
+    """Return a record that was read, in which keys count as leaked that ever did: no backup undoes that.
+
+    That it was restored does not always show: another daemon may have written over it.
+    """
     leaked = {facts.fingerprint for facts in known.keys if facts.leaked}
-    keys = tuple(
-        replace(facts, leaked=facts.leaked or facts.fingerprint in leaked) for facts in restored.keys
-    )
-    return replace(restored, keys=keys)
+    keys = tuple(replace(facts, leaked=facts.leaked or facts.fingerprint in leaked) for facts in read.keys)
+    return replace(read, keys=keys)

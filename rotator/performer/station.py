@@ -9,7 +9,8 @@ from datetime import datetime
 from rotator import events
 from rotator.config import CredentialConfig
 from rotator.core.effects import Action
-from rotator.core.model import Record, Terms, TokenFacts
+from rotator.core.model import Record, Serial, Terms, TokenFacts
+from rotator.core.slot import in_lasting_trouble
 from rotator.core.timing import pacing_key
 from rotator.errors import Misconfigured
 from rotator.publishers import Publisher
@@ -49,8 +50,11 @@ class Station:
         stale: users whose published token may be another by now.
         sequences: user -> the highest number of a publication that was seen.
         unreconciled: see :class:`rotator.core.model.Snapshot`.
+        gone_back: document -> version that was known of it: by what it was noticed that Vault was restored from a
+            backup; empty once org and Vault agree again.
         waiting: the request of an operator that was seen waiting.
-        skew_seconds: Salesforce's clock minus ours, at the last mint.
+        skew_seconds: Salesforce's clock minus ours, at the last answer to a login; 0 before the first one, and again
+            once our clock was set.
         told: alarms that are on, and what was said: they are told once.
         warned: (event, user) -> code: what the last call of this kind was told of.
     """
@@ -68,6 +72,7 @@ class Station:
     stale: set[str] = field(default_factory=set)
     sequences: dict[str, int] = field(default_factory=dict)
     unreconciled: set[str] = field(default_factory=set)
+    gone_back: dict[str, int | None] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     waiting: Waiting | None = None
     api_version: str | None = None
@@ -88,8 +93,14 @@ class Station:
             self.stale.update(self.tokens)
 
     def went_back(self, document: str, version: int | None = None, known_version: int | None = None) -> None:
-        """Vault was restored from a backup: tell it once, and have it shown for every user that the key is taken."""
-        if not self.unreconciled:
+        """Vault was restored from a backup: tell it once, and have it shown for every user that a key is taken.
+
+        All documents go back at once, so another one tells of the same backup; the same one, of which more was known
+        meanwhile, tells of another.
+        """
+        if self.gone_back.get(document, known_version) != known_version:
+            self.gone_back.clear()
+        if not self.gone_back:
             emit(
                 events.VAULT_WENT_BACK,
                 credential=self.name,
@@ -97,11 +108,20 @@ class Station:
                 version=version,
                 known_version=known_version,
             )
+        self.gone_back[document] = known_version
         self.unreconciled.update(self.terms.users)
 
-    def versions(self) -> tuple[int, ...]:
-        """Return the versions of all documents that are known; another one after each write."""
-        return (self.version, *(version for _document, version in self.tokens.values()))
+    def reconciles(self, serial: Serial | None) -> bool:
+        """Tell whether a token minted with this key ends what began when Vault went back: no user is still to be seen.
+
+        Users who need a person before they get any token are not waited for.
+        """
+        troubles = (self.record.trouble_of(f"mint:{user}") for user in self.unreconciled)
+        return (
+            bool(self.gone_back)
+            and serial == self.record.current
+            and all(in_lasting_trouble(trouble) for trouble in troubles)
+        )
 
     def login(self, user: str) -> Login:
         """Return what an assertion for this user says. Raises Misconfigured as :func:`login_of` does."""

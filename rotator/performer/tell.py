@@ -11,7 +11,7 @@ from rotator.core import timing
 from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
-from rotator.core.slot import DEAD, NONE_TAKEN, UNPROVEN, kept
+from rotator.core.slot import DEAD, NONE_TAKEN, RIVAL_TAKEN, UNPROVEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
 from rotator.publishers.manual import manual_steps
@@ -149,8 +149,16 @@ def _tell_trouble(station: Station, record: Record, trouble: Trouble) -> None:
             target=record.change and record.change.target,
             **said,
         )
-    elif kind == "key":
+    elif kind == "key" and trouble.code == RIVAL_TAKEN:
         emit(events.KEY_STILL_ACCEPTED, credential=station.name, serial=int(user), since=iso(trouble.since))
+    elif kind == "key":
+        emit(
+            events.KEY_NOT_DESTROYED,
+            credential=station.name,
+            serial=int(user),
+            since=iso(trouble.since),
+            **said,
+        )
 
 
 def _under_way(record: Record) -> bool:
@@ -186,7 +194,7 @@ def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> 
                  reason=entry.reason.value, seconds=took)  # fmt: skip
         case "restored":
             emit(events.CHANGE_RESTORED, credential=name, serial=entry.target, seconds=took)
-        case "found" if before.current is not None and entry.target != before.current:
+        case "found" if entry.target != before.current:
             late = _landed_late(before, entry.target)
             event = events.CHANGE_LATE if late else events.CERTIFICATE_REVERTED
             emit(event, credential=name, serial=before.current, found=entry.target)
@@ -234,9 +242,17 @@ def _tell_change(station: Station, before: Record, after: Record) -> None:
 
 
 def _landed_late(before: Record, serial: Serial) -> bool:
-    """Tell whether a key's certificate came by a deploy of ours, although its change had been given up."""
-    latest = next((entry for entry in reversed(before.history) if entry.target == serial), None)
+    """Tell whether a key's certificate came by a deploy of ours, although its change had been given up.
+
+    That the org took the key for a while says nothing of how its certificate had come.
+    """
+    of_key = (entry for entry in reversed(before.history) if entry.target == serial)
+    latest = next((entry for entry in of_key if not _found_and_lost(entry)), None)
     return latest is not None and latest.deployed and latest.outcome not in ENDED_BY_PROOFS
+
+
+def _found_and_lost(entry: Entry) -> bool:
+    return entry.reason is Reason.FOUND and entry.outcome == "failed"
 
 
 def _tell_work(station: Station, before: Record, after: Record, certificate: Callable[[], str]) -> None:

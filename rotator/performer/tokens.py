@@ -79,6 +79,7 @@ def _document(
     if (
         known is None
         or not unchanged
+        or user in station.unreconciled
         or station.record.trouble_of(f"token:{user}")
         or now >= known.expires_at
     ):
@@ -120,10 +121,11 @@ def _proved(
     """Return when a token was proved, and how far its life is; None if it is dead.
 
     A token in JWT format begins with its grant and names its end. Any other may belong to a session that somebody
-    else opened long ago (grants of one app and user share it, and a mint may not count as a call), so it is called.
+    else opened long ago (grants of one app and user share it, and a mint may not count as a call), so it is called;
+    and so is any that follows one in trouble, which may be refused as that was.
     """
     at = tools.clock()  # what a slow answer took is not proved
-    if not grant.is_jwt:
+    if not grant.is_jwt or station.record.trouble_of(f"token:{user}"):
         try:
             query_accounts(tools.wires(), org, station.config.proof.query)
         except SessionDead:
@@ -185,18 +187,20 @@ def published(tools: Toolbox, station: Station, user: str) -> tuple[TokenDocumen
     station.tokens[user] = known
     document, version = known
     highest = station.sequences.get(user, 0)
-    if version < before_version if document is None else document.sequence < highest:
-        station.went_back(f"tokens/{user}", version=version)
+    sequence = document.sequence if document is not None else 0
+    if version < before_version if document is None else sequence < highest:
+        station.went_back(f"tokens/{user}", version=sequence, known_version=highest)
         station.tokens[user] = known = _newer(before, document), version
     elif document is not None:
-        station.sequences[user] = document.sequence
+        station.sequences[user] = sequence
     return known
 
 
 def _newer(before: TokenDocument | None, restored: TokenDocument | None) -> TokenDocument | None:
-    """Return what is to be published where a backup has brought back an older token, or none: the newer one, if it works.
+    """Return what to go on from where a backup has brought back an older publication, or none.
 
-    It counts as never called, so that it is called at once, and published by that: the older one may be dead.
+    That is the newer token: the older one may be dead. It counts as never called, so that a mint or a call sees that it
+    works, and only then publishes it. What was brought back stands where it holds the same token.
     """
     if before is None or (restored is not None and before.access_token == restored.access_token):
         return restored

@@ -108,10 +108,18 @@ class Toolbox:
         login = station.login(user)
         key = self.signing_key(station.name, serial)
         now = self.clock()
-        grant = mint(self.wires(), login, key, now=now, fresh=fresh, budget=self.budget)
-        if grant.date is not None:
-            station.skew_seconds = (grant.date - self.clock()).total_seconds()
+        try:
+            grant = mint(self.wires(), login, key, now=now, fresh=fresh, budget=self.budget)
+        except RotatorError as error:
+            self._compare_clocks(station, error.date)
+            raise
+        self._compare_clocks(station, grant.date)
         return grant
+
+    def _compare_clocks(self, station: Station, date: datetime | None) -> None:
+        """Note how Salesforce's clock differs from ours, where an answer tells. Refusals count: a lock-out has no others."""
+        if date is not None:
+            station.skew_seconds = (date - self.clock()).total_seconds()
 
     def mint_first(
         self, station: Station, user: str, serials: Sequence[Serial], *, fresh: bool = False

@@ -39,8 +39,8 @@ class Publisher(Protocol):
 
         ``cancel`` asks for its end, which is not seen before a later poll.
 
-        Returns OK; PENDING; ABSENT: nothing of ours is under way, and it is to be deployed again; REFUSED: it ended without bringing the
-        certificate in; FAILED: it could not be found out.
+        Returns OK; PENDING; ABSENT: nothing of ours is under way, and it is to be deployed again; REFUSED: it ended
+        without bringing the certificate in; FAILED: it could not be found out.
         """
 
     def certificate_shown(self) -> bytes | None:

@@ -10,9 +10,9 @@ anything else, timeout  perhaps done: the proofs find out, and the old certifica
 ======================  =========================================================================================
 
 It must be safe to run again with the same certificate: that is done where the daemon was killed meanwhile, for nobody
-knows then how far the program came. Processes that it leaves behind are killed when it ends: what
-they did later could undo a later deploy. It is killed with all of them when its time is over, and also when the daemon
-is gone: another one takes over then. :mod:`rotator.publishers.supervisor` sees to that.
+knows then how far the program came. Processes that it leaves behind are killed when it ends: what they did later could
+undo a later deploy. It is killed with all of them when its time is over, and also when the daemon is gone: another one
+takes over then. :mod:`rotator.publishers.supervisor` sees to that.
 """
 
 from __future__ import annotations

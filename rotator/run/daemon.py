@@ -33,6 +33,7 @@ from rotator.run.timer import Timer
 from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
+from rotator.vault.refusals import PERMISSION_DENIED
 
 BEAT = timedelta(seconds=1)
 STOP_SECONDS = 15.0
@@ -42,7 +43,6 @@ SURPRISE = timedelta(minutes=1)
 """When a credential is tried again after an error that nobody foresaw."""
 
 SOONEST = timedelta(milliseconds=10)
-DENIED = "vault.permission_denied"
 
 
 def serve(
@@ -282,7 +282,6 @@ class Daemon:
         """Do one step, and return when the next one is due."""
         station = self.stations[name]
         self.steps += 1
-        before = station.versions()
         try:
             if name in self.asked:
                 self.look_for_request(station)
@@ -293,8 +292,8 @@ class Daemon:
             return self._surprised(name, error)
         self._failures.pop(name, None)
         code, _message = self._told.get((name, "record"), ("", ""))
-        # A step that wrote nothing does not show that it may.
-        if code != DENIED or station.versions() != before:
+        # A step does not show that it may write the record: it may have written a token alone, or nothing.
+        if code != PERMISSION_DENIED or self.driver.may_write(station):
             self._tell_usable(name, "record")
         now = self.clock()
         if isinstance(decision, Do):
@@ -329,9 +328,11 @@ class Daemon:
 
     def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
         """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
-        denied = error.code == DENIED
+        denied = error.code == PERMISSION_DENIED
         code, message = self._told.get((name, document), ("", ""))
-        if message == error.message or (denied and (code == DENIED or self.weather.tells(DENIED))):
+        if message == error.message or (
+            denied and (code == PERMISSION_DENIED or self.weather.tells(PERMISSION_DENIED))
+        ):
             return
         self._told[name, document] = (error.code, error.message)
         event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE

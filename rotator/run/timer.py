@@ -67,13 +67,6 @@ class Timer:
             self._fire, DateTrigger(at, timezone=UTC), args=[name], id=f"at:{name}", replace_existing=True
         )
 
-    def disarm(self, name: str) -> None:
-        """Forget the time that was set for ``name``."""
-        try:
-            self._scheduler.remove_job(f"at:{name}")
-        except JobLookupError:
-            return
-
     def every(self, pause: timedelta, job: Callable[[], None], *, executor: str) -> None:
         """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``)."""
         self._rounds[executor] = pause, job

@@ -16,6 +16,7 @@ from rotator.performer.toolbox import is_about_document
 from rotator.show.logs import emit
 from rotator.vault.client import VaultClient
 from rotator.vault.login import Lease
+from rotator.vault.refusals import PERMISSION_DENIED
 from rotator.vault.settings import Token
 
 _AWAY = frozenset({"vault.sealed", "vault.standby", "vault.unreachable"})
@@ -24,7 +25,7 @@ _AWAY = frozenset({"vault.sealed", "vault.standby", "vault.unreachable"})
 
 def is_of_one_credential(error: RotatorError) -> bool:
     """Tell whether an error concerns one credential alone, and not Vault as all see it."""
-    of_one_path = is_about_document(error) or error.code == "vault.permission_denied"
+    of_one_path = is_about_document(error) or error.code == PERMISSION_DENIED
     return of_one_path or not error.code.startswith("vault.")
 
 
@@ -160,6 +161,6 @@ def _event_of(error: RotatorError) -> events.Event:
         return events.VAULT_SECRET_ID_UNWRAPPED_TWICE
     if error.code.startswith("vault.login"):
         return events.VAULT_LOGIN_FAILED
-    if error.code == "vault.permission_denied":
+    if error.code == PERMISSION_DENIED:
         return events.VAULT_PERMISSION_DENIED
     return events.VAULT_MISCONFIGURED if isinstance(error, Misconfigured) else events.VAULT_UNAVAILABLE

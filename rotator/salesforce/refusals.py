@@ -62,6 +62,7 @@ def _refusal(reply: Reply, table: tuple[Row, ...], hide: Iterable[Secret]) -> Ro
         hint=row.hint,
         maybe_done=reply.maybe_done,
         retry_after_seconds=row.retry_after_seconds if wait is None else wait,
+        date=reply.date,
     )
 
 

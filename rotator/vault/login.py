@@ -13,7 +13,7 @@ import hvac
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
 from rotator.secret import Secret
 from rotator.show.logs import redactor
-from rotator.vault.refusals import accept, part
+from rotator.vault.refusals import PERMISSION_DENIED, accept, part
 from rotator.vault.settings import (
     AppRole,
     Certificate,
@@ -194,7 +194,7 @@ def _login_error(error: RotatorError) -> RotatorError:
     """Return a refusal of a login as what it is: nothing gets better until a person changes something."""
     if error.code not in {
         "vault.refused",
-        "vault.permission_denied",
+        PERMISSION_DENIED,
         "vault.unsupported",
         "vault.mount_absent",
     }:

@@ -17,6 +17,8 @@ import requests
 from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, RotatorError, Transient
 from rotator.show.quoting import quote
 
+PERMISSION_DENIED = "vault.permission_denied"
+
 CAPABILITIES: Mapping[str, str] = {
     "GET": "read",
     "LIST": "list",
@@ -193,7 +195,7 @@ def denied(path: str, capability: str) -> Misconfigured:
     wanted = '"create", "update"' if capability == "update" and "/data/" in f"/{path}" else f'"{capability}"'
     return Misconfigured(
         f"Vault's policy does not allow {capability} on {path}",
-        code="vault.permission_denied",
+        code=PERMISSION_DENIED,
         hint=f'The policy lacks: path "{path}" {{ capabilities = [{wanted}] }}. `rotator vault-policy` prints it whole.',
     )
 

@@ -188,6 +188,13 @@ class TestDeploy:
         done = after(wish, POLL, "refused", **SAD)
         assert (last(done).outcome, done.trouble) == ("aborted", ())
 
+    def test_and_ends_what_was_in_its_way(self):
+        change = replace(DEPLOYING.change, aborted=True)
+        wish = replace(
+            DEPLOYING, change=change, trouble=(trouble("change", "deploy.unfinished", lasting=True),)
+        )
+        assert after(wish, POLL, "refused", **SAD).trouble == ()
+
     def test_a_refused_restore_puts_the_current_key_to_the_proof(self):
         back = replace(DEPLOYING, change=replace(DEPLOYING.change, reason=Reason.RESTORE, target=2))
         assert after(back, POLL, "refused", **SAD).phase is Phase.PROVING

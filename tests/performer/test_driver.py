@@ -13,7 +13,7 @@ from rotator.core.moves import give_up
 from rotator.core.slot import NONE_TAKEN
 from rotator.errors import Misconfigured, Transient
 from rotator.performer.driver import RECORD_AGE
-from rotator.performer.station import Held
+from rotator.performer.station import Held, Station
 from rotator.performer.tell import tell_action, tell_record
 from tests.world.lab import FAST, GLOBEX, Hand
 
@@ -162,6 +162,27 @@ def test_a_vault_restored_from_a_backup_is_told_and_believed(lab, globex):
     assert lab.data(TOKEN)["expires_at"] > "2"
 
 
+def test_where_the_org_takes_another_kept_key_after_a_restore_nobody_mints_again_and_again(lab, globex):
+    lab.write_key("globex", 2, lab.servers.pairs["acme"])
+    keys = (*globex.record.keys, replace(lab.facts("acme"), serial=2))
+    record = replace(globex.record, newest=2, current=2, previous=1, keys=keys, promoted_at=globex.clock())
+    lab.edit_record("globex", record)
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)
+    globex.station.terms = replace(globex.station.terms, slow_servers=timedelta(hours=1))
+    globex.station.went_back("record", 1, 2)
+    before = len(lab.told("token.published"))
+    for _ in range(3):
+        globex.clock.advance(seconds=FAST.retry_seconds * 2)
+        globex.until_wait()
+    assert [line["key_serial"] for line in lab.told("token.published")[before:]] == [1]
+    assert not lab.told("vault.reconciled")
+    lab.control.put_certificate("Rotator_Globex", lab.servers.pairs["acme"].certificate_pem)
+    globex.clock.advance(seconds=FAST.refresh_seconds)
+    globex.until_wait()
+    assert [line["serial"] for line in lab.told("vault.reconciled")] == [2]
+
+
 def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restored_record_does_not_know_it(
     lab, globex
 ):
@@ -174,10 +195,42 @@ def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restor
     globex.station.doubt()
     globex.app.driver.refresh(globex.station)
     assert lab.told("vault.went_back", document="record")
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)  # nothing was written meanwhile
     assert [facts.leaked for facts in globex.record.keys] == [True]
     assert not lab.record("globex").keys[0].leaked
     globex.until_wait()
     assert lab.record("globex").change.reason is Reason.COMPROMISED
+
+
+def test_nor_does_a_write_over_a_restored_record_take_a_leak_back(lab, globex):
+    before = globex.record
+    leaked = replace(before, keys=(replace(lab.facts("globex"), leaked=True),))
+    globex.app.driver._save(globex.station, leaked, globex.station.version)
+    lab.edit_record("globex", before)
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)
+    assert [facts.leaked for facts in globex.record.keys] == [True]
+
+
+def test_after_the_clock_was_set_nothing_is_known_of_how_clocks_differ(globex):
+    globex.station.skew_seconds = 90
+    globex.app.driver.clock_jumped()
+    assert globex.station.skew_seconds == 0
+
+
+def test_a_clock_that_is_set_in_the_middle_of_a_step_harms_nobody(globex, monkeypatch):
+    globex.station.held[f"mint:{USER}"] = Held(7, globex.clock(), "salesforce.unavailable", "away")
+    failing = Station.failing
+
+    def and_the_clock_is_set(station, *actions):
+        found = failing(station, *actions)
+        globex.app.driver.clock_jumped()
+        return found
+
+    monkeypatch.setattr(Station, "failing", and_the_clock_is_set)
+    again = globex.app.driver._pace(globex.station, Touch(USER), Answer(Kind.REFUSED, globex.clock()))
+    assert (again, globex.station.held) == (False, {})
 
 
 def test_a_deploy_that_dies_of_an_unforeseen_error_counts_as_perhaps_done(lab, globex):

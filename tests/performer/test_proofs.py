@@ -140,6 +140,14 @@ def test_a_probe_that_finds_none_is_refused(globex):
     assert globex.perform(Probe((USER,), (2,))).kind is Kind.REFUSED
 
 
+def test_a_refused_login_tells_how_clocks_differ_too_for_whoever_is_locked_out_has_no_others(globex):
+    for minutes in (5, -5):
+        globex.clock.advance(minutes=minutes)
+        assert globex.perform(Probe((USER,), (2,))).kind is not Kind.OK
+        ahead_seconds = globex.clock.ahead.total_seconds()
+        assert globex.station.skew_seconds == pytest.approx(-ahead_seconds, abs=30)
+
+
 def test_a_frozen_user_does_not_keep_the_others_from_probing(lab):
     lab.steady("acme")
     lab.control.put_user(ACME[0], active=False)

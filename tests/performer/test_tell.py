@@ -1,4 +1,4 @@
-"""What is told of a key that the org takes, and that was not looked for."""
+"""What is told of a key that the org takes, and that was not looked for; and of one that is not destroyed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rotator.core.model import Change, Entry, KeyFacts, Phase, Reason, Record, Terms
+from rotator.core.model import Change, Entry, KeyFacts, Phase, Reason, Record, Terms, Trouble
+from rotator.core.slot import RIVAL_TAKEN
 from rotator.performer.station import Station
 from rotator.performer.tell import tell_record
 from rotator.show import logs
@@ -19,6 +20,13 @@ def entry(target: int, outcome: str, *, deployed: bool = True, reason: Reason = 
     return Entry(target, reason, outcome, NOON, NOON, deployed=deployed)
 
 
+def told(before: Record, after: Record) -> list[dict[str, object]]:
+    station = Station("acme", config=None, terms=Terms("acme", ("u",)), app=None, publisher=None)
+    with logs.capture() as lines:
+        tell_record(station, before, after, lambda: "")
+    return lines
+
+
 def told_of_found(serial: int, *history: Entry) -> dict[str, object]:
     """Return what is told when key 3 signs, and the org turns out to take another one."""
     keys = tuple(KeyFacts(number, "f", NOON, NOON + timedelta(days=9)) for number in (2, 3, 4))
@@ -26,10 +34,9 @@ def told_of_found(serial: int, *history: Entry) -> dict[str, object]:
     before = Record(Phase.PROVING, newest=4, current=3, keys=keys, change=change, history=history)
     found = entry(serial, "found", deployed=False, reason=Reason.FOUND)
     after = replace(before, phase=Phase.STEADY, current=serial, change=None, history=(*history, found))
-    with logs.capture() as lines:
-        station = Station("acme", config=None, terms=Terms("acme", ("u",)), app=None, publisher=None)
-        tell_record(station, before, after, lambda: "")
-    (line,) = [line for line in lines if line["event"] in {"certificate.reverted", "change.late"}]
+    (line,) = [
+        line for line in told(before, after) if line["event"] in {"certificate.reverted", "change.late"}
+    ]
     return line
 
 
@@ -52,6 +59,31 @@ def test_a_deploy_of_ours_that_landed_after_its_change_was_given_up_is_no_work_o
     assert "alert" not in line
 
 
+def test_nor_is_one_that_was_found_and_lost_again_before():
+    lost = entry(4, "failed", deployed=False, reason=Reason.FOUND)
+    line = told_of_found(4, entry(3, "promoted"), entry(4, "failed"), lost)
+    assert line["event"] == "change.late"
+
+
 def test_a_key_whose_certificate_we_never_sent_was_brought_in_by_somebody():
     line = told_of_found(4, entry(3, "promoted"), entry(4, "refused", deployed=False))
     assert line["event"] == "certificate.reverted"
+
+
+def told_of_trouble(trouble: Trouble) -> dict[str, object]:
+    steady = Record(Phase.STEADY, newest=4, current=3)
+    (line,) = told(steady, replace(steady, trouble=(trouble,)))
+    return line
+
+
+def test_a_retired_key_that_the_org_takes_is_told_as_that():
+    line = told_of_trouble(Trouble("key:2", NOON, RIVAL_TAKEN, "the org takes it as well"))
+    assert (line["event"], line["serial"], line["alert"]) == ("key.still_accepted", 2, True)
+
+
+def test_a_key_that_cannot_be_destroyed_is_told_with_what_a_person_may_do():
+    line = told_of_trouble(
+        Trouble("key:2", NOON, "vault.permission_denied", "no right", "give it", lasting=True)
+    )
+    assert (line["event"], line["serial"], line["alert"]) == ("key.not_destroyed", 2, True)
+    assert (line["code"], line["message"], line["hint"]) == ("vault.permission_denied", "no right", "give it")

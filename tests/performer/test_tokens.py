@@ -8,6 +8,8 @@ import pytest
 
 from rotator.core.effects import Kind, Mint, Revoke, Touch
 from rotator.core.model import Ask, Phase
+from rotator.errors import Misconfigured
+from rotator.performer import tokens
 from rotator.vault.codec import TokenDocument
 from tests.world.lab import ACME, DEPLOYER, FAST, GLOBEX, Hand, credential
 
@@ -128,6 +130,27 @@ def test_a_token_in_jwt_format_ends_when_it_says_and_no_call_prolongs_it(lab, gl
     assert timedelta(seconds=20) < left <= timedelta(seconds=41)
     assert globex.perform(Touch(USER)).kind is Kind.OK
     assert lab.data(TOKEN)["expires_at"] == before["expires_at"]
+
+
+def test_where_the_org_takes_no_call_with_a_token_in_jwt_format_no_other_is_told_to_work(
+    lab, globex, monkeypatch
+):
+    lab.control.knobs(jwt_tokens=True)
+    globex.until_wait()
+
+    def refused(*_arguments, **_more):
+        raise Misconfigured("the user may not read Account", code="salesforce.forbidden")
+
+    monkeypatch.setattr(tokens, "query_accounts", refused)
+    for _round in range(4):
+        globex.clock.advance(seconds=FAST.verify_seconds)
+        globex.until_wait()
+    assert len(lab.told("token.unproven", user=USER)) == 1
+    assert not lab.told("token.restored")
+    monkeypatch.undo()
+    globex.clock.advance(minutes=10)
+    globex.until_wait()
+    assert len(lab.told("token.restored", user=USER)) == 1
 
 
 def test_introspection_tells_the_end_where_a_client_secret_is_given(lab):
@@ -304,6 +327,22 @@ def test_in_place_of_a_dead_token_from_a_backup_the_newer_one_is_published_again
     assert lab.data(TOKEN)["sequence"] > living["sequence"]
     assert len(lab.told("vault.went_back")) == 1
     assert lab.told("vault.reconciled") == []
+
+
+def test_a_mint_that_brings_the_newer_token_again_calls_it_before_that_is_published(lab, globex):
+    globex.until_wait()
+    backup = lab.data(TOKEN)
+    lab.control.kill_sessions(USER)
+    globex.clock.advance(seconds=FAST.verify_seconds)
+    globex.until_wait()
+    living = lab.data(TOKEN)
+    restored_at = globex.clock()
+    lab.put(TOKEN, backup)
+    globex.station.doubt()
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    said = lab.data(TOKEN)
+    assert said["access_token"] == living["access_token"]
+    assert time(said["verified_at"]) >= restored_at
 
 
 def test_a_key_that_the_org_refuses_is_a_refusal_and_leaves_the_published_token(lab, globex):

@@ -207,7 +207,7 @@ def test_a_timer_that_lost_its_job_is_armed_again_by_the_round(ready):
     with serving(ready) as daemon:
         until(published(ready), "served")
         until(lambda: not daemon.ready.waits("globex") and "globex" in daemon.due, "waits")
-        daemon.timer.disarm("globex")
+        daemon.timer._scheduler.remove_job("at:globex")
         steps, daemon.due["globex"] = [], daemon.due["globex"] - timedelta(hours=1)
         step = daemon.driver.step
         daemon.driver.step = lambda name: steps.append(name) or step(name)

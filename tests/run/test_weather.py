@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from rotator.core.effects import Wait
+from rotator.core.model import Retired
 from rotator.errors import Transient
 from rotator.run.daemon import Daemon
 from rotator.run.notify import Notifier
@@ -19,9 +21,10 @@ from rotator.run.weather import LeaseKeeper
 from rotator.secret import Secret
 from rotator.show import logs
 from rotator.vault.client import VaultClient
+from rotator.vault.codec import RECORD
 from rotator.vault.settings import AppRole, Login, Token, VaultSettings
 from tests.world.fake_vault import FakeVault
-from tests.world.lab import GLOBEX, NAMES, Clock, Lab
+from tests.world.lab import FAST, GLOBEX, NAMES, Clock, Lab
 
 USER = GLOBEX[0]
 MINT = f"mint:{USER}"
@@ -205,6 +208,39 @@ def test_a_right_that_one_credential_lacks_is_told_once_however_often_it_is_miss
     for _ in range(3):
         daemon.app.tools.clock.advance(minutes=5)
         daemon._step("globex")
+    assert len(lab.told("vault.document_usable", credential="globex")) == 1
+
+
+def test_that_it_is_over_is_told_also_where_nothing_of_the_record_is_to_be_written(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    clock = daemon.app.tools.clock
+    daemon._step("globex")
+    clock.advance(seconds=FAST.refresh_seconds)
+    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/", times=1000)
+    daemon._step("globex")
+    assert len(lab.told("vault.permission_denied", credential="globex")) == 1
+    fake.heal()
+    clock.advance(seconds=FAST.verify_seconds)
+    daemon._step("globex")
+    assert len(lab.told("vault.document_usable", credential="globex")) == 1
+
+
+def test_it_is_not_told_to_be_over_by_tokens_that_are_written_while_the_record_is_not(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    clock = daemon.app.tools.clock
+    waiting = replace(lab.record("globex"), newest=2, retired=(Retired(2, clock(), handed_out=False),))
+    fake.edit(f"{lab.base}/globex/record", RECORD.encode(waiting))
+    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/record", times=1000)
+    for _ in range(9):
+        daemon._step("globex")
+        clock.advance(seconds=FAST.refresh_seconds / 2)
+    assert len(lab.told("token.published", user=USER)) > 2
+    assert len(lab.told("vault.permission_denied", credential="globex")) == 1
+    assert lab.told("vault.document_usable") == []
+    fake.heal()
+    daemon._step("globex")
     assert len(lab.told("vault.document_usable", credential="globex")) == 1
 
 

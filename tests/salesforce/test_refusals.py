@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -255,6 +256,12 @@ def test_how_long_to_wait_is_the_servers_word_or_the_tables(headers: dict[str, s
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured_on_any_body(status: int) -> None:
     assert token_refusal(reply(status, HTML, {"Retry-After": "7"})).retry_after_seconds == 7
+
+
+def test_a_refusal_carries_the_servers_clock() -> None:
+    dated = reply(400, {"error": "invalid_grant"}, {"Date": "Mon, 23 Nov 2026 10:00:03 GMT"})
+    assert token_refusal(dated).date == datetime(2026, 11, 23, 10, 0, 3, tzinfo=UTC)
+    assert token_refusal(reply(400, {"error": "invalid_grant"})).date is None
 
 
 @pytest.mark.parametrize(

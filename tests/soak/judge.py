@@ -23,6 +23,7 @@ NEVER = (
     "vault.document_unusable",
     "identity.mismatch",
     "key.still_accepted",
+    "key.not_destroyed",
 )
 """Alerts that none of the faults accounts for. Not `credential.locked_out`: an org that takes neither certificate, and a
 daemon that is killed in the restore, come to that; what counts is that all is steady again without anybody."""
