@@ -61,7 +61,7 @@ def fail(record: Record, at: datetime) -> Record:
     return replace(record, failures=min(record.failures + 1, FAILURES), failed_at=at)
 
 
-def drop(record: Record, outcome: str, at: datetime, message: str = "") -> Record:
+def drop(record: Record, outcome: str, at: datetime, message: str) -> Record:
     """End a change that comes to nothing and leaves nothing to bring back: the current key, if any, still signs.
 
     A certificate that was only validated counts as handed out: Salesforce lets people deploy what was validated.
@@ -72,7 +72,7 @@ def drop(record: Record, outcome: str, at: datetime, message: str = "") -> Recor
     return replace(ended, phase=Phase.EMPTY if record.current is None else Phase.STEADY)
 
 
-def turn_back(record: Record, outcome: str, at: datetime, message: str = "") -> Record:
+def turn_back(record: Record, outcome: str, at: datetime, message: str) -> Record:
     """End a change that may have touched the org, and begin one to the current key.
 
     There is no going back to a leaked key, unless an operator aborts: the new one is tried again instead.

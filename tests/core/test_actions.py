@@ -10,6 +10,7 @@ from rotator.core.effects import (
     CreateKey,
     Deploy,
     Destroy,
+    Dismiss,
     Do,
     Kind,
     Mint,
@@ -20,9 +21,11 @@ from rotator.core.effects import (
     Revoke,
     Touch,
     Validate,
+    Wait,
 )
 from rotator.core.machine import decide, settle
 from rotator.core.model import (
+    Answered,
     Change,
     Identity,
     Pause,
@@ -32,7 +35,7 @@ from rotator.core.model import (
     Retired,
     Trouble,
 )
-from rotator.core.slot import is_lasting, passed_over, turns, usable
+from rotator.core.slot import is_lasting, passed_over, provers, signers, turns, usable
 from tests.core.given import (
     DAY,
     HOUR,
@@ -42,6 +45,7 @@ from tests.core.given import (
     answer,
     changing,
     key,
+    request,
     snapshot,
     steady,
     terms,
@@ -142,6 +146,58 @@ def test_an_org_is_bound_by_the_first_good_answer_and_by_no_other():
     assert settle(steady(), Touch("ann"), answer("failed", identity=ours), TERMS).identity is None
 
 
+def test_where_nothing_can_be_done_and_nothing_is_waited_for_it_says_so():
+    idle = snapshot(steady(current=1, keys=(), previous=None), tokens=(), terms=terms(users=()))
+    assert decide(idle, NOW) == Wait(None, "nothing to do")
+
+
+class TestAnsweredRequests:
+    ANSWERED = Answered("r1", accepted=True, sentence="rotating", at=NOW)
+
+    def told(self, record, **more):
+        return decide(
+            snapshot(replace(record, answered=self.ANSWERED), request=request("rotate"), **more), NOW
+        )
+
+    def test_a_request_that_is_answered_is_taken_away(self):
+        assert self.told(steady()) == Do(Dismiss("r1"), "the request is answered")
+        assert self.told(changing(Phase.CREATING, keys=(key(1), key(2)))).action == Dismiss("r1")
+        assert self.told(changing(Phase.PROVING, reason=Reason.ADOPT)).action == Dismiss("r1")
+
+    def test_one_that_holds_a_key_stays_until_the_key_is_written(self):
+        adopting = changing(Phase.CREATING, reason=Reason.ADOPT, keys=(), current=None, previous=None)
+        assert self.told(adopting).action == CreateKey(3, adopt=True)
+
+    def test_in_an_org_that_is_not_ours_tokens_go_on_and_requests_are_taken_away_when_that_is_due(self):
+        strange = steady(paused=Pause(PauseKind.IDENTITY, NOW, "another org"))
+        held = {"dismiss": NOW + MINUTE}
+        assert self.told(strange, held=held) == Wait(
+            NOW + MINUTE, "the request is answered; tried a moment ago"
+        )
+        dying = (token(verified_at=NOW - HOUR),)
+        assert self.told(strange, held=held, tokens=dying).action == Touch("ann")
+
+    def test_an_answer_is_recorded_and_nothing_else_is_done(self):
+        taken = decide(snapshot(steady(), request=request("pause")), NOW)
+        assert taken.action == Nothing()
+
+
+class TestWhoSigns:
+    def test_while_the_org_may_hold_either_certificate_only_keys_that_are_kept_sign(self):
+        assert signers(changing(Phase.PROVING, asked=1, rival=7), TERMS, NOW) == (3, 2)
+
+    def test_for_a_while_after_a_restore_the_previous_key_signs_too_and_the_one_given_up_last(self):
+        keys = (key(1), key(2), key(3), key(4))
+        given_up = tuple(Retired(serial, NOW, handed_out=True) for serial in (3, 4))
+        restored = steady(newest=4, keys=keys, retired=given_up, promoted_at=NOW - 29 * MINUTE)
+        assert signers(restored, TERMS, NOW) == (2, 1, 4)
+        assert signers(restored, TERMS, NOW + MINUTE) == (2,)
+
+    def test_a_previous_key_that_leaked_does_not(self):
+        leaked = steady(keys=(key(1, leaked=True), key(2)), promoted_at=NOW)
+        assert signers(leaked, TERMS, NOW) == (2,)
+
+
 class TestWhoProves:
     CHANGE = Change(
         3, 2, Reason.ROTATION, ("ann", "bob"), NOW - HOUR, proofs=5, proved=("ann",), deadline=NOW + HOUR
@@ -155,6 +211,10 @@ class TestWhoProves:
         late = replace(self.CHANGE, deadline=NOW + 15 * MINUTE)
         assert passed_over(late, TWO, NOW)
         assert not passed_over(late, TWO, NOW - MINUTE)
+
+    def test_it_is_who_began_the_change(self):
+        began = changing(Phase.PROVING, users=("ann",))
+        assert provers(began, TWO) == ("ann",)
 
     def test_at_the_end_only_those_have_a_turn_who_owe_a_proof(self):
         record = changing(Phase.PROVING)
@@ -211,3 +271,8 @@ def test_a_lock_out_stays_told_until_a_key_is_proved(kind):
     )
     other = replace(DEPLOYING, trouble=(trouble("change"),))
     assert settle(other, Poll(3, "0Af1", NOW, cancel=False), answer("ok"), TERMS).trouble == ()
+
+
+def test_a_refused_key_is_told_of_the_user_who_signed_with_it():
+    doubted = settle(steady(), Mint("ann", (2,)), answer("refused"), TERMS)
+    assert [one.subject for one in doubted.trouble] == ["mint:ann"]

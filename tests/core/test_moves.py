@@ -137,12 +137,17 @@ class TestTheEndOfAChange:
 
     def test_there_is_no_way_back_to_a_leaked_key(self):
         before = replace(PROVING, keys=LEAKED, busy_until=NOW)
-        assert left(before, moves.turn_back(before, "failed", NOW)) == {
+        assert left(before, moves.turn_back(before, "failed", NOW, UNTAKEN)) == {
             "phase": Phase.LOCKED_OUT,
             "busy_until": None,
             "failures": 1,
             "failed_at": NOW,
         }
+
+    def test_a_rehearsal_that_comes_to_nothing_is_proved_against_the_previous_key(self):
+        before = on_the_way(Phase.PROVING, **ASKED_ONCE, reason=Reason.REHEARSAL, target=2, rival=1)
+        back = moves.turn_back(before, "failed", NOW, UNTAKEN)
+        assert back.change == replace(BACK, rival=1)
 
     def test_a_restore_that_is_given_up_while_staged_is_put_to_the_proof(self):
         before = on_the_way(Phase.STAGED, reason=Reason.RESTORE, target=2, rival=3, validated=True)

@@ -30,11 +30,11 @@ def end(steps, said):
 def test_a_deploy_is_recorded_before_it_is_sent_and_settled_after_it():
     steps, save = begun(STAGED)
     assert isinstance(save, Save)
-    assert (save.record.phase, save.version) == (Phase.DEPLOYING, 9)
+    assert (save.name, save.record.phase, save.version) == ("acme", Phase.DEPLOYING, 9)
     perform = steps.send(10)
     assert perform == Perform("acme", Deploy(3, by_hand=False), NOW + TERMS.lease)
     settled = steps.send(answer("pending", ticket="0Af"))
-    assert (settled.record.change.ticket, settled.version) == ("0Af", 10)
+    assert (settled.name, settled.record.change.ticket, settled.version) == ("acme", "0Af", 10)
     assert end(steps, 11).action == perform.action
 
 

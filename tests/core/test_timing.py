@@ -211,3 +211,47 @@ def test_whatever_is_answered_nothing_is_repeated_in_the_past(kind):
 def test_as_many_failures_as_a_record_may_hold_wait_no_longer_than_the_ceiling():
     many = steady(failures=MOST_COUNTED, failed_at=NOW)
     assert timing.backoff_until(many, TERMS) == NOW + TERMS.backoff_ceiling
+
+
+def test_a_key_is_due_before_its_end_by_a_share_of_the_jitter_that_is_its_own():
+    own = terms(jitter=12 * HOUR)
+    share = timing.jitter("acme", 2, 12 * HOUR)
+    assert timing.due_at(steady(), own) == NOW + 270 * DAY - share
+    assert share not in (timing.jitter("acme", 1, 12 * HOUR), timing.jitter("globex", 2, 12 * HOUR))
+
+
+def test_a_token_is_overdue_a_quarter_of_its_period_after_it_was_due():
+    late = token(refresh_after=NOW - TERMS.refresh_every / 4)
+    assert not timing.is_overdue(late, steady(), TERMS, NOW)
+    assert timing.is_overdue(late, steady(), TERMS, NOW + SECOND)
+    assert not timing.is_overdue(late, changing(Phase.PROVING), TERMS, NOW + SECOND)
+
+
+def test_only_a_first_key_without_proofs_is_stuck_and_not_before_servers_are_slow():
+    first = changing(Phase.PROVING, current=None, began=NOW - TERMS.slow_servers)
+    assert not timing.is_stuck(first, TERMS, NOW)
+    assert timing.is_stuck(first, TERMS, NOW + SECOND)
+    assert not timing.is_stuck(replace(first, change=replace(first.change, proofs=1)), TERMS, NOW + SECOND)
+    assert not timing.is_stuck(replace(first, current=2), TERMS, NOW + SECOND)
+    assert not timing.is_stuck(steady(), TERMS, NOW)
+
+
+def test_for_a_while_after_a_person_said_that_it_is_done_proofs_are_tried_quickly():
+    hand = terms(by_hand=True)
+    nudged = changing(Phase.PROVING, nudged_at=NOW - TERMS.slow_servers)
+    assert timing.proof_retry(nudged, hand, NOW - SECOND) == TERMS.proof_retry
+    assert timing.proof_retry(nudged, hand, NOW) == TERMS.by_hand_every
+
+
+def test_there_is_no_change_without_a_proof():
+    change = changing(Phase.PROVING).change
+    assert timing.proofs_needed(change, terms(proofs_needed=1)) == 1
+    assert timing.proofs_needed(replace(change, users=()), terms(proofs_needed=0)) == 1
+
+
+def test_a_deploy_counts_against_the_cap_for_a_day_and_not_a_moment_longer():
+    ended = NOW - DAY
+    entry = Entry(2, Reason.ROTATION, "failed", ended, ended, deployed=True, message="")
+    capped = terms(swaps_a_day=1)
+    assert timing.swaps_until(steady(history=(entry,)), capped, NOW) is None
+    assert timing.swaps_until(steady(history=(entry,)), capped, NOW - SECOND) == NOW

@@ -90,7 +90,25 @@ TOKENS = [
         {"tokens": (token(**JWT, issued_at=NOW - HOUR, expires_at=NOW + 75 * MINUTE),)},
         Wait(NOW + 25 * MINUTE, "the token of ann is fresh"),
     ),
+    (
+        guards.mint_due,
+        steady(),
+        {"unreconciled": frozenset({"ann"})},
+        Go("Vault was restored from a backup: is key pair 2 still taken?", "ann"),
+    ),
     (guards.touch_due, steady(), {}, Wait(NOW + 10 * MINUTE, "the token of ann works")),
+    (
+        guards.touch_due,
+        changing(Phase.PROVING, asked=1, asked_at=NOW),
+        {"tokens": (token(verified_at=NOW - INSTANT),)},
+        Go("the token of ann is to be verified", "ann"),
+    ),
+    (
+        guards.touch_due,
+        steady(),
+        {"tokens": (token(verified_at=NOW - 10 * MINUTE),), "held": {"touch:ann": NOW}},
+        Go("the token of ann is to be verified", "ann"),
+    ),
     (
         guards.touch_due,
         steady(),
@@ -310,10 +328,17 @@ def test_a_guard_says_what_is_to_be_done_or_waited_for_and_why(guard, record, mo
     assert guard(snapshot(record, **more), NOW) == verdict
 
 
+def test_who_has_no_token_comes_first_and_then_whose_is_proved_the_least_far():
+    users = terms(users=("ann", "bob", "cid"))
+    tokens = (token("ann", expires_at=NOW + HOUR), token("bob", expires_at=NOW + MINUTE))
+    assert guards.by_urgency(snapshot(steady(), terms=users, tokens=tokens)) == ["cid", "bob", "ann"]
+
+
 def test_of_several_waits_the_one_that_ends_first_counts_and_one_without_an_end_is_the_last():
     waits = [Wait(None, "a person"), Wait(NOW + HOUR, "later"), Wait(SOON, "soon"), Wait(NOW + DAY, "last")]
     assert first(iter(waits)) == Wait(SOON, "soon")
     assert first(iter([Wait(None, "a person"), None])) == Wait(None, "a person")
+    assert first(iter([Wait(SOON, "one"), Wait(SOON, "another")])) == Wait(SOON, "one")
 
 
 def test_the_daily_cap_of_deploys_lets_the_next_one_through_a_day_after_the_oldest_that_counts():
