@@ -37,14 +37,6 @@ HABITS = (
 )
 
 
-@dataclass
-class Held:
-    """What consumers of one habit hold of one user."""
-
-    token: str | None = None
-    since: float = 0.0
-
-
 @dataclass(frozen=True)
 class Failure:
     """Calls that failed: from when until when, with which token, and when that had been published."""

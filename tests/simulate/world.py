@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.core.model import Answered, Ask, Phase, Record, Request
+from rotator.core.model import Ask, Phase, Record, Request
 from rotator.core.timing import by_hand
 from rotator.errors import Transient
 from rotator.vault import documents
@@ -34,7 +34,6 @@ PERSON_TAKES = 0.7 * HOUR
 
 LOCKED_OUT_FOR = 8 * HOUR
 """From the alert that no kept key is taken to that a person brings in the certificate that it names."""
-FOREVER = timedelta(days=9000)
 
 
 class World:
@@ -214,9 +213,6 @@ class World:
         data = documents.REQUEST.encode(RequestDocument(request, {}))
         self.vault.put(path, Entry(1, {1: data}, 1))
         return True
-
-    def answered(self, name: str) -> Answered | None:
-        return self.record(name).answered
 
     # -- processes ------------------------------------------------------------------------------------------------
 
