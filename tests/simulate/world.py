@@ -71,7 +71,7 @@ class World:
         self.lines: list[tuple[float, str]] = []
         self.busy: Callable[[str], None] = lambda _machine: None
         self.meets: Callable[[Mishap], None] = lambda _mishap: None
-        self.restorations: list[float] = []
+        self.restorations: set[float] = set()
         self.clocks_set: list[float] = []
         self._asked = 0
         org = self._org()
