@@ -33,23 +33,24 @@ def is_excused(failure: Failure, watch: Watch) -> bool:
     dead_since = max(sessions.dead_at(failure.token), failure.published)
     if failure.ends > noticed_by(failure.name, dead_since, failure.ends, watch) + failure.habit.every:
         return False
-    return failure.token in sessions.killed or _brought_back(failure, watch) or _ran_out(failure, watch)
+    ended = failure.token in sessions.killed
+    return ended or _brought_back(failure, dead_since, watch) or _ran_out(failure, dead_since, watch)
 
 
-def _brought_back(failure: Failure, watch: Watch) -> bool:
+def _brought_back(failure: Failure, dead_since: float, watch: Watch) -> bool:
     """Tell whether a restore of Vault published this token, and it was over before anybody can know."""
-    known = noticed_by(failure.name, failure.published, failure.begins, watch)
-    return failure.published in watch.world.restorations and failure.begins <= known + failure.habit.every
+    known_by = noticed_by(failure.name, failure.published, dead_since, watch)
+    return failure.published in watch.world.restorations and dead_since <= known_by
 
 
-def _ran_out(failure: Failure, watch: Watch) -> bool:
+def _ran_out(failure: Failure, dead_since: float, watch: Watch) -> bool:
     """Tell whether a session ran out because nobody could keep it alive for long enough."""
     session = watch.world.configuration.credentials[failure.name].session
     timeout, verify = session.timeout.total_seconds(), session.verify_every.total_seconds()
-    kinds, since = NO_CALLS, failure.begins - timeout
+    kinds, since = NO_CALLS, dead_since - timeout
     if session.format == "jwt":
         kinds |= NO_LOGINS | NO_VAULT
-    elif watch.disturbances.within(since, failure.ends, {"killed"}):
+    elif watch.disturbances.within(since, dead_since, {"killed"}):
         kinds |= NO_VAULT  # a new daemon does not know the tokens
-    disturbed = watch.disturbances.within(since, failure.ends, kinds)
+    disturbed = watch.disturbances.within(since, dead_since, kinds)
     return disturbed >= timeout / 2 - verify - 2 * NOTICED_LATE
