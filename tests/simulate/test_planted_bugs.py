@@ -97,11 +97,12 @@ def test_calls_that_are_believed_without_being_made_are_found(monkeypatch):
     assert "and nothing says so" in said
 
 
-@pytest.mark.parametrize("blip", [(), (Mishap("maintenance", REFRESHED, seconds=300.0),)])
-def test_a_dead_session_that_nobody_puts_on_record_is_found(plant, blip):  # noqa: F811
-    """Also where the daemon was kept from its work for some minutes of the ten hours."""
+@pytest.mark.parametrize("kind", ["maintenance", "restored", "clock ahead"])
+def test_a_dead_session_that_nobody_puts_on_record_is_found(plant, kind):  # noqa: F811
+    """Also where something kept the daemon from its work, or may have, for some minutes of the ten hours."""
     plant(upkeep.session_died, lambda record, _action, _answer, _terms: record)
-    said = found(Mishap("sessions killed", REFRESHED), *blip, style="yearly", days=4.0)
+    blip = Mishap(kind, Moment(REFRESHED.after + 100), seconds=300.0)
+    said = found(Mishap("sessions killed", REFRESHED), blip, style="yearly", days=4.0)
     assert "and nothing says so" in said
     assert "calls of cred1 failed, of a consumer that reads every 5 s" in said
 
