@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.simulate.drama import Mishap, Moment, Plot
+from tests.simulate.figures import Figures
 from tests.simulate.loop import DAY, HOUR, Lock, Loop
 from tests.simulate.playwright import plot
 from tests.simulate.shrink import fewest
@@ -86,6 +87,14 @@ def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verific
     outcome = told(Mishap("sessions killed", NOON), style="defaults", days=2.6)
     assert max(outcome.detected) <= 600
     assert 0 < outcome.failed["every 5 s"] <= 11
+
+
+def test_a_kind_of_mishap_that_meets_no_credential_in_a_phase_is_named():
+    figures = Figures()
+    figures.add(told(Mishap("flood", NOON, seconds=60.0), days=1.6))
+    missed = figures.met_less_than(1)
+    assert "flood in locked_out" in missed
+    assert "flood in steady" not in missed
 
 
 def test_who_waits_for_a_lock_lets_its_holder_go_on():
