@@ -214,6 +214,11 @@ class World:
         self.vault.put(path, Entry(1, {1: data}, 1))
         return True
 
+    def clocks_differed(self, since: float) -> bool:
+        """Tell whether any machine's clock was not true at any time since then."""
+        wrong_now = any(machine.ahead_seconds for machine in self.machines)
+        return wrong_now or any(at >= since for at in self.clocks_set)
+
     # -- processes ------------------------------------------------------------------------------------------------
 
     def processes(self) -> list[Process]:
