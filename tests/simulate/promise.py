@@ -31,10 +31,7 @@ def is_excused(failure: Failure, watch: Watch) -> bool:
         return True
     sessions = watch.world.org.sessions
     dead_since = max(sessions.dead_at(failure.token), failure.published)
-    another_by = noticed_by(failure.name, dead_since, failure.ends, watch) + failure.habit.every
-    # Known fault of rotator (story 1000055): while a change is staged a refused key is not taken for a lost one.
-    another_by += watch.staged_in_vain[failure.name].within(dead_since, failure.ends)
-    if failure.ends > another_by:
+    if failure.ends > noticed_by(failure.name, dead_since, failure.ends, watch) + failure.habit.every:
         return False
     ended = failure.token in sessions.killed
     return ended or _brought_back(failure, dead_since, watch) or _ran_out(failure, dead_since, watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from rotator.core.model import Phase, Record
+from rotator.core.model import Record
 from rotator.vault import documents
 from rotator.vault.codec import TokenDocument
 from tests.simulate.consumers import Consumers
@@ -32,7 +32,6 @@ class Watch:
     Attributes:
         violations: what must not be, with its time.
         detected: for each published token that died: after how many seconds the record, or another token, told so.
-        staged_in_vain: by credential, when a change was staged while the org did not have the current certificate.
         restoring: Vault is being played back just now; what it forgets is not rotator's doing.
     """
 
@@ -41,7 +40,6 @@ class Watch:
         self.violations: list[tuple[float, str]] = []
         self.detected: list[float] = []
         self.disturbances = Disturbances()
-        self.staged_in_vain: defaultdict[str, Disturbances] = defaultdict(Disturbances)
         self.restoring = False
         self.promoted: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
@@ -131,10 +129,6 @@ class Watch:
             self._ended(name, before, after)
         elif before is not None and before.current != after.current:
             self.wrong(f"{name}: current went from {before.current} to {after.current} without a change")
-        if before is not None and before.phase is Phase.STAGED and after.phase is Phase.STEADY:
-            facts = after.key(after.current)
-            if facts is None or facts.fingerprint not in self.world.org.held_by(self.world.app(name)):
-                self.staged_in_vain[name].add("staged in vain", self._began[name][1], self.loop.now)
         for user in self.world.configuration.credentials[name].usernames:
             if _is_told(after, user):
                 self._detect(name, user)
