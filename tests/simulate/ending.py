@@ -24,7 +24,9 @@ def unsettled(world: World, name: str) -> Iterator[str]:
     if record.phase is not Phase.STEADY and not _just_came_due(record, terms, world.loop.date()):
         yield f"is {record.phase}"
     urgent = urgent_at(record, terms)
-    if urgent is None or world.loop.date() >= urgent:
+    if record.paused is None and (
+        urgent is None or world.loop.date() >= urgent
+    ):  # a backup may bring a pause back
         yield "has a key that should have been replaced long ago"
     signing = {facts.fingerprint for serial in (record.current, target) if (facts := record.key(serial))}
     held = world.org.held_by(world.app(name))

@@ -225,7 +225,7 @@ def _paused(world: World, mishap: Mishap) -> End:
     world.ask(mishap.whom, Ask.PAUSE)
 
     def resume() -> None:
-        if world.record(mishap.whom).paused is not None and not world.ask(mishap.whom, Ask.RESUME):
+        if not world.ask(mishap.whom, Ask.RESUME):  # perhaps the request to pause still waits
             world.loop.at(world.loop.now + 600, resume)
 
     return resume
