@@ -191,9 +191,14 @@ def key_missing(snapshot: Snapshot, now: datetime) -> Verdict:
     return unless_held(snapshot, "createkey", now, go)
 
 
-def called_off(snapshot: Snapshot, _now: datetime) -> Verdict:
-    """An operator wants the change no more, and no deploy is under way."""
-    return Go("an operator aborted the change") if change_of(snapshot.record).aborted else None
+def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
+    """An operator wants the change no more, and no deploy is under way; or the current key is lost before one was.
+
+    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way.
+    """
+    if change_of(snapshot.record).aborted:
+        return Go("an operator aborted the change")
+    return None if may_hold_target(snapshot.record) else signer_refused(snapshot, now)
 
 
 def staging_over(snapshot: Snapshot, now: datetime) -> Verdict:

@@ -202,7 +202,7 @@ class Record:
 
     Attributes:
         newest: the highest serial ever recorded; the next key pair is ``newest + 1``.
-        doubts: refusals of the current key in a row while steady, saturating.
+        doubts: refusals of the current key in a row while the org may hold no other, saturating.
         promoted_at: when the current key was last proved by a change.
         failed_at, failures: the last failed change, and how many in a row (saturating).
         revoke: users whose session is to be revoked because the key behind it leaked.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rotator.core.effects import Answer, Destroy, Mint, Prove, Revoke, Touch
 from rotator.core.model import Phase, Record, Terms, Trouble
-from rotator.core.slot import DEAD, REFUSED, RIVAL_TAKEN, UNPROVEN, is_lasting
+from rotator.core.slot import DEAD, REFUSED, RIVAL_TAKEN, UNPROVEN, is_lasting, may_hold_target
 from rotator.core.troubles import healed, trouble_from, troubled
 
 DOUBTS = 9  # saturates
@@ -31,9 +31,9 @@ def revoked(record: Record, action: Revoke, answer: Answer, _terms: Terms) -> Re
 
 
 def signer_doubted(record: Record, action: Mint, answer: Answer, _terms: Terms) -> Record:
-    """The org refused the key. Once may be a slow server; several times in a row, while steady, is a loss."""
+    """The org refused the key. Once may be a slow server; several times in a row are a loss, unless a change explains it."""
     record = troubled(record, trouble_from(answer, f"mint:{action.user}", REFUSED))
-    if record.phase is not Phase.STEADY:
+    if record.phase not in (Phase.STEADY, Phase.CREATING, Phase.STAGED) or may_hold_target(record):
         return record
     return replace(record, doubts=min(record.doubts + 1, DOUBTS))
 

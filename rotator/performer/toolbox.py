@@ -30,8 +30,8 @@ TEXTS_KEPT = 16_384  # private keys as text, 2 kB each: one for every credential
 PAIRS_KEPT = 64  # with certificates, for changes under way
 KEYS_MADE_AT_ONCE = 2
 
-Name = tuple[str, Serial]
-"""A credential and the serial of one of its key pairs."""
+Name = tuple[str, Serial, str]
+"""A credential, and the serial and the fingerprint of one of its key pairs."""
 
 
 def utc_now() -> datetime:
@@ -88,7 +88,7 @@ class Toolbox:
 
     def key_pair(self, name: str, serial: Serial) -> KeyPair:
         """Return a key pair of a credential."""
-        return self._pairs.get((name, serial), lambda: self.documents.read_key(name, serial))
+        return self._pairs.get(self._named(name, serial), lambda: self.documents.read_key(name, serial))
 
     def signing_key(self, name: str, serial: Serial) -> RSAPrivateKey:
         """Return the private key of a serial, ready to sign."""
@@ -96,7 +96,16 @@ class Toolbox:
         def text() -> Secret:
             return self.documents.read_key(name, serial).private_key_pem
 
-        return self._keys.get((name, serial), lambda: self.load_key(self._texts.get((name, serial), text)))
+        named = self._named(name, serial)
+        return self._keys.get(named, lambda: self.load_key(self._texts.get(named, text)))
+
+    def _named(self, name: str, serial: Serial) -> Name:
+        """Return the name of the key pair that the record speaks of.
+
+        After a backup of Vault another daemon may have made another pair of a serial that this one has in memory.
+        """
+        facts = self.stations[name].record.key(serial)
+        return name, serial, facts.fingerprint if facts is not None else ""
 
     def forget_key(self, name: str, serial: Serial | None = None) -> None:
         """Keep nothing in memory of one key pair, or of all of a credential, that may be another one by now."""

@@ -429,6 +429,17 @@ class TestChange:
         assert decision.reason == "an operator aborted the change"
         assert decision.intent.history[-1].outcome == "aborted"
 
+    @pytest.mark.parametrize("phase", [Phase.CREATING, Phase.STAGED])
+    def test_a_change_makes_way_where_the_current_key_is_lost_before_anything_was_handed_over(self, phase):
+        decision = does(changing(phase, doubts=3))
+        assert decision.reason == "the org refused key pair 2 3 times in a row"
+        assert (decision.intent.phase, decision.intent.doubts) == (Phase.STEADY, 3)
+        assert does(decision.intent).intent.phase is Phase.LOCKED_OUT
+        assert does(changing(phase, doubts=2)).intent != decision.intent
+
+    def test_refusals_of_before_say_nothing_once_the_org_may_hold_another_certificate(self):
+        assert isinstance(does(changing(Phase.PROVING, asked=1, doubts=3)).action, Prove)
+
     def test_a_change_that_cannot_be_handed_over_is_given_up_after_a_day(self):
         after = does(changing(Phase.STAGED, began=NOW - DAY)).intent
         assert (after.phase, after.history[-1].outcome, after.failures) == (Phase.STEADY, "given_up", 1)

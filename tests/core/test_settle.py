@@ -332,6 +332,12 @@ class TestTokens:
         assert after(steady(doubts=9), MINT, "refused").doubts == 9
         assert after(PROVING, MINT, "refused").doubts == 0
 
+    @pytest.mark.parametrize("phase", [Phase.CREATING, Phase.STAGED])
+    def test_refusals_are_doubts_also_before_anything_was_handed_over(self, phase):
+        assert after(changing(phase), MINT, "refused").doubts == 1
+        assert after(changing(phase, asked=1), MINT, "refused").doubts == 0
+        assert after(changing(phase, reason=Reason.RESTORE), MINT, "refused").doubts == 0
+
     @pytest.mark.parametrize(("action", "subject"), [(MINT, "mint:ann"), (TOUCH, "token:ann")])
     def test_only_what_a_person_must_mend_is_told(self, action, subject):
         assert after(steady(), action, "failed", **SAD) == steady()

@@ -183,6 +183,21 @@ def test_where_the_org_takes_another_kept_key_after_a_restore_nobody_mints_again
     assert [line["serial"] for line in lab.told("vault.reconciled")] == [2]
 
 
+def test_a_key_pair_that_another_daemon_made_anew_after_a_backup_takes_the_place_of_the_one_in_memory(
+    lab, globex
+):
+    """The record has gone on beyond the version that this daemon knew: nothing else tells it of the backup."""
+    tools, other = globex.app.tools, lab.servers.pairs["acme"]
+    kept, signing = tools.key_pair("globex", 1), tools.signing_key("globex", 1)
+    lab.vault.request("DELETE", f"secret/metadata/{lab.base}/globex/keys/1")
+    lab.write_key("globex", 1, other)
+    lab.edit_record("globex", replace(globex.record, keys=(replace(lab.facts("acme"), serial=1),)))
+    globex.station.doubt()
+    globex.app.driver.refresh(globex.station)
+    assert tools.key_pair("globex", 1).certificate_pem == other.certificate_pem != kept.certificate_pem
+    assert tools.signing_key("globex", 1) is not signing
+
+
 def test_a_key_that_leaked_since_the_backup_counts_as_leaked_although_the_restored_record_does_not_know_it(
     lab, globex
 ):

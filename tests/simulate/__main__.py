@@ -71,7 +71,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--days", type=float, default=20_000, help="credential-days, together")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--least", type=int, default=0, help="each cell of the coverage must be met so often")
+    parser.add_argument(
+        "--least", type=int, default=0, help="each kind of mishap must meet each phase so often"
+    )
     parser.add_argument("--story", type=int)
     parser.add_argument("--keep", default="")
     asked = parser.parse_args()

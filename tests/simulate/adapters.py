@@ -23,7 +23,7 @@ from rotator.vault.documents import Documents
 from rotator.vault.login import Lease
 from rotator.vault.settings import Token, VaultSettings
 from tests.simulate.keys import load_key
-from tests.simulate.loop import EPOCH
+from tests.simulate.loop import EPOCH, Lock
 from tests.simulate.vault import Kv
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def application(process: Process) -> Application:
     driver = Driver(tools, configuration.fleet)
     for name, credential in configuration.credentials.items():
         station = driver.stations[name] = station_of(credential, tools, driver)
+        station.lock = Lock(process.loop)  # type: ignore[assignment]
         if isinstance(station.publisher, MetadataPublisher):
             retrieve: Any = _retriever(world, wires, name)
             station.publisher._retrieve = retrieve

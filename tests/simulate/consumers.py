@@ -37,14 +37,6 @@ HABITS = (
 )
 
 
-@dataclass
-class Held:
-    """What consumers of one habit hold of one user."""
-
-    token: str | None = None
-    since: float = 0.0
-
-
 @dataclass(frozen=True)
 class Failure:
     """Calls that failed: from when until when, with which token, and when that had been published."""
@@ -64,22 +56,27 @@ class Failure:
 
 
 class Consumers:
-    """All consumers of one user of a credential, from publication to publication."""
+    """All consumers of one user of a credential, from publication to publication.
+
+    Attributes:
+        token: what is published.
+        published: since when.
+    """
 
     def __init__(self, name: str, user: str) -> None:
         self.name, self.user = name, user
         self.token: str | None = None
-        self._published = 0.0
+        self.published = 0.0
         self._held: list[tuple[Habit, str, float, float, float]] = []
 
     def publish(self, token: str | None, now: float) -> None:
         """Take notice of what is published from now on."""
         if self.token is not None:
             for habit in HABITS:
-                begins, ends = habit.next_reading(self._published), habit.next_reading(now)
+                begins, ends = habit.next_reading(self.published), habit.next_reading(now)
                 if begins < ends:
-                    self._held.append((habit, self.token, self._published, begins, ends))
-        self.token, self._published = token, now
+                    self._held.append((habit, self.token, self.published, begins, ends))
+        self.token, self.published = token, now
 
     def failures(self, sessions: Sessions, now: float) -> Iterator[Failure]:
         """Yield, at the end of the story, the calls that failed."""

@@ -55,13 +55,12 @@ class Figures:
         return "\n".join((head, *rows))
 
     def met_less_than(self, least: int) -> list[str]:
-        """Return the cells that were met less often."""
+        """Return what was met less often: which kinds of mishap in which phases, with one daemon or two."""
         return [
-            f"{kind} in {phase.value} with {n}"
+            f"{kind} in {phase.value}"
             for kind in MISHAPS
             for phase in Phase
-            for n in DAEMONS
-            if self.cells[phase, kind, n] < least
+            if sum(self.cells[phase, kind, n] for n in DAEMONS) < least
         ]
 
     def sentence(self) -> str:

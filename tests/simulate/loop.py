@@ -15,6 +15,10 @@ HOUR = 3600.0
 DAY = 24 * HOUR
 
 
+MOMENT = 0.1
+"""How often a task looks whether a lock is free."""
+
+
 class Killed(BaseException):
     """The process that this task belongs to is no more."""
 
@@ -59,6 +63,30 @@ class Loop:
         if self._date[0] != seconds:
             self._date = (seconds, EPOCH + timedelta(seconds=seconds))
         return self._date[1]
+
+
+class Lock:
+    """Stands in for :class:`threading.Lock`: a task that waits for it lets the others go on."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop, self._held = loop, False
+
+    def acquire(self, blocking: bool = True) -> bool:
+        while self._held:
+            if not blocking:
+                return False
+            self._loop.sleep(MOMENT)
+        self._held = True
+        return True
+
+    def release(self) -> None:
+        self._held = False
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_raised: object) -> None:
+        self.release()
 
 
 def _wake(task: greenlet, arguments: tuple[Any, ...]) -> None:

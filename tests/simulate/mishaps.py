@@ -106,7 +106,7 @@ def _sessions_killed(world: World, _mishap: Mishap) -> None:
 def _reverted(world: World, mishap: Mishap) -> None:
     app = world.app(mishap.whom)
     old = app.held[-2] if len(app.held) > 1 else app.held[-1]
-    world.org.install(app, old[1], old[0])
+    world.org.install(app, old[1], old[0], outsider=True)
 
 
 def _frozen(world: World, mishap: Mishap) -> End:
@@ -156,7 +156,7 @@ def _lost_replies(world: World, _mishap: Mishap) -> End:
 
 
 def _restored(world: World, mishap: Mishap) -> None:
-    world.restorations.append(world.loop.now)
+    world.restorations.add(world.loop.now)
     world.vault.restore(max(world.loop.now - mishap.seconds, OLDEST_SNAPSHOT))
 
 
@@ -225,7 +225,7 @@ def _paused(world: World, mishap: Mishap) -> End:
     world.ask(mishap.whom, Ask.PAUSE)
 
     def resume() -> None:
-        if world.record(mishap.whom).paused is not None and not world.ask(mishap.whom, Ask.RESUME):
+        if not world.ask(mishap.whom, Ask.RESUME):  # perhaps the request to pause still waits
             world.loop.at(world.loop.now + 600, resume)
 
     return resume

@@ -49,15 +49,21 @@ class Org:
         self.swap_kills_sessions = False
         self.logins: defaultdict[str, deque[float]] = defaultdict(deque)
         self.minted: list[Callable[[App, str, bool], None]] = []
-        self.installed: list[Callable[[App, str], None]] = []
+        self.installed: list[Callable[[App, str, bool], None]] = []
         self._made = 0
 
     # -- the slot -------------------------------------------------------------------------------------------------
 
     def install(
-        self, app: App, pem: str, fingerprint: str, *, arrivals: tuple[float, ...] | None = None
+        self,
+        app: App,
+        pem: str,
+        fingerprint: str,
+        *,
+        arrivals: tuple[float, ...] | None = None,
+        outsider: bool = False,
     ) -> None:
-        """Bring a certificate to the servers, each in its own time."""
+        """Bring a certificate to the servers, each in its own time; an outsider does not ask whether it has a key."""
         now = self.loop.now
         app.held.append((fingerprint, pem))
         app.slot.put(fingerprint, arrivals or spread(self.rng, SERVERS, now, 0.0, self.spread_seconds))  # type: ignore[arg-type]
@@ -65,7 +71,7 @@ class Org:
         if self.swap_kills_sessions:
             self.sessions.kill(now, app.consumer_key)
         for heard in self.installed:
-            heard(app, fingerprint)
+            heard(app, fingerprint, outsider)
 
     def held_by(self, app: App) -> set[str]:
         """Return the fingerprints that any server holds or will hold."""
@@ -125,7 +131,7 @@ class Org:
         session = self.sessions.find(token, self.loop.now)
         if session is None:
             raise Refused(refusals.INVALID_TOKEN)
-        self.sessions.killed[token] = self.loop.now
+        self.sessions.end([token], self.loop.now)
         return 200, b""
 
     # -- logins ---------------------------------------------------------------------------------------------------

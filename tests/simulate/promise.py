@@ -14,28 +14,43 @@ NOTICED_LATE = 10 * 60.0
 """Beside the interval of verification: pauses between tries, and what is under way."""
 
 
+def noticed_by(name: str, dead_since: float, now: float, watch: Watch) -> float:
+    """Return until when a published token may be dead unnoticed: what keeps the daemon from its work adds its time."""
+    verify = watch.world.configuration.credentials[name].session.verify_every.total_seconds()
+    return dead_since + verify + NOTICED_LATE + watch.disturbances.within(dead_since, now)
+
+
 def is_excused(failure: Failure, watch: Watch) -> bool:
-    """Tell whether calls may have failed: nothing is promised to those who read too seldom."""
+    """Tell whether calls may have failed: nothing is promised to those who read too seldom.
+
+    A session that somebody ended, or that could not be kept alive, or an old token that was brought back, is another
+    one in time.
+    """
     session = watch.world.configuration.credentials[failure.name].session
     if failure.habit.every > session.consumer_lag.total_seconds():
         return True
-    verify = session.verify_every.total_seconds()
-    killed = watch.world.org.sessions.killed.get(failure.token)
-    back = [at for at in watch.world.restorations if failure.published - 1 <= at <= failure.ends]
-    begins = killed if killed is not None else max(back, default=None)
-    if begins is None:
-        return _ran_out(failure, watch, session.timeout.total_seconds(), verify, jwt=session.format == "jwt")
-    # Somebody ended the session, or brought an old token back: nobody can know before it is tried out.
-    noticed = max(begins, failure.published) + verify + NOTICED_LATE + failure.habit.every
-    return failure.ends <= noticed or watch.disturbances.within(begins - NOTICED_LATE, failure.ends) > 0
+    sessions = watch.world.org.sessions
+    dead_since = max(sessions.dead_at(failure.token), failure.published)
+    if failure.ends > noticed_by(failure.name, dead_since, failure.ends, watch) + failure.habit.every:
+        return False
+    ended = failure.token in sessions.killed
+    return ended or _brought_back(failure, dead_since, watch) or _ran_out(failure, dead_since, watch)
 
 
-def _ran_out(failure: Failure, watch: Watch, timeout: float, verify: float, *, jwt: bool) -> bool:
+def _brought_back(failure: Failure, dead_since: float, watch: Watch) -> bool:
+    """Tell whether a restore of Vault published this token, and it was over before anybody can know."""
+    known_by = noticed_by(failure.name, failure.published, dead_since, watch)
+    return failure.published in watch.world.restorations and dead_since <= known_by
+
+
+def _ran_out(failure: Failure, dead_since: float, watch: Watch) -> bool:
     """Tell whether a session ran out because nobody could keep it alive for long enough."""
-    kinds, since = NO_CALLS, failure.begins - timeout
-    if jwt:
+    session = watch.world.configuration.credentials[failure.name].session
+    timeout, verify = session.timeout.total_seconds(), session.verify_every.total_seconds()
+    kinds, since = NO_CALLS, dead_since - timeout
+    if session.format == "jwt":
         kinds |= NO_LOGINS | NO_VAULT
-    elif watch.disturbances.within(since, failure.ends, {"killed"}):
+    elif watch.disturbances.within(since, dead_since, {"killed"}):
         kinds |= NO_VAULT  # a new daemon does not know the tokens
-    disturbed = watch.disturbances.within(since, failure.ends, kinds)
+    disturbed = watch.disturbances.within(since, dead_since, kinds)
     return disturbed >= timeout / 2 - verify - 2 * NOTICED_LATE

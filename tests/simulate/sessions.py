@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rotator.sandbox.org.refusals import Refusal
@@ -51,11 +52,12 @@ class Weather:
 
 
 class Sessions:
-    """What lives behind the tokens. ``ended`` tells when a session is over that did not just run out."""
+    """What lives behind the tokens. ``ended`` is called when sessions are over that did not just run out."""
 
     def __init__(self) -> None:
         self.by_token: dict[str, Session] = {}
         self.killed: dict[str, float] = {}
+        self.ended: list[Callable[[], None]] = []
 
     def find(self, token: str, now: float) -> Session | None:
         session = self.by_token.get(token)
@@ -75,8 +77,13 @@ class Sessions:
             for session in self.by_token.values()
             if consumer_key in (None, session.consumer_key) and self.find(session.token, now)
         ]
-        self.killed.update(dict.fromkeys(living, now))
+        self.end(living, now)
         return len(living)
+
+    def end(self, tokens: list[str], now: float) -> None:
+        self.killed.update(dict.fromkeys(tokens, now))
+        for heard in self.ended:
+            heard()
 
     def dead_at(self, token: str) -> float:
         """Return when a session ended, or will if nobody calls."""

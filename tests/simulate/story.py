@@ -98,8 +98,6 @@ class Director:
         self.watch.restoring = mishap.kind == "restored"
         end = kind.begin(world, mishap)
         self.watch.restoring = False
-        if mishap.kind in ("sessions killed", "swap kills"):
-            self.watch.sessions_killed()
         if end is not None:
             self._lasting.append(mishap)
             world.loop.at(now + mishap.seconds, partial(self._end, mishap, end))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from rotator.core import guards, moves, upkeep
+import pytest
+
+from rotator.core import guards, machine, moves, upkeep
 from rotator.core.model import Phase
 from rotator.core.slot import RESTORING
 from rotator.performer import tokens
@@ -20,10 +22,39 @@ REFRESHED = Moment(10 * HOUR + 200)
 """A yearly fleet has just refreshed its tokens, and calls them in two hours."""
 
 
-def found(*mishaps: Mishap, style: str = "daily", days: float = 2.0, daemons: int = 1) -> str:
-    """Return what is wrong in a story of one credential."""
-    outcome = tell(Plot(7, style, days, daemons, ("cred1",), mishaps=mishaps))
+def found(*mishaps: Mishap, style: str = "daily", days: float = 2.0, name: str = "cred1") -> str:
+    """Return what is wrong in a story of one credential and one daemon."""
+    outcome = tell(Plot(7, style, days, 1, (name,), mishaps=mishaps))
     return "; ".join(sentence for _at, sentence in outcome.violations)
+
+
+@pytest.fixture
+def strike(monkeypatch):
+    """Return a function that leaves the rows with these guards out of the transition table."""
+
+    def struck(*names):
+        chosen = [getattr(guards, name) for name in names]
+        rows = tuple(row for row in machine.ROWS if row.guard not in chosen)
+        assert len(rows) == len(machine.ROWS) - len(chosen)
+        monkeypatch.setattr(machine, "ROWS", rows)
+
+    return struck
+
+
+def test_a_change_that_is_never_deployed_is_found(strike):
+    strike("bridge_holds", "staging_over")
+    assert "at the end cred1 is staged" in found()
+
+
+def test_a_change_that_is_never_proved_is_found(strike):
+    strike("proof_due", "overdue")
+    assert "at the end cred1 is proving" in found()
+
+
+def test_changes_that_are_all_given_up_are_found(strike):
+    """Each is young at the end."""
+    strike("bridge_holds")
+    assert "at the end cred1 has a key that should have been replaced long ago" in found()
 
 
 def test_one_proof_that_is_taken_for_all_of_them_is_found(plant):  # noqa: F811
@@ -39,6 +70,12 @@ def test_a_publisher_that_is_believed_without_proof_is_found(plant):  # noqa: F8
 def test_a_key_that_is_destroyed_before_its_time_is_found(monkeypatch):
     monkeypatch.setattr(guards, "quarantine_ends", lambda _snapshot, retired: retired.since)
     assert "is destroyed before its quarantine is over" in found(days=1.0)
+
+
+def test_a_key_that_is_destroyed_while_its_cancelled_deploy_may_still_take_effect_is_found(monkeypatch):
+    monkeypatch.setattr(guards, "quarantine_ends", lambda _snapshot, retired: retired.since)
+    late = Mishap("late commits", Moment(0.0, "cred1", Phase.STAGED), seconds=40 * 60)
+    assert "whose key is not in Vault" in found(late, days=1.3)
 
 
 def test_a_restore_that_is_believed_without_proof_is_found(plant):  # noqa: F811
@@ -60,9 +97,24 @@ def test_calls_that_are_believed_without_being_made_are_found(monkeypatch):
     assert "and nothing says so" in said
 
 
-def test_a_dead_session_that_nobody_puts_on_record_is_found(plant):  # noqa: F811
+@pytest.mark.parametrize("kind", ["maintenance", "restored", "clock ahead"])
+def test_a_dead_session_that_nobody_puts_on_record_is_found(plant, kind):  # noqa: F811
+    """Also where something kept the daemon from its work, or may have, for some minutes of the ten hours."""
     plant(upkeep.session_died, lambda record, _action, _answer, _terms: record)
-    assert "and nothing says so" in found(Mishap("sessions killed", REFRESHED), style="yearly", days=4.0)
+    blip = Mishap(kind, Moment(REFRESHED.after + 100), seconds=300.0)
+    said = found(Mishap("sessions killed", REFRESHED), blip, style="yearly", days=4.0)
+    assert "and nothing says so" in said
+    assert "calls of cred1 failed, of a consumer that reads every 5 s" in said
+
+
+def test_a_dead_session_that_is_put_on_record_as_that_of_another_user_is_found(plant):  # noqa: F811
+    def mistaken(record, action, answer, terms):
+        return upkeep.session_died(record, replace(action, user=terms.users[0]), answer, terms)
+
+    plant(upkeep.session_died, mistaken)
+    said = found(Mishap("sessions killed", REFRESHED), style="yearly", days=4.0, name="cred2")
+    assert "the token of batch@cred2.example is dead" in said
+    assert "the token of integration@cred2.example is dead" not in said
 
 
 def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(monkeypatch):

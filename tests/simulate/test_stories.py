@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from tests.simulate.drama import Mishap, Moment, Plot
-from tests.simulate.loop import DAY, HOUR
+from tests.simulate.figures import Figures
+from tests.simulate.loop import DAY, HOUR, Lock, Loop
 from tests.simulate.playwright import plot
 from tests.simulate.shrink import fewest
 from tests.simulate.story import tell
@@ -86,6 +87,38 @@ def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verific
     outcome = told(Mishap("sessions killed", NOON), style="defaults", days=2.6)
     assert max(outcome.detected) <= 600
     assert 0 < outcome.failed["every 5 s"] <= 11
+
+
+def test_a_kind_of_mishap_that_meets_no_credential_in_a_phase_is_named():
+    figures = Figures()
+    figures.add(told(Mishap("flood", NOON, seconds=60.0), days=1.6))
+    missed = figures.met_less_than(1)
+    assert "flood in locked_out" in missed
+    assert "flood in steady" not in missed
+
+
+def test_who_waits_for_a_lock_lets_its_holder_go_on():
+    """Credentials look at the one that deploys for them, and hold its lock meanwhile."""
+    loop, said = Loop(), []
+    lock = Lock(loop)
+
+    def work(name):
+        said.append((name, lock.acquire(blocking=False)))
+        if not said[-1][1]:
+            lock.acquire()
+        loop.sleep(5)
+        said.append((name, loop.now))
+        lock.release()
+
+    loop.start(work, "first")
+    loop.start(work, "second")
+    loop.run(20)
+    assert said == [
+        ("first", True),
+        ("second", False),
+        ("first", 5.0),
+        ("second", pytest.approx(10, abs=0.2)),
+    ]
 
 
 def test_the_fewest_parts_that_fail_are_found():

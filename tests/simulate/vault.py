@@ -67,10 +67,6 @@ class Vault:
         for path, entry in changed.items():
             self.put(path, entry and replace(entry, before=None))
 
-    def trim(self, before: float) -> None:
-        """Forget how it was before a time."""
-        self._undo = [step for step in self._undo if step[0] >= before]
-
     def latest(self, path: str) -> Any:
         """Return the data at a path; None when there is none."""
         entry = self.entries.get(path)

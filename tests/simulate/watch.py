@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rotator.core.model import Phase, Reason, Record
+from rotator.core.model import Record
 from rotator.vault import documents
 from rotator.vault.codec import TokenDocument
-from tests.simulate.adapters import BASE
 from tests.simulate.consumers import Consumers
 from tests.simulate.disturbance import Disturbances
+from tests.simulate.ending import unsettled
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.keys import fingerprint_of
-from tests.simulate.promise import NOTICED_LATE, is_excused
+from tests.simulate.promise import NOTICED_LATE, is_excused, noticed_by
 from tests.simulate.sessions import App
 from tests.simulate.vault import GONE, Entry
 
 if TYPE_CHECKING:
     from tests.simulate.world import World
+
+
+def _is_told(record: Record, user: str) -> bool:
+    """Tell whether a record says that the published token of a user does not work."""
+    return record.trouble_of(f"token:{user}") is not None
 
 
 class Watch:
@@ -44,6 +48,7 @@ class Watch:
         self._dead: dict[tuple[str, str], float] = {}
         self._taken: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._began: dict[str, tuple[object, float]] = {}
+        self._lost: set[str] = set()
         for name in world.names:
             for user in world.configuration.credentials[name].usernames:
                 self.consumers[name, user] = Consumers(name, user)
@@ -51,6 +56,7 @@ class Watch:
         world.vault.heard.append(self._stored)
         world.records.append(self._recorded)
         world.published.append(self._published)
+        world.org.sessions.ended.append(self._sessions_ended)
         world.org.minted.append(self._minted)
         world.org.installed.append(self._installed)
 
@@ -63,12 +69,16 @@ class Watch:
 
     def _stored(self, path: str, entry: Entry, before: Entry | None) -> None:
         _base, name, what, *more = path.split("/")
-        if what != "keys" or before is None or self.restoring:
+        if what != "keys" or before is None:
             return
         old, new = before.data.get(before.version), entry.data.get(entry.version)
-        if old not in (None, GONE, documents._TOMBSTONE) and new is GONE:
-            certificate = documents.KEY.decode(old, path).certificate_pem
-            self._destroyed(name, int(more[0]), fingerprint_of(certificate))
+        if old in (None, GONE, documents._TOMBSTONE) or new == old:
+            return
+        fingerprint = fingerprint_of(documents.KEY.decode(old, path).certificate_pem)
+        if self.restoring:
+            self._lost.add(fingerprint)
+        elif new is GONE:
+            self._destroyed(name, int(more[0]), fingerprint)
 
     def _destroyed(self, name: str, serial: int, fingerprint: str) -> None:
         """A key was destroyed: its certificate must not be in the org, nor on its way, and its time must be over."""
@@ -94,11 +104,14 @@ class Watch:
             if early and clock_true:
                 self.wrong(f"{name}: key pair {serial} is destroyed before its quarantine is over")
 
-    def _installed(self, app: App, fingerprint: str) -> None:
-        """A certificate came into the org: its key must be in Vault, unless an outsider brought it."""
+    def _installed(self, app: App, fingerprint: str, outsider: bool) -> None:
+        """A certificate came into the org: its key must be in Vault, unless a restore of Vault took it away."""
         name = self.world.name_of(app)
         self.swaps += 1
         self.world.tell(f"{name}: the org gets certificate {fingerprint[:8]}")
+        kept = {fingerprint_of(key.certificate_pem) for key in self.world.keys(name).values()}
+        if not outsider and fingerprint not in kept | self._lost:
+            self.wrong(f"{name}: the org gets certificate {fingerprint[:8]}, whose key is not in Vault")
 
     # -- records --------------------------------------------------------------------------------------------------
 
@@ -116,8 +129,9 @@ class Watch:
             self._ended(name, before, after)
         elif before is not None and before.current != after.current:
             self.wrong(f"{name}: current went from {before.current} to {after.current} without a change")
-        if before is not None:
-            self._told(name, after)
+        for user in self.world.configuration.credentials[name].usernames:
+            if _is_told(after, user):
+                self._detect(name, user)
 
     def _ended(self, name: str, before: Record, after: Record) -> None:
         entry = after.history[-1]
@@ -141,8 +155,8 @@ class Watch:
             self.wrong(
                 f"{name}: key pair {entry.target} {entry.outcome} with {len(proofs)} proofs of {proof.count}"
             )
-        elif any(at >= since for at in self.world.clocks_set):
-            return  # whose clock was set measures no spans
+        elif self.world.clocks_differed(since):
+            return  # clocks that differ measure no spans
         elif proofs[-1] - proofs[0] < proof.span.total_seconds() * 0.9:
             self.wrong(
                 f"{name}: key pair {entry.target} {entry.outcome} with proofs within {proofs[-1] - proofs[0]:.0f} s"
@@ -175,25 +189,14 @@ class Watch:
             return
         self._dead[name, user] = self.loop.now
         self.world.tell(f"{name}: the published token of {user} is dead")
-        verify = self.world.configuration.credentials[name].session.verify_every.total_seconds()
-        if self._told(name, self.world.record(name)):
-            return
-        self.loop.at(self.loop.now + verify + NOTICED_LATE, self._must_be_noticed, name, user, token)
+        if _is_told(self.world.record(name), user):
+            self._detect(name, user)
+        self._must_be_noticed(name, user, token, self.loop.now)
 
-    def sessions_killed(self) -> None:
-        """Sessions were ended from outside."""
+    def _sessions_ended(self) -> None:
         for (name, user), consumers in self.consumers.items():
             if consumers.token is not None:
                 self._await_death(name, user, consumers.token)
-
-    def _told(self, name: str, record: Record) -> bool:
-        told = False
-        for trouble in record.trouble:
-            kind, _, user = trouble.subject.partition(":")
-            if kind == "token" and (name, user) in self._dead:
-                told = True
-                self._detect(name, user)
-        return told
 
     def _detect(self, name: str, user: str) -> None:
         since = self._dead.get((name, user))
@@ -201,14 +204,16 @@ class Watch:
             self.detected.append(self.loop.now - since)
             self._dead[name, user] = -1.0  # noted
 
-    def _must_be_noticed(self, name: str, user: str, token: str) -> None:
-        since = self._dead.get((name, user), -1.0)
-        if self.consumers[name, user].token != token or since < 0:
+    def _must_be_noticed(self, name: str, user: str, token: str, since: float) -> None:
+        """From when a dead token must be noticed on, look again and again whether the record tells of it."""
+        now, consumers = self.loop.now, self.consumers[name, user]
+        if consumers.token != token or consumers.published > since:
             return
-        if not self.disturbances.within(since - NOTICED_LATE, self.loop.now):
-            self.wrong(
-                f"{name}: the token of {user} is dead for {self.loop.now - since:.0f} s, and nothing says so"
-            )
+        due = noticed_by(name, since, now, self)
+        if now >= due and not _is_told(self.world.record(name), user):
+            self.wrong(f"{name}: the token of {user} is dead for {now - since:.0f} s, and nothing says so")
+            return
+        self.loop.at(max(due, now + NOTICED_LATE), self._must_be_noticed, name, user, token, since)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -223,41 +228,5 @@ class Watch:
                         f"{failure.habit.name}, from {failure.begins:.0f} to {failure.ends:.0f}"
                     )
         for name in (*self.world.names, DEPLOYER):
-            for sentence in self._unsettled(name):
+            for sentence in unsettled(self.world, name):
                 self.wrong(f"at the end {name} {sentence}")
-
-    def _unsettled(self, name: str) -> Iterator[str]:
-        world, record = self.world, self.world.record(name)
-        if record.phase is Phase.EMPTY and name in world.plot.empty:
-            return
-        if record.phase is not Phase.STEADY:
-            change = record.change
-            if change is not None and change.reason in (Reason.ROTATION, Reason.COMPROMISED):
-                return  # a rotation that came due just now
-            yield f"is {record.phase}"
-            return
-        facts = record.key(record.current)
-        held = world.org.held_by(world.app(name))
-        if facts is None or held != {facts.fingerprint}:
-            yield "signs with a key whose certificate not all servers have"
-        living = world.keys(name)
-        change_target = record.change.target if record.change else None
-        named = {
-            record.current,
-            record.previous,
-            record.shredding,
-            change_target,
-            *(one.serial for one in record.retired),
-        }
-        if extra := living.keys() - named:
-            yield f"has keys that the record does not name: {sorted(extra)}"
-        if missing := {key.serial for key in record.keys} - living.keys() - {record.shredding}:
-            yield f"has lost keys that the record needs: {sorted(missing)}"
-        if world.vault.latest(f"{BASE}/-/requests/{name}") is not None:
-            yield "has not answered a request"
-        if record.trouble:
-            yield f"is in trouble: {[(one.subject, one.code) for one in record.trouble]}"
-        for user in world.configuration.credentials[name].usernames if name != DEPLOYER else ():
-            document = world.token(name, user)
-            if document is None or not world.org.sessions.find(document.access_token.reveal(), self.loop.now):
-                yield f"publishes no working token for {user}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.core.model import Answered, Ask, Phase, Record, Request
+from rotator.core.model import Ask, Phase, Record, Request
 from rotator.core.timing import by_hand
 from rotator.errors import Transient
 from rotator.vault import documents
@@ -34,7 +34,6 @@ PERSON_TAKES = 0.7 * HOUR
 
 LOCKED_OUT_FOR = 8 * HOUR
 """From the alert that no kept key is taken to that a person brings in the certificate that it names."""
-FOREVER = timedelta(days=9000)
 
 
 class World:
@@ -72,7 +71,7 @@ class World:
         self.lines: list[tuple[float, str]] = []
         self.busy: Callable[[str], None] = lambda _machine: None
         self.meets: Callable[[Mishap], None] = lambda _mishap: None
-        self.restorations: list[float] = []
+        self.restorations: set[float] = set()
         self.clocks_set: list[float] = []
         self._asked = 0
         org = self._org()
@@ -215,8 +214,10 @@ class World:
         self.vault.put(path, Entry(1, {1: data}, 1))
         return True
 
-    def answered(self, name: str) -> Answered | None:
-        return self.record(name).answered
+    def clocks_differed(self, since: float) -> bool:
+        """Tell whether any machine's clock was not true at any time since then."""
+        wrong_now = any(machine.ahead_seconds for machine in self.machines)
+        return wrong_now or any(at >= since for at in self.clocks_set)
 
     # -- processes ------------------------------------------------------------------------------------------------
 
