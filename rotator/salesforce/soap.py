@@ -7,7 +7,6 @@ from a dead session: below version 68 SOAP refuses JWT-format tokens, that REST 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -118,7 +117,7 @@ def check_retrieve(wire: Wire, org: Org, retrieve_id: str) -> Retrieved | None:
         )
     try:
         archive = base64.b64decode("".join(_text(answer, "result/zipFile").split()), validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         raise _unreadable("checkRetrieveStatus") from None
     return Retrieved(archive, messages)
 
