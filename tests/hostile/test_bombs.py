@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -22,7 +24,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 def set_off(*arguments: str) -> list[str]:
     """Set bombs off and return the codes of the errors, once it is seen that they took little memory."""
     command = [sys.executable, "-m", "tests.hostile.bombs", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:  # bombs are large, and nobody wants them afterwards
+        environment = {**os.environ, "TMPDIR": folder}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, f"{done.stdout}{done.stderr[-2000:]}"
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one for one in told if one["grown_megabytes"] > MOST_MEGABYTES] == []

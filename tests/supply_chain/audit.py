@@ -54,6 +54,8 @@ def read_pip_audit(lock: str, packages: int, said: str, error: str) -> Looked:
         entries: list[dict[str, Any]] = json.loads(said)["dependencies"]
     except (ValueError, KeyError, TypeError):
         return Looked(lock, 0, (), packages, _last_line(error) or "no answer")
+    if not entries:
+        return Looked(lock, 0, (), packages, "not a word about any package")
     skipped = [entry["skip_reason"] for entry in entries if "skip_reason" in entry]
     known = [
         f"{entry['name']} {entry['version']}: {one['id']}, mended in {', '.join(one['fix_versions']) or 'none'}"
@@ -136,9 +138,13 @@ def main() -> int:
 
 
 def _run(command: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
-    )
+    """Run a command; one that takes too long has told nothing."""
+    try:
+        return subprocess.run(
+            command, cwd=cwd, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 1, "", f"no answer within {TIMEOUT_SECONDS} s")
 
 
 def _last_line(text: str) -> str:

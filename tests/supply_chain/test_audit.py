@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
+from tests.supply_chain import audit
 from tests.supply_chain.audit import (
     CLEAN,
     NOT_LOOKED_UP,
@@ -88,6 +90,18 @@ def test_packages_that_a_registry_has_no_page_of_are_not_taken_for_clean():
 def test_whatever_else_comes_is_no_answer(said):
     for read in (read_pip_audit, read_npm_audit):
         assert read("lock", 7, said, "it said\nwhy\n") == Looked("lock", 0, (), 7, "why")
+
+
+def test_a_service_that_tells_of_no_package_has_looked_nothing_up():
+    assert read_pip_audit("lock", 2, '{"dependencies": []}', "").unanswered == 2
+
+
+def test_a_service_that_does_not_answer_in_time_has_looked_nothing_up(monkeypatch):
+    monkeypatch.setattr(audit, "TIMEOUT_SECONDS", 0.1)
+    said = audit._run([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert read_npm_audit("lock", 2, said.stdout, said.stderr) == Looked(
+        "lock", 0, (), 2, "no answer within 0.1 s"
+    )
 
 
 def test_a_refusal_of_npm_is_told_in_its_words():
