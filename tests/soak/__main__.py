@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import re
@@ -90,9 +91,9 @@ def soak(duration_seconds: float, chance: random.Random) -> report.Result:
 
 
 def suffer(faults: Faults, judge: Judge, duration_seconds: float) -> None:
-    """Deal out faults until the time is over, and judge now and then."""
+    """Deal out faults until the time is over, each once at the least, and judge now and then."""
     began = looked = time.monotonic()
-    while True:
+    for is_first in itertools.chain([True], itertools.repeat(False)):
         for fault in faults.deck():
             if fault == faults.daemon_killed and time.monotonic() > began + DEADLY_SHARE * duration_seconds:
                 continue
@@ -100,7 +101,7 @@ def suffer(faults: Faults, judge: Judge, duration_seconds: float) -> None:
             if time.monotonic() >= looked + LOOK_EVERY_SECONDS:
                 judge.look()
                 looked = time.monotonic()
-            if time.monotonic() >= began + duration_seconds:
+            if time.monotonic() >= began + duration_seconds and not is_first:
                 return
             time.sleep(1)
 
