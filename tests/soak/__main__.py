@@ -19,6 +19,7 @@ from tests.soak.judge import Judge
 from tests.soak.settings import LIVES, edited, pace_seconds
 from tests.soak.watch import Watch
 from tests.world import rude
+from tests.world.ending import end_in_good_order
 from tests.world.site import site
 
 LOOK_EVERY_SECONDS = 20.0
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("duration", type=seconds, help="such as 3m or 1h")
     parser.add_argument("--seed", type=int, default=1, help="of the weather and the faults")
     given = parser.parse_args()
+    end_in_good_order()
     rude.sow(given.seed, "soak")
     result = soak(given.duration, random.Random(given.seed))  # noqa: S311 - repeatable
     last = {"soak": "failed" if result.wrong else "passed", "seed": given.seed, **result.figures()}
