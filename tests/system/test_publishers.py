@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.world.commands import Rotator
@@ -37,9 +39,13 @@ def test_a_person_brings_the_certificate_in_by_the_steps_of_the_alert_and_says_s
         assert "Setup" in alert["steps"]
         here.daemon.freeze()  # so that it has not found out by itself when it is told
         here.control.put_certificate("Rotator_Acme", alert["certificate"])
-        said = Rotator(here.stage).operator("deployed", "acme")
+        command = ("deployed", "acme", "--wait", "--vault-token-file", here.stage.operator_token_file)
+        with ThreadPoolExecutor(1) as beside:
+            telling = beside.submit(Rotator(here.stage).process, *command)
+            here.until("it is told", lambda: here.ledger.exists("-/requests/acme"))
+            here.daemon.wake()
+            said = telling.result()
         assert said.code == 0, said.err
-        here.daemon.wake()
         here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
         here.await_steady()
         here.daemon.stop()
