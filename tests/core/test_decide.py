@@ -181,7 +181,8 @@ class TestTokens:
 
     def test_for_a_while_after_a_restore_the_key_that_was_given_up_is_tried_as_well(self):
         given_up = Retired(3, NOW - 11 * MINUTE, handed_out=True)
-        kept = {"newest": 3, "keys": (key(1), key(2), key(3)), "retired": (given_up,)}
+        keys = (key(1), key(2), key(3))
+        kept = {"newest": 3, "keys": keys, "retired": (given_up,), "failed_at": given_up.since}
         assert does(steady(promoted_at=NOW - MINUTE, **kept), tokens=()).action == Mint("ann", (2, 1, 3))
         assert does(steady(promoted_at=NOW - HOUR, **kept), tokens=()).action == Mint("ann", (2,))
         never_sent = kept | {"retired": (replace(given_up, handed_out=False),)}
