@@ -115,6 +115,14 @@ def test_a_token_that_can_never_outlive_a_change_is_told(heard):
     assert heard(staged, tokens=(token(30, prolongable=True),)) == []
 
 
+@pytest.mark.parametrize("under_way", [{"reason": Reason.RESTORE}, {"asked": 1}], ids=str)
+def test_what_waits_for_no_session_is_not_said_to_lack_one(heard, under_way):
+    """A restore is what consumers wait for, and a deploy that was asked for may have ended their sessions already."""
+    change = replace(Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True), **under_way)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    assert heard(staged, tokens=(token(30, prolongable=False),)) == []
+
+
 def test_a_dead_token_that_nobody_replaces_is_told_once_whatever_each_try_meets(heard):
     dead = steady(200, trouble=(Trouble("token:u", NOON, "session.dead", "it is over"),))
     assert heard(dead, NOON + TERMS.verify_every / 2) == []
