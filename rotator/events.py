@@ -68,6 +68,8 @@ CLOCK_AGREES = _event("clock.agrees", "info", "peer",
 ROUND_FAILED = _alert("round.failed", "error", "part error",
     "A round of the daemon met an error that nobody foresaw; the next round tries again.",
     "unforeseen-error")
+TIMER_OVERRUN = _event("timer.overrun", "info", "job",
+    "What comes round was still at work when its time came again, and is left out once; a round waits for Vault, say.")
 STEP_FAILED = _alert("step.failed", "error", "credential error not_before",
     "A step met an error that nobody foresaw; the credential is tried again later, the others go on.",
     "unforeseen-error")
