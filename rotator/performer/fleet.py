@@ -53,7 +53,11 @@ class Neighbours:
             return
         with self._lock:
             if len(self._changing - {station.name}) >= self._settings.max_concurrent_rotations:
-                raise Conflict("another rotation took the last slot", code="fleet.slot")
+                raise Conflict(
+                    "another rotation took the last slot",
+                    code="fleet.slot",
+                    hint="It is begun when that one has ended; `fleet.max_concurrent_rotations` lets more run at once.",
+                )
             self._changing.add(station.name)
 
     def braked(self) -> list[str]:

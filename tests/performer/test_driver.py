@@ -35,7 +35,7 @@ def lose_vault(hand: Hand) -> None:
     """Let Vault answer nothing from now on."""
 
     def call(_send):
-        raise Transient("Vault does not answer", code="vault.unreachable")
+        raise Transient("Vault does not answer", code="vault.unreachable", hint="Mend it.")
 
     hand.app.client.call = call
 
@@ -101,7 +101,7 @@ def test_a_write_whose_answer_is_lost_is_found_out_and_not_repeated_blindly(lab,
     def losing(send):
         response = call(send)
         if response.request.method == "POST" and "tokens" in response.request.url:
-            raise Transient("cut", code="vault.unreachable", maybe_done=True)
+            raise Transient("cut", code="vault.unreachable", maybe_done=True, hint="Mend it.")
         return response
 
     globex.app.client.call = losing
@@ -289,7 +289,7 @@ def test_a_version_that_the_org_has_retired_is_looked_for_anew(lab, globex):
     globex.station.api_version = "20.0"
 
     def gone(*_more, **_and):
-        raise Misconfigured("gone", code="salesforce.version_retired")
+        raise Misconfigured("gone", code="salesforce.version_retired", hint="Mend it.")
 
     mint, globex.app.tools.mint = globex.app.tools.mint, gone
     globex.perform(Mint(USER, (1,)))

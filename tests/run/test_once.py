@@ -95,7 +95,7 @@ def test_vault_away_is_an_error(ready):
     with ready.application(hastily) as app:
 
         def call(_send):
-            raise Transient("Vault does not answer", code="vault.unreachable")
+            raise Transient("Vault does not answer", code="vault.unreachable", hint="Mend it.")
 
         app.client.call = call
         with pytest.raises(Transient):
@@ -120,7 +120,7 @@ def test_a_request_whose_answer_cannot_be_recorded_keeps_no_token_from_consumers
     ready.ask("globex", Ask.PAUSE)
 
     def denied(*_written):
-        raise Misconfigured("Vault's policy does not allow it", code=PERMISSION_DENIED)
+        raise Misconfigured("Vault's policy does not allow it", code=PERMISSION_DENIED, hint="Mend it.")
 
     with ready.application() as app:
         monkeypatch.setattr(app.documents, "write_record", denied)
