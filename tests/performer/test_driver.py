@@ -334,6 +334,38 @@ def test_what_a_publisher_remarks_on_a_deploy_is_in_the_log(lab, globex):
     assert [line["message"] for line in lab.told("deploy.sent", credential="globex")] == [remark]
 
 
+def test_what_an_effect_brought_is_told_once_however_often_it_cannot_be_recorded(lab, globex, monkeypatch):
+    lab.write_key("globex", 2, lab.servers.pairs["acme"])
+    change = Change(
+        2, 1, Reason.ROTATION, GLOBEX, globex.clock(), asked=1, asked_at=globex.clock(), ticket="0Af1"
+    )
+    keys = (*globex.record.keys, replace(lab.facts("acme"), serial=2))
+    lab.edit_record(
+        "globex", replace(globex.record, phase=Phase.DEPLOYING, newest=2, keys=keys, change=change)
+    )
+    globex.station.doubt()
+    polled = []
+
+    def poll(_pem, **asked):
+        polled.append(asked["ticket"])
+        return Answer(Kind.OK, globex.clock())
+
+    def unwritable(*_written):
+        raise Transient("Vault has no quorum", code="vault.unavailable", hint="See its log.")
+
+    globex.station.publisher.poll = poll
+    with monkeypatch.context() as patched:
+        patched.setattr(globex.app.documents, "write_record", unwritable)
+        for _ in range(3):
+            with pytest.raises(Transient):
+                globex.until_wait()
+    assert len(polled) == 3
+    assert len(lab.told("deploy.finished", credential="globex", target=2)) == 1
+    globex.step()
+    assert globex.record.phase is Phase.PROVING
+    assert len(lab.told("deploy.finished", credential="globex", target=2)) == 1
+
+
 def test_the_end_of_a_deploy_is_told_with_the_ticket_of_its_beginning(lab, globex):
     poll = Poll(1, "0Af000000000001", globex.clock(), cancel=False)
     tell_action(globex.station, poll, Answer(Kind.OK, globex.clock()), again=False)
