@@ -186,7 +186,7 @@ PROOF_REFUSED = _event("proof.refused", "info", "credential user target rival co
 KEY_PROMOTED = _event("key.promoted", "info", "credential serial previous reason seconds",
     "The key has its proofs and signs from now on.")
 CHANGE_RESTORING = _event("change.restoring", "warning", "credential target failed why",
-    "The current certificate is being brought back.")
+    "The current certificate is being brought back; ``failed`` is the key of the change before, if it was another one.")
 CHANGE_RESTORED = _event("change.restored", "warning", "credential serial seconds",
     "The current key is proved again; the change did not happen.")
 CHANGE_ABORTED = _event("change.aborted", "warning", "credential target",
