@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from rotator.core.effects import Action, Answer, Kind, Mint, Poll, Probe, Prove, Revoke, Touch, Validate
 from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms, TokenFacts
@@ -11,6 +12,7 @@ from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms, T
 DAY = timedelta(days=1)
 
 
+@lru_cache(16_384)
 def jitter(name: str, serial: int, most: timedelta) -> timedelta:
     """Return a share of ``most`` that is always the same for this credential and serial.
 
