@@ -59,6 +59,10 @@ class Process:
         if getcurrent() in self._tasks:
             raise Killed
 
+    def works(self) -> bool:
+        """Tell whether what runs just now is a task of this process."""
+        return getcurrent() in self._tasks
+
     # -- workers and rounds ---------------------------------------------------------------------------------------
 
     def pump(self) -> None:

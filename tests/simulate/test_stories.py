@@ -93,8 +93,8 @@ def test_a_kind_of_mishap_that_meets_no_credential_in_a_phase_is_named():
     figures = Figures()
     figures.add(told(Mishap("flood", NOON, seconds=60.0), days=1.6))
     missed = figures.met_less_than(1)
-    assert "flood in locked_out" in missed
-    assert "flood in steady" not in missed
+    assert "flood in locked_out with 1 daemon (0)" in missed
+    assert "flood in steady with 1 daemon (1)" not in " ".join(missed)
 
 
 def test_who_waits_for_a_lock_lets_its_holder_go_on():
