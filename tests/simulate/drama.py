@@ -12,7 +12,7 @@ CALM = {
     "defaults": 2.0,
     "quarterly": 3.0,
     "yearly": 3.0,
-    "patient": 3.0,
+    "patient": 5.0,
     "jwt": 3.0,
 }
 """Days at the end of a story in which nothing goes wrong any more, by style."""

@@ -77,7 +77,7 @@ STYLES = {
             "patient",
             "365d",
             {},
-            {"format": "jwt", "timeout": "48h", "refresh_every": "40h", "verify_every": "47h", "consumer_lag": "1h"},
+            {"format": "jwt", "timeout": "4d", "refresh_every": "3d", "verify_every": "3d", "consumer_lag": "1h"},
             "5m",
             {"deployer": {"timeout": "24h", "refresh_every": "10h", "verify_every": "6h"}},
         ),

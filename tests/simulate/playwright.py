@@ -38,17 +38,17 @@ class Sort:
 
 
 SORTS = (
-    Sort("dense", 1, 62, 5.0, 1, 44, 44),
-    Sort("dense", 2, 60, 5.0, 1, 44, 44),
-    Sort("patient", 1, 10, 420.0, 20, 20, 1),
-    Sort("yearly", 1, 1, 420.0, 4, 10, 1),
-    Sort("yearly", 2, 1, 420.0, 1, 10, 1),
-    Sort("quarterly", 1, 1, 200.0, 3, 10, 3),
-    Sort("quarterly", 2, 1, 200.0, 3, 10, 3),
+    Sort("dense", 1, 164, 5.0, 1, 44, 44),
+    Sort("dense", 2, 80, 5.0, 1, 50, 50),
+    Sort("patient", 1, 20, 420.0, 20, 20, 1),
+    Sort("yearly", 1, 1, 420.0, 2, 10, 1),
+    Sort("yearly", 2, 1, 210.0, 1, 10, 1),
+    Sort("quarterly", 1, 1, 200.0, 1, 10, 3),
+    Sort("quarterly", 2, 1, 100.0, 1, 10, 1),
     Sort("jwt", 1, 1, 60.0, 3, 10, 3),
     Sort("jwt", 2, 1, 60.0, 3, 10, 3),
     Sort("defaults", 1, 1, 6.0, 3, 10, 2),
-    Sort("defaults", 2, 1, 6.0, 3, 10, 2),
+    Sort("defaults", 2, 1, 6.0, 1, 10, 2),
     Sort("daily", 1, 1, 6.0, 3, 30, 16),
     Sort("daily", 2, 1, 6.0, 3, 30, 16),
 )
