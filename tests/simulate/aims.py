@@ -9,7 +9,7 @@ from functools import lru_cache
 from rotator.core.model import Phase
 from tests.simulate.mishaps import KINDS, MISHAPS
 
-SHORT = (Phase.CREATING, Phase.STAGED, Phase.DEPLOYING, Phase.PROVING, Phase.LOCKED_OUT)
+PASSING = (Phase.CREATING, Phase.STAGED, Phase.DEPLOYING, Phase.PROVING, Phase.LOCKED_OUT)
 """Phases that no mishap meets unless it is aimed. A credential is steady, or has no key yet, at any other time."""
 
 
@@ -30,7 +30,7 @@ def aims(count: int, nth: int) -> tuple[Aim, ...]:
 @lru_cache(4)
 def _round(number: int) -> tuple[Aim, ...]:
     """Return all aims, in another order each time. What hits only one credential is aimed at it while it is steady."""
-    found = [Aim(phase, kind) for phase in SHORT for kind in MISHAPS]
+    found = [Aim(phase, kind) for phase in PASSING for kind in MISHAPS]
     found += [Aim(Phase.STEADY, kind) for kind in MISHAPS if KINDS[kind].on == "credential"]
     random.Random(f"round {number}").shuffle(found)  # noqa: S311 - repeatable
     return tuple(found)
