@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from rotator.app import Application, station_of
+from rotator.app import Application
 from rotator.config import Configuration
 from rotator.errors import Transient
 from rotator.performer import Driver
@@ -115,14 +115,15 @@ def application(process: Process) -> Application:
     wires: Any = Wire(process)
     budget = LoginBudget(clock=machine.steady)
     tools = Toolbox(documents, wires, budget, machine.clock, make_pair=world.make_pair, load_key=load_key)
-    driver = Driver(tools, configuration.fleet)
+    driver = Driver.of(tools, configuration.fleet)
+    app = Application(configuration, client, documents, tools, driver)
     for name, credential in configuration.credentials.items():
-        station = driver.stations[name] = station_of(credential, tools, driver)
+        station = app.take_up(credential)
         station.lock = Lock(process.loop)  # type: ignore[assignment]
         if isinstance(station.publisher, MetadataPublisher):
             retrieve: Any = _retriever(world, wires, name)
             station.publisher._retrieve = retrieve
-    return Application(configuration, client, documents, tools, driver)
+    return app
 
 
 def _retriever(world: World, wires: Any, name: str) -> Callable[..., Files]:
