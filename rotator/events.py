@@ -84,6 +84,10 @@ CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added 
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
     "The configuration has mistakes; the daemon goes on with the one it has.",
     "configuration")
+CONFIGURATION_FILE_REFUSED = _alert("configuration.file_refused", "error", "file mistakes kept",
+    "An included file does not hold as a whole; until it is mended, the credentials ``kept`` are served with the settings "
+    "that they had, and what else it has is left alone.",
+    "configuration")
 CREDENTIAL_KEPT = _alert("credential.kept", "error", "credential message hint",
     "The new settings of one credential are wrong; until a restart it is served with those that it had.",
     "configuration")

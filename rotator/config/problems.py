@@ -19,7 +19,7 @@ class Problem:
     Attributes:
         line: counted from 1; None if it is about the file as a whole.
         key: key path as it is written in the file, such as ``credentials.acme.rotation.renew_before``.
-        credential: the credential that the mistake is confined to; None if it concerns all.
+        credential: the credential that the mistake is confined to; None if it concerns all, or all of an included file.
     """
 
     file: Path

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rotator import events
-from rotator.config import Configuration, ConfigurationError, Problem, reload
+from rotator.config import Configuration, ConfigurationError, Problem, bad_files, reload
 from rotator.errors import RotatorError
 from rotator.show import logs
 from rotator.show.logs import emit
@@ -42,7 +42,7 @@ def _follow(daemon: Daemon) -> None:
         added=sorted(after.keys() - before.keys()),
         removed=sorted(before.keys() - after.keys()),
         changed=sorted(name for name in after.keys() & before.keys() if after[name] != before[name]),
-        kept=sorted(after.keys() & _by_credential(problems).keys()),
+        kept=_kept(new, problems),
         finishing=daemon.members.finishing(),
     )
     if new.log != old.log:
@@ -61,9 +61,10 @@ def _refuse(daemon: Daemon, mistakes: str, error: Exception | None = None) -> No
 
 
 def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> str:
-    """Tell which credentials are kept or set aside, and return it in a few words; empty if none is."""
+    """Tell what of the configuration does not hold, and return it in a few words; empty if all does."""
     kept: list[str] = []
     aside: list[str] = []
+    files: list[str] = []
     for name, found in _by_credential(problems).items():
         is_kept = name in configuration.credentials
         (kept if is_kept else aside).append(name)
@@ -73,17 +74,34 @@ def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> 
             message="; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found),
             hint="; ".join(dict.fromkeys(one.mend for one in found)),
         )
-    said = [f"{', '.join(sorted(names)[:_NAMED])}{' and more' if len(names) > _NAMED else ''} {what}"
-            for names, what in ((kept, "served with former settings"), (aside, "set aside")) if names]  # fmt: skip
-    return "; ".join(said)
+    for file in sorted(bad_files(problems)):
+        files.append(str(file))
+        own = [name for name in configuration.credentials if configuration.origin(name) == file]
+        mistakes = "\n".join(str(one) for one in problems if one.file == file and one.credential is None)
+        emit(events.CONFIGURATION_FILE_REFUSED, file=str(file), mistakes=mistakes, kept=sorted(own))
+    told = ((files, "refused"), (kept, "served with former settings"), (aside, "set aside"))
+    return "; ".join(f"{_some(names)} {what}" for names, what in told if names)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
 
 
 def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
     found: dict[str, list[Problem]] = {}
     for problem in problems:
-        found.setdefault(problem.credential or "", []).append(problem)
+        if problem.credential is not None:
+            found.setdefault(problem.credential, []).append(problem)
     return found
 
 
+def _kept(configuration: Configuration, problems: Sequence[Problem]) -> list[str]:
+    """Return the credentials that are served with the settings that they had."""
+    names, files = _by_credential(problems).keys(), bad_files(problems)
+    return sorted(
+        name for name in configuration.credentials if name in names or configuration.origin(name) in files
+    )
+
+
 _NAMED = 3
-"""Of the credentials of a kind, in the status line."""
+"""Of the names of a kind, in the status line."""
