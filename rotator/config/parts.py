@@ -55,7 +55,8 @@ def included(main: Path, include: Tree | None) -> tuple[list[Part], list[Problem
             problems.append(problem_at(main, entry.line, entry.path, what, mend))
             continue
         for file in found:
-            if str(file) not in parts and file.resolve() != own:
+            is_main = file.name == main.name and file.resolve() == own
+            if str(file) not in parts and not is_main:
                 parts[str(file)] = _read(file)
             if len(parts) > MOST_FILES:
                 what = f"names more than {MOST_FILES} files"
