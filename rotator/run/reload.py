@@ -71,7 +71,7 @@ def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> 
         emit(
             events.CREDENTIAL_KEPT if is_kept else events.CREDENTIAL_SET_ASIDE,
             credential=name,
-            message="; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found),
+            message="; ".join(one.what for one in found),
             hint="; ".join(dict.fromkeys(one.mend for one in found)),
         )
     for file in sorted(bad_files(problems)):

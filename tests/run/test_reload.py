@@ -396,6 +396,27 @@ def test_what_was_refused_stands_in_the_status_until_it_is_mended(ready):
         assert "reconcile_evry" not in daemon.rounds.sentence()
 
 
+def test_an_included_file_that_does_not_hold_is_told_with_those_who_keep_their_settings(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        main = daemon.app.configuration.file
+        said = yaml.safe_load(main.read_text())
+        part = main.parent / "part.yaml"
+        part.write_text(yaml.safe_dump({"credentials": {"globex": said["credentials"].pop("globex")}}))
+        main.write_text(yaml.safe_dump(said | {"include": ["part.yaml"]}))
+        station = daemon.stations["globex"]
+        reread(daemon)
+        part.write_text("credentials: [")
+        reread(daemon)
+        moved, refused = ready.told("configuration.reloaded")
+        assert (moved["changed"], refused["kept"], refused["removed"]) == ([], ["globex"], [])
+        (line,) = ready.told("configuration.file_refused")
+        assert (line["file"], line["kept"], line["alert"]) == (str(part), ["globex"], True)
+        assert "is not YAML" in line["mistakes"]
+        assert f"{part} refused" in daemon.rounds.sentence()
+        assert daemon.stations["globex"] is station
+
+
 def test_who_is_kept_stands_in_the_status_until_that_is_mended(ready):
     with serving(ready) as daemon:
         change(ready, daemon)
