@@ -144,7 +144,9 @@ class _Examination:
         if include is not None and not self._trees and not self.problems:
             self._problem(include, "names no file, and no credential is named here", "Name at least one.")
         if len(self._trees) > MOST_CREDENTIALS:
-            self._problem(main.tree, f"has more than {MOST_CREDENTIALS} credentials", "Split it.")
+            self._problem(
+                main.tree, f"has more than {MOST_CREDENTIALS} credentials", "Give some to another daemon."
+            )
 
     def _read_defaults(self, part: Part) -> None:
         """Find mistakes in defaults that every credential may override."""

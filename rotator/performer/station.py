@@ -107,7 +107,6 @@ class Station:
             unreconciled=self.unreconciled & set(new.terms.users),
             held={key: held for key, held in self.held.items() if held.asked},
             api_version=None,
-            leaving=False,
         )
 
     def doubt(self) -> None:

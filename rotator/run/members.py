@@ -39,6 +39,8 @@ class Members:
         daemon, app = self._daemon, self._daemon.app
         with self._lock:
             all_anew = app.renew(configuration)
+            self._outdated |= self._blocked
+            self._blocked.clear()
             wanted, stations = configuration.credentials, app.driver.stations
             for name, station in stations.items():
                 station.leaving = name not in wanted
@@ -97,9 +99,12 @@ class Members:
                 return
             settings = app.configuration.credentials.get(name, station.config)
             self._outdated.discard(name)
-            if settings.consumer_key in self._taken_keys(name):
+            blocked = settings.consumer_key in self._taken_keys(name)
+            if blocked:
                 self._blocked.add(name)
-                return
+        if blocked:
+            self._offer_deployer(station)
+            return
         app.renew_station(station, settings)  # waits for whoever reads its record just now
         with self._lock:
             app.driver.stations[name].leaving = name not in app.configuration.credentials
@@ -112,7 +117,9 @@ class Members:
         if station.config.publish:
             return True
         others = (one for one in tuple(self._daemon.stations.values()) if one.name != station.name)
-        return all(one.config.deployer_name != station.name for one in others)
+        needing = (one for one in others if one.config.deployer_name == station.name)
+        # One that takes over its app needs it no more, and waits for it.
+        return all(one.name in self._blocked and one.record.phase in AT_REST for one in needing)
 
     def _offer_deployer(self, former: Station) -> None:
         """Let the deployer go, too, if it only waited for this one."""

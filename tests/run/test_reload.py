@@ -234,6 +234,21 @@ def test_settings_that_bring_an_app_of_one_that_finishes_wait_for_it(ready):
         assert "globex" not in daemon.stations
 
 
+def test_who_takes_over_the_app_of_its_deployer_does_not_wait_for_it_forever(ready):
+    def taken_over(said):
+        deployer = said["credentials"].pop("deployer")
+        said["credentials"]["globex"]["consumer_key"] = deployer["consumer_key"]
+        for name in ("acme", "globex"):
+            said["credentials"][name]["deploy"] = {"publisher": "manual"}
+
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        key = daemon.stations["deployer"].config.consumer_key
+        change(ready, daemon, taken_over)
+        until(lambda: ready.told("credential.let_go", credential="deployer"), "let go")
+        until(lambda: daemon.stations["globex"].config.consumer_key == key, "taken over")
+
+
 def test_one_that_leaves_begins_no_rotation_of_its_own(lab):
     with lab.application() as app:
         station = app.driver.stations["globex"]
