@@ -74,15 +74,21 @@ class Application:
 
     def take_up(self, credential: CredentialConfig) -> Station:
         """Serve a credential that was not served before."""
-        station = self.driver.stations[credential.name] = station_of(credential, self.tools, self.driver)
+        station = self.driver.stations[credential.name] = self.station_of(credential)
         return station
 
     def renew_station(self, station: Station, credential: CredentialConfig) -> Station:
         """Serve a credential by other settings, or with another Vault. To be called between two steps of it."""
         with station.lock:
-            renewed = station.renewed(station_of(credential, self.tools, self.driver))
+            renewed = station.renewed(self.station_of(credential))
             self.driver.stations[station.name] = renewed
         return renewed
+
+    def station_of(self, credential: CredentialConfig) -> Station:
+        """Return a station of a credential with its publisher, of which nothing is known yet."""
+        app = app_of(credential)
+        publisher = _publisher(credential, app, self.tools, self.driver)
+        return Station(credential.name, credential, credential.terms(), app, publisher, self.documents.place)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -108,14 +114,6 @@ def application(configuration: Configuration, token_file: Path | None = None) ->
         yield app
     finally:
         app.close()
-
-
-def station_of(credential: CredentialConfig, tools: Toolbox, driver: Driver) -> Station:
-    """Return the station of a credential with its publisher."""
-    app = app_of(credential)
-    publisher = _publisher(credential, app, tools, driver)
-    place = tools.documents.place
-    return Station(credential.name, credential, credential.terms(), app, publisher, place)
 
 
 def app_of(credential: CredentialConfig) -> App:
