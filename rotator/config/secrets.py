@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
-from pydantic_core.core_schema import ValidationInfo
 
-from rotator.config.shape import Keys, folder_of, mistake
+from rotator.config.shape import Keys, mistake
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
 
@@ -90,7 +89,7 @@ class SecretReference:
         return Misconfigured(f"{self.key}: {where} {what}", code="config.secret", hint=mend)
 
 
-def _reference(value: object, info: ValidationInfo) -> SecretReference:
+def _reference(value: object) -> SecretReference:
     if isinstance(value, SecretReference):
         return value
     if not isinstance(value, Keys):
@@ -100,7 +99,7 @@ def _reference(value: object, info: ValidationInfo) -> SecretReference:
     ((kind, target),) = value.items()
     if not isinstance(target, str) or not target or "\0" in target or (kind == "env" and "=" in target):
         raise mistake(f"`{kind}` should be a name that is not empty", _MEND)
-    return SecretReference(value.path, folder_of(info), **{kind: target})
+    return SecretReference(value.path, value.folder, **{kind: target})
 
 
 REFERENCE_SCHEMA = {
@@ -112,7 +111,7 @@ REFERENCE_SCHEMA = {
         "file": {
             "type": "string",
             "description": "File that holds the secret. A relative path starts from systemd's credentials directory "
-            "if the file is there, else from the folder of this configuration.",
+            "if the file is there, else from the folder of this file.",
         },
         "env": {"type": "string", "description": "Environment variable that holds the secret."},
     },

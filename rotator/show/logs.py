@@ -67,12 +67,15 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    handler = _Handler(stream)
-    handler.setFormatter(_formatter(_renderer(format, colours=stream.isatty())))
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
+    before = [handler for handler in root.handlers if isinstance(handler, _Handler)]
+    # The same one is kept: between two of them a line of another thread would be lost.
+    handler = next((one for one in before if one.stream is stream), None) or _Handler(stream)
+    handler.setFormatter(_formatter(_renderer(format, colours=stream.isatty())))
+    root.addHandler(handler)  # once, however often it is added
+    for old in before:
+        if old is not handler:
+            root.removeHandler(old)
     root.setLevel(max(threshold, logging.WARNING))
     _own.setLevel(threshold)
     logging.captureWarnings(capture=True)
