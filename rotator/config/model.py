@@ -209,8 +209,10 @@ class FleetConfig(Section):
 class LogConfig(Section):
     """What is logged, and how."""
 
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: console on a terminal, JSON elsewhere."
+    format: Literal["auto", "json", "journal", "console"] = Field(
+        default="auto",
+        description="auto: console on a terminal, journal where the journal of systemd listens, JSON elsewhere. "
+        "journal: JSON with the level before each line, for `journalctl -p warning`.",
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
