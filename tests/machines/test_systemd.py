@@ -19,7 +19,7 @@ from tests.world.daemon import SENT
 from tests.world.program import program
 from tests.world.site import FAST
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)  # the first test of all makes the tree
 
 MOST_EXPOSED = 1.5  # of 10
 PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
