@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -20,11 +21,19 @@ from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from rotator import events
+from rotator.show.logs import emit
+
+_FAULTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "overrun", EVENT_JOB_ERROR: "error"}
 _SET_BACK_SECONDS = 0.5  # more than what a clock is slewed by between two looks
 
 
 def _wall_ahead_seconds() -> float:
     return time.time() - time.monotonic()
+
+
+def _tell_fault(fault: JobEvent) -> None:
+    emit(events.TIMER_FAULTED, kind=_FAULTS[fault.code], job=fault.job_id)
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc] # the package carries no types
@@ -56,6 +65,7 @@ class Timer:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
+        self._scheduler.add_listener(_tell_fault, sum(_FAULTS))
 
     def start(self) -> None:
         """Begin to fire."""

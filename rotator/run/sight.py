@@ -1,0 +1,46 @@
+"""What a daemon lets be seen by whoever looks at its port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rotator.config import Problem
+from rotator.core.model import Trouble
+from rotator.web import Seen
+
+if TYPE_CHECKING:
+    from rotator.run.daemon import Daemon
+
+
+def sight(daemon: Daemon, problems: Sequence[Problem], loaded_at: datetime) -> Callable[[], Seen]:
+    """Return what looks at a daemon. ``problems``: what is wrong with single credentials."""
+    aside: dict[str, str] = {}
+    for problem in problems:
+        name = problem.credential or ""
+        aside[name] = f"{aside[name]}\n{problem}" if name in aside else str(problem)
+
+    def look() -> Seen:
+        app, now = daemon.app, daemon.clock()
+        queued, running = daemon.ready.sizes()
+        return Seen(
+            at=now,
+            configuration=app.configuration,
+            loaded_at=loaded_at,
+            driver=daemon.driver,
+            stations=dict(daemon.stations),
+            aside=aside,
+            unusable={
+                name: Trouble("record", now, code, message, lasting=True)
+                for name, (code, message) in daemon.unusable().items()
+            },
+            vault_trouble=daemon.weather.trouble(),
+            lease=app.client.lease(),
+            skews=dict(daemon.rounds.skewed),
+            queued=queued,
+            running=running,
+            beaten_at=now - timedelta(seconds=daemon.steady() - daemon.beaten_at),
+        )
+
+    return look
