@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rotator import events
 from rotator.config import next_window
 from rotator.core import timing
 from rotator.core.effects import Wait
@@ -23,8 +24,12 @@ from rotator.core.model import (
     TokenFacts,
     Trouble,
 )
+from rotator.core.slot import NONE_TAKEN, RIVAL_TAKEN
 from rotator.errors import RotatorError
 from rotator.performer import Station
+
+EXPIRED, LOCKED_OUT = "certificate.expired", "locked_out"
+"""Codes of troubles that no daemon has put on record."""
 
 ANSWERED_BY = timedelta(minutes=1)
 """So long after its time a daemon has begun what is due."""
@@ -171,14 +176,36 @@ def _seen_from_here(
     facts = record.key(record.current)
     if facts is not None and now >= facts.not_after:
         message = f"the certificate of key pair {facts.serial} has ended"
-        found.append(
-            Trouble(f"key:{facts.serial}", facts.not_after, "certificate.expired", message, "Rotate it.")
-        )
+        found.append(Trouble(f"key:{facts.serial}", facts.not_after, EXPIRED, message, "Rotate it."))
     if record.phase is Phase.LOCKED_OUT and record.trouble_of("change") is None:
         since = record.change.began if record.change else now
         message = "the org takes no key that is kept"
-        found.append(Trouble("change", since, "locked_out", message, "See the daemon's log for the steps."))
+        found.append(Trouble("change", since, LOCKED_OUT, message, "See the daemon's log for the steps."))
     return found
+
+
+def runbook_of(trouble: Trouble) -> str:
+    """Return the section of the runbook that a trouble leads to: that of the event by which it is told."""
+    match trouble.subject.partition(":")[0]:
+        case "token":
+            return events.TOKEN_UNPROVEN.runbook
+        case "mint":
+            return events.TOKEN_REFUSED.runbook
+        case "key" if trouble.code == RIVAL_TAKEN:
+            return events.KEY_STILL_ACCEPTED.runbook
+        case "key" if trouble.code == EXPIRED:
+            return events.CERTIFICATE_EXPIRED.runbook
+        case "key":
+            return events.KEY_NOT_DESTROYED.runbook
+        case "change" if trouble.code in {NONE_TAKEN, LOCKED_OUT}:
+            return events.LOCKED_OUT.runbook
+        case "change" if trouble.lasting:
+            return events.CHANGE_STUCK.runbook
+        case "change":
+            return events.CHANGE_FAILED.runbook
+        case "configuration":
+            return events.CREDENTIAL_SET_ASIDE.runbook
+    return events.VAULT_DOCUMENT_UNUSABLE.runbook
 
 
 def progress(record: Record, terms: Terms, now: datetime) -> str:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def sight(daemon: Daemon, problems: Sequence[Problem], loaded_at: datetime) -> Callable[[], Seen]:
-    """Return what looks at a daemon. ``problems``: what is wrong with single credentials."""
-    aside: dict[str, str] = {}
+    """Return what looks at a daemon. ``problems``: what is wrong with single credentials; of each the first is shown."""
+    aside: dict[str, Trouble] = {}
     for problem in problems:
-        name = problem.credential or ""
-        aside[name] = f"{aside[name]}\n{problem}" if name in aside else str(problem)
+        said = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
+        first = Trouble("configuration", loaded_at, "configuration", said, problem.mend, lasting=True)
+        aside.setdefault(problem.credential or "", first)
 
     def look() -> Seen:
         app, now = daemon.app, daemon.clock()

@@ -22,7 +22,11 @@ def readiness(seen: Seen, name: str) -> tuple[bool, dict[str, Any]] | None:
     station = seen.stations.get(name)
     if station is None:
         wrong = seen.aside.get(name)
-        return None if wrong is None else (False, {"credential": name, "ready": False, "set_aside": wrong})
+        return (
+            None
+            if wrong is None
+            else (False, {"credential": name, "ready": False, "set_aside": wrong.message})
+        )
     standing = seen.standing(station)
     ready = standing is not None and standing.current is not None and not standing.troubles
     said = {"credential": name} if standing is None else plain(standing)

@@ -34,7 +34,7 @@ class Seen:
     loaded_at: datetime
     driver: Driver
     stations: Mapping[str, Station]
-    aside: Mapping[str, str]
+    aside: Mapping[str, Trouble]
     unusable: Mapping[str, Trouble]
     vault_trouble: str | None
     lease: Lease | None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry
@@ -16,11 +15,10 @@ from rotator.show.logs import emit
 from rotator.web.answer import Answer, said
 from rotator.web.door import Door
 from rotator.web.health import readiness, why_not_ready
+from rotator.web.page import Static, credential_page, fleet_page, said_page
 from rotator.web.seen import Seen
 
 READS = ("GET", "HEAD")
-FOR_ALL = frozenset({"/livez", "/readyz"})
-"""What is answered to whoever asks."""
 
 
 class Site:
@@ -37,6 +35,7 @@ class Site:
         self.look: Callable[[], Seen | None] = lambda: None
         self.alive: Callable[[], bool] = lambda: False
         self._registry = registry
+        self._static = Static()
 
     def present(self) -> Seen | None:
         """Return what there is to be seen now."""
@@ -58,36 +57,46 @@ class Site:
         """Return the answer to a request."""
         path = _path(environ)
         if not self.door.knows_host(environ.get("HTTP_HOST", "")):
-            return said("This port does not answer to that name.", HTTPStatus.MISDIRECTED_REQUEST)
+            return said_page("This port does not answer to that name.", HTTPStatus.MISDIRECTED_REQUEST)
         if environ["REQUEST_METHOD"] not in READS:
-            return said("This port is for looking.", HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(READS))
+            allowed = {"Allow": ", ".join(READS)}
+            return said_page("This port is for looking only.", HTTPStatus.METHOD_NOT_ALLOWED, allowed)
         if path == "/livez":
             return said("alive") if self.alive() else _unwell("the daemon does not move")
         if path == "/readyz":
             why = why_not_ready(self.look())
             return said("ready") if why is None else _unwell(why)
         if not self.door.opens(environ.get("HTTP_AUTHORIZATION", "")):
-            ask = 'Basic realm="rotator", charset="UTF-8"'
-            return said("Show the token of this port.", HTTPStatus.UNAUTHORIZED, WWW_Authenticate=ask)
-        if path == "/metrics":
-            return self._metrics(environ.get("HTTP_ACCEPT", ""))
+            ask = {"WWW-Authenticate": 'Basic realm="rotator", charset="UTF-8"'}
+            return said_page("Show the token of this port.", HTTPStatus.UNAUTHORIZED, ask)
+        return self._inside(path, environ) or said_page("There is nothing here.", HTTPStatus.NOT_FOUND)
+
+    def _inside(self, path: str, environ: WSGIEnvironment) -> Answer | None:
+        """Return the answer to somebody who may look; None where there is nothing."""
         first, _, name = path[1:].partition("/")
-        if first == "readyz":
-            return self._readiness(name)
-        return _absent()
-
-    def _metrics(self, accept: str) -> Answer:
-        encode, kind = choose_encoder(accept)
-        return Answer(encode(self._registry), kind)
-
-    def _readiness(self, name: str) -> Answer:
+        if path == "/metrics":
+            encode, kind = choose_encoder(environ.get("HTTP_ACCEPT", ""))
+            return Answer(encode(self._registry), kind)
+        if first == "static":
+            return self._static.find(name)
         seen = self.look()
-        found = None if seen is None else readiness(seen, name)
-        if found is None:
-            return _absent()
-        ready, said_of_it = found
-        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return Answer(_json(said_of_it), "application/json", status)
+        if seen is None:
+            return said_page("The daemon is about to start.", HTTPStatus.SERVICE_UNAVAILABLE)
+        if path == "/":
+            return fleet_page(seen, environ["QUERY_STRING"], alive=self.alive())
+        if first == "credentials":
+            return credential_page(seen, name)
+        return _readiness(seen, name) if first == "readyz" else None
+
+
+def _readiness(seen: Seen, name: str) -> Answer | None:
+    found = readiness(seen, name)
+    if found is None:
+        return None
+    ready, said_of_it = found
+    body = json.dumps(said_of_it, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Answer(body, "application/json", status)
 
 
 def _path(environ: WSGIEnvironment) -> str:
@@ -104,11 +113,3 @@ def _first_part(path: str) -> str:
 
 def _unwell(why: str) -> Answer:
     return said(f"not so: {why}", HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _absent() -> Answer:
-    return said("There is nothing here.", HTTPStatus.NOT_FOUND)
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"

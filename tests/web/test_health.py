@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from rotator.core.model import Trouble
+
 
 def test_a_daemon_that_moves_is_alive_and_one_that_does_not_is_not(fleet, visitor):
     assert (visitor.get("/livez").status, visitor.get("/livez").text) == (200, "alive\n")
@@ -62,7 +64,8 @@ def test_the_detail_is_what_status_says(fleet, visitor):
 
 
 def test_one_that_is_set_aside_is_told_so_and_one_that_nobody_knows_is_not_found(fleet, visitor):
-    fleet.aside["broken"] = "rotator.yaml:9: credentials.broken.users: is missing"
+    wrong = "rotator.yaml:9: credentials.broken.users: is missing"
+    fleet.aside["broken"] = Trouble("configuration", fleet.now, "configuration", wrong)
     answer = visitor.get("/readyz/broken")
     assert (answer.status, "is missing" in json.loads(answer.body)["set_aside"]) == (503, True)
     assert visitor.get("/readyz/nobody").status == 404

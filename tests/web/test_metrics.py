@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from rotator import __version__, events
-from rotator.core.model import Phase
+from rotator.core.model import Phase, Trouble
 from rotator.show.logs import emit
 from tests.world.exhibit import exhibit, names
 
@@ -109,7 +109,8 @@ def test_times_are_those_of_the_record_and_of_the_token(fleet, visitor):
 
 
 def test_troubles_pauses_and_failures_are_shown(fleet, visitor):
-    fleet.aside["broken"] = fleet.aside["well"] = "wrong"
+    wrong = Trouble("configuration", fleet.now, "configuration", "wrong")
+    fleet.aside |= {"broken": wrong, "well": wrong}
     read = Read(visitor)
     assert read.value("credential_trouble", credential="refused", subject="mint") == 1
     assert read.value("credential_trouble", credential="well", subject="mint") is None

@@ -56,7 +56,7 @@ class Exhibit:
 
     app: Application
     now: datetime
-    aside: dict[str, str] = field(default_factory=dict)
+    aside: dict[str, Trouble] = field(default_factory=dict)
     unusable: dict[str, Trouble] = field(default_factory=dict)
     vault_trouble: str | None = None
     lease: Lease | None = None
