@@ -18,6 +18,7 @@ from rotator.web.health import readiness, why_not_ready
 from rotator.web.page import Static, credential_page, fleet_page, said_page
 from rotator.web.seen import Seen
 
+OPEN_METRICS = "application/openmetrics-text"
 READS = ("GET", "HEAD")
 
 
@@ -75,8 +76,7 @@ class Site:
         """Return the answer to somebody who may look; None where there is nothing."""
         first, _, name = path[1:].partition("/")
         if path == "/metrics":
-            encode, kind = choose_encoder(environ.get("HTTP_ACCEPT", ""))
-            return Answer(encode(self._registry), kind)
+            return self._metrics(environ.get("HTTP_ACCEPT", ""))
         if first == "static":
             return self._static.find(name)
         seen = self.look()
@@ -87,6 +87,11 @@ class Site:
         if first == "credentials":
             return credential_page(seen, name)
         return _readiness(seen, name) if first == "readyz" else None
+
+    def _metrics(self, accept: str) -> Answer:
+        """Return the metrics. prometheus-client fails for versions that are none, so it is shown but one of ours."""
+        encode, kind = choose_encoder(OPEN_METRICS if OPEN_METRICS in accept else "")
+        return Answer(encode(self._registry), kind)
 
 
 def _readiness(seen: Seen, name: str) -> Answer | None:
