@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from rotator import __version__, events
 from rotator.core.model import Phase, Trouble
 from rotator.show.logs import emit
+from tests.web.catalogue import markdown
 from tests.world.exhibit import exhibit, names
 
 FIXED = [
@@ -225,3 +227,8 @@ def test_the_past_of_a_credential_does_not_make_its_times_move(fleet, visitor):
     before = Read(visitor)["rotator_rotation_due_timestamp_seconds"]
     fleet.now += timedelta(days=1)
     assert Read(visitor)["rotator_rotation_due_timestamp_seconds"] == before
+
+
+def test_the_page_lists_them_all():
+    """``make`` it again with: python -m tests.web.catalogue > docs/metrics.md"""
+    assert (Path(__file__).parents[2] / "docs" / "metrics.md").read_text() == markdown()
