@@ -56,8 +56,7 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
         "credential_set_aside",
         "1 for a credential that is left alone, for its settings are wrong.",
         ("credential",),
-        [((name,), name in seen.aside) for name in sorted(seen.stations.keys() - seen.aside.keys())]
-        + [((name,), name not in seen.stations) for name in sorted(seen.aside)],
+        [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
     )
     yield _gauge(
         "queue_credentials",

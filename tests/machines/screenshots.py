@@ -14,7 +14,8 @@ from rotator.config.web import WebConfig
 from rotator.show import logs
 from rotator.web import Port
 from tests.machines.browser import Browser, browser
-from tests.world.exhibit import STATES, Exhibit, exhibit, names
+from tests.world.exhibit import Exhibit, exhibit, names
+from tests.world.states import STATES
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MOST_BYTES = 150_000

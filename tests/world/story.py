@@ -138,7 +138,9 @@ def weather(it: Canary, tap: Tap) -> None:
         it.run(*arguments)
     tap.heal()
     it.daemon.kill()  # a refused login is not tried again for a while
+    since = it.here.journal.mark()
     it.daemon.start()
+    it.here.journal.wait_for("web.listening", since)
     it.here.await_steady()
 
 
