@@ -1,4 +1,5 @@
-"""The errors of rotator. Each carries a policy (what the daemon does about it) and a hint (what a person does).
+"""The errors of rotator. Each is of a policy (what the daemon does about it), and carries a code and a hint (what a
+person does).
 
 ::
 
@@ -17,6 +18,7 @@ Adapters translate the exceptions of their libraries into these, and nobody else
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 
 class RotatorError(Exception):
@@ -24,29 +26,30 @@ class RotatorError(Exception):
 
     Attributes:
         code: stable identifier, such as ``vault.sealed`` or ``salesforce.invalid_grant.invalid_assertion``.
-        hint: what a person can do about it; empty where there is nothing to do.
+        hint: the mend: what a person can do about it, also where it mostly mends itself.
         maybe_done: the request may have taken effect although no answer came.
         retry_after_seconds: how long the other side asked us to wait, if it did.
         date: the other side's clock when it answered, if it did and told.
+        policy: what the daemon does about it, as metrics name it.
 
     No message ever holds a secret: no key, token, assertion or Vault credential.
     """
 
-    policy = "error"
+    policy: ClassVar[str]
 
     def __init__(
         self,
         message: str,
         *,
-        code: str = "",
-        hint: str = "",
+        code: str,
+        hint: str,
         maybe_done: bool = False,
         retry_after_seconds: float | None = None,
         date: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or self.policy
+        self.code = code
         self.hint = hint
         self.maybe_done = maybe_done
         self.retry_after_seconds = retry_after_seconds

@@ -8,6 +8,7 @@ ends its thread by an exception where a job is just being fired (see :class:`_Sc
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from rotator import events
 from rotator.show.logs import emit
 
-_FAULTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "overrun", EVENT_JOB_ERROR: "error"}
+_FAULTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "error"}
 _SET_BACK_SECONDS = 0.5  # more than what a clock is slewed by between two looks
 
 
@@ -32,8 +33,16 @@ def _wall_ahead_seconds() -> float:
     return time.time() - time.monotonic()
 
 
-def _tell_fault(fault: JobEvent) -> None:
-    emit(events.TIMER_FAULTED, kind=_FAULTS[fault.code], job=fault.job_id)
+def _is_not_told_by_us(record: logging.LogRecord) -> bool:
+    """Tell whether the scheduler logs something else than a time that was left out, which is an event of ours."""
+    return "maximum number of running instances" not in str(record.msg)
+
+
+def _tell(happened: JobEvent) -> None:
+    if happened.code == EVENT_JOB_MAX_INSTANCES:
+        emit(events.TIMER_OVERRUN, job=happened.job_id)
+    else:
+        emit(events.TIMER_FAULTED, kind=_FAULTS[happened.code], job=happened.job_id)
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc] # the package carries no types
@@ -65,7 +74,9 @@ class Timer:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
-        self._scheduler.add_listener(_tell_fault, sum(_FAULTS))
+        # One that is there already is not added again.
+        logging.getLogger("apscheduler.scheduler").addFilter(_is_not_told_by_us)
+        self._scheduler.add_listener(_tell, EVENT_JOB_MAX_INSTANCES | sum(_FAULTS))
 
     def start(self) -> None:
         """Begin to fire."""

@@ -85,6 +85,8 @@ class Meter:
             self._errors.labels("conflict").inc()
         elif event in UNFORESEEN:
             self._errors.labels("unforeseen").inc()
+        elif event is events.TIMER_OVERRUN:
+            self._faults.labels("overrun").inc()
         elif event is events.TIMER_FAULTED:
             self._faults.labels(str(fields["kind"])).inc()
         elif event is events.CLOCK_JUMPED:

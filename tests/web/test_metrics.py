@@ -175,7 +175,7 @@ def test_steps_and_effects_are_counted_and_timed(visitor):
 
 def test_clocks_timers_and_reloads_are_counted(visitor):
     emit(events.CLOCK_JUMPED, seconds=70)
-    emit(events.TIMER_FAULTED, kind="overrun", job="every:rounds")
+    emit(events.TIMER_OVERRUN, job="every:rounds")
     emit(events.CONFIGURATION_REFUSED, config="x", mistakes="y")
     emit(events.STEP_FAILED, credential="well", error="ZeroDivisionError", not_before="")
     read = Read(visitor)
