@@ -100,6 +100,13 @@ def _of_vault(seen: Seen) -> Iterator[Metric]:
         [] if ends is None else [((), ends.timestamp())],
     )
 
+    yield _gauge(
+        "vault_secret_id_expires_timestamp_seconds",
+        "End of the secret_id that the daemon logs in with; known of one that came wrapped alone.",
+        (),
+        [] if seen.secret_id_ends is None else [((), seen.secret_id_ends.timestamp())],
+    )
+
 
 def _of_credentials(seen: Seen) -> Iterator[Metric]:
     """Yield what the records say. A credential whose record was not read yet is not spoken of."""

@@ -138,6 +138,10 @@ def test_vault_is_down_while_it_does_not_serve(fleet, visitor):
     assert Read(visitor).value("vault_up") == 1
     lease = fleet.lease
     assert Read(visitor).value("vault_lease_expires_timestamp_seconds") == lease.expires_at.timestamp()
+    assert Read(visitor).value("vault_secret_id_expires_timestamp_seconds") is None
+    fleet.secret_id_ends = fleet.now + timedelta(days=2)
+    ends = Read(visitor).value("vault_secret_id_expires_timestamp_seconds")
+    assert ends == fleet.secret_id_ends.timestamp()
     fleet.vault_trouble = "sealed"
     assert Read(visitor).value("vault_up") == 0
 

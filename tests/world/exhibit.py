@@ -47,6 +47,7 @@ class Exhibit:
     unusable: dict[str, Trouble] = field(default_factory=dict)
     vault_trouble: str | None = None
     lease: Lease | None = None
+    secret_id_ends: datetime | None = None
     alive: bool = True
     queued: int = 0
 
@@ -68,6 +69,7 @@ class Exhibit:
             unusable=self.unusable,
             vault_trouble=self.vault_trouble,
             lease=self.lease,
+            secret_id_ends=self.secret_id_ends,
             skews={},
             queued=self.queued,
             running=0,
