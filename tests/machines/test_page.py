@@ -129,6 +129,24 @@ def test_it_refreshes_itself_and_keeps_what_was_typed_the_focus_and_the_place(pa
     assert page.complaints == []
 
 
+def test_what_somebody_is_about_to_copy_stays_until_it_is_copied(page, url, fleet):
+    page.visit(f"{url}/credentials/acme")
+    shown = "document.querySelector('.asof time').textContent"
+    before = page.evaluate(
+        f"document.getSelection().selectAllChildren(document.querySelector('code.long')); {shown}"
+    )
+    fleet.now += timedelta(seconds=1)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.evaluate(
+        "fetch(location.href).then((answer) => answer.text()).then(() => new Promise((done) => setTimeout(done, 500)))"
+    )
+    assert page.evaluate(f"[{shown}, document.getSelection().toString().length]") == [before, 64]
+    page.evaluate(
+        "document.getSelection().removeAllRanges(); document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.until(f"{shown} !== '{before}'")
+
+
 def test_it_says_so_when_nobody_answers_any_more(page, tmp_path):
     with exhibit(tmp_path, names(3), troubled=False) as fleet, screenshots.port(fleet) as url:
         page.visit(url)
