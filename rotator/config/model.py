@@ -23,6 +23,7 @@ from rotator.config.shape import (
     matching,
     text_or_mapping,
 )
+from rotator.config.web import WebConfig
 
 _SEGMENT = r"(?!-(?:/|$))[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 VaultPath = Annotated[
@@ -241,6 +242,9 @@ class General(Section):
         "`**` (for folders), taken in the order of their names. Each holds `credentials`, and perhaps `defaults` for "
         "those alone, over the `defaults` of this file.",
         examples=[["config.d/*.yaml"]],
+    )
+    web: WebConfig = Field(
+        default=WebConfig(), description="Health, metrics and the status page, on one port."
     )
 
 

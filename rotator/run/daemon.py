@@ -31,11 +31,13 @@ from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
 from rotator.run.reload import reread, tell_problems
 from rotator.run.rounds import Rounds
+from rotator.run.sight import sight
 from rotator.run.timer import Timer
 from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
 from rotator.vault.refusals import PERMISSION_DENIED
+from rotator.web import Port
 
 BEAT = timedelta(seconds=1)
 STOP_SECONDS = 15.0
@@ -68,12 +70,16 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
     logs.configure(format=configuration.log.format, level=configuration.log.level)
-    with application(configuration, token_file) as app:
+    with Port() as port, application(configuration, token_file) as app:
         daemon = Daemon(app, notifier, sign)
         daemon.flaws = tell_problems(configuration, problems)
+        daemon.problems = tuple(problems)
         daemon.start()
-        while (asked := _wait_for_signal(caught, daemon)) == signal.SIGHUP:
+        port.show(sight(daemon), daemon.is_alive)
+        port.serve(configuration.web)
+        while (asked := _wait_for_signal(caught, daemon, port)) == signal.SIGHUP:
             reread(daemon)
+            port.serve(app.configuration.web)
         notifier.stopping()
         finished = daemon.stop(signal.Signals(asked).name)
     lifesign.withdraw(sign)
@@ -82,12 +88,13 @@ def serve(
     return 0
 
 
-def _wait_for_signal(caught: SimpleQueue[int], daemon: Daemon) -> int:
+def _wait_for_signal(caught: SimpleQueue[int], daemon: Daemon, port: Port) -> int:
     while True:
         try:
             return caught.get(timeout=BEAT.total_seconds())
         except Empty:
             daemon.timer.follow_clock()
+            port.keep()
 
 
 class Daemon:
@@ -127,10 +134,13 @@ class Daemon:
         self.due: dict[str, datetime] = {}
         self.asked: set[str] = set()
         self.steps = 0
+        self.beaten_at = steady()
         self._failures: Counter[str] = Counter()
         self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
         self.flaws = ""
+        self.problems: tuple[Problem, ...] = ()
+        self.loaded_at = self.clock()
 
     @property
     def driver(self) -> Driver:
@@ -162,6 +172,10 @@ class Daemon:
             self.crew.resize(self.workers)
         if self.reconcile_every != before.reconcile_every:
             self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
+
+    def unusable(self) -> dict[str, tuple[str, str]]:
+        """Return the credentials whose record cannot be used: code and what is wrong."""
+        return {name: said for (name, document), said in tuple(self._told.items()) if document == "record"}
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -197,8 +211,13 @@ class Daemon:
     def beat(self) -> None:
         """Feed the watchdog and give a sign of life, if all moves. Called by the timer, so a timer that died feeds nobody."""
         if self.pulse.beat():
+            self.beaten_at = self.steady()
             self.notifier.alive()
             self._give_sign()
+
+    def is_alive(self) -> bool:
+        """Tell whether all moved a moment ago, as `rotator alive` does. Waits for nobody."""
+        return lifesign.is_fresh(self.steady() - self.beaten_at)
 
     def _give_sign(self) -> None:
         if self.sign is None:
@@ -284,6 +303,7 @@ class Daemon:
                 self.look_for_request(station)
             decision = self.driver.step(name)
         except RotatorError as error:
+            emit(events.STEP_HINDERED, credential=name, code=error.code, policy=error.policy)
             return self._failed(station, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
             return self._surprised(name, error)

@@ -10,6 +10,7 @@ from rotator.config import Configuration, ConfigurationError, Problem, bad_files
 from rotator.errors import RotatorError
 from rotator.show import logs
 from rotator.show.logs import emit
+from rotator.web import examine
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
@@ -34,7 +35,9 @@ def reread(daemon: Daemon) -> None:
 def _follow(daemon: Daemon) -> None:
     old = daemon.app.configuration
     new, problems = reload(old)
+    examine(new.web)
     daemon.renew(new)
+    daemon.problems, daemon.loaded_at = tuple(problems), daemon.clock()
     before, after = old.credentials, new.credentials
     emit(
         events.CONFIGURATION_RELOADED,

@@ -25,7 +25,11 @@ NAMED = 3
 
 
 class Rounds:
-    """What a daemon does every ``fleet.reconcile_every``. One round at a time."""
+    """What a daemon does every ``fleet.reconcile_every``. One round at a time.
+
+    Attributes:
+        skewed: whose clock differs from ours so much that nothing is deployed, and by how many seconds.
+    """
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
@@ -35,7 +39,7 @@ class Rounds:
         self._clocks = self._read_clocks()
         self._brake: list[str] = []
         self._strangers: set[str] = set()
-        self._skewed: set[str] = set()
+        self.skewed: dict[str, float] = {}
 
     def keep_lease_of(self, client: VaultClient) -> None:
         """Keep the token of another client alive from now on."""
@@ -145,12 +149,12 @@ class Rounds:
         for station in tuple(self._daemon.stations.values()):
             if is_skewed(station.skew_seconds):
                 found[urlsplit(station.config.login_url).netloc] = station.skew_seconds
-        skewed = {peer for peer, seconds in found.items() if is_skewed(seconds)}
-        for peer in sorted(skewed - self._skewed):
+        skewed = {peer: seconds for peer, seconds in found.items() if is_skewed(seconds)}
+        for peer in sorted(skewed.keys() - self.skewed.keys()):
             emit(events.CLOCK_SKEWED, peer=peer, seconds=round(found[peer], 1))
-        for peer in sorted(self._skewed - skewed):
+        for peer in sorted(self.skewed.keys() - skewed.keys()):
             emit(events.CLOCK_AGREES, peer=peer)
-        self._skewed = skewed
+        self.skewed = skewed
 
     def tell_status(self) -> None:
         self._daemon.notifier.status(self.sentence())
