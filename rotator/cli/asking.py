@@ -21,7 +21,6 @@ from rotator.publishers.manual import manual_steps
 from rotator.run import ask
 from rotator.run.once import waits_for_person
 from rotator.secret import Secret
-from rotator.vault.paths import Paths
 
 GOOD_OUTCOMES = frozenset({"promoted", "rehearsed"})
 AT_ONCE = frozenset({Ask.PAUSE, Ask.RESUME})
@@ -125,12 +124,10 @@ class Asking:
             self._here = self._stack.enter_context(ask.answer_here(self._app, self._name))
 
     def _unanswered(self, made: Request, within: timedelta) -> None:
-        vault = self._app.configuration.vault
-        path = Paths(vault.base_path).request(self._name)
         complain(
             f"nobody answered within {span(within)}: no daemon seems to run. The request to {made.ask} waits in Vault",
             f"The next daemon takes it, or `rotator once {self._name}`. To take it back: "
-            f"`bao kv metadata delete -mount={vault.mount} {path}`.",
+            f"`rotator withdraw {self._name}`.",
         )
         if self._manner.as_json:
             print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})

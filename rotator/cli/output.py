@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rotator.secret import Secret
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
 WIDEST: Final = 100_000  # of a line that no terminal shows; a pipe gets everything
@@ -49,38 +50,63 @@ def styled(text: object, style: str = "") -> Text:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
     """Print a table without frills."""
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in head:
-        grid.add_column(title, overflow="fold")
-    for row in rows:
-        grid.add_row(*(cell if not isinstance(cell, str) else styled(cell) for cell in row))
-    _print_trimmed(grid)
+    show(grid(rows, head))
 
 
 def facts(rows: Iterable[tuple[str, Text | str]], indent: int = 2) -> None:
     """Print names with their values, one a line."""
-    from rich.padding import Padding
+    show(indented(grid([(styled(name, FAINT), value) for name, value in rows]), indent))
+
+
+def grid(rows: Iterable[Sequence[Text | str]], head: Sequence[str] = ()) -> Table:
+    """Return a table whose last column takes what is too long for a line; without a head, of names and values."""
     from rich.table import Table
 
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(style=FAINT, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, value if not isinstance(value, str) else styled(value))
-    _print_trimmed(Padding(grid, (0, 0, 0, indent), expand=False))
+    made = [[cell if not isinstance(cell, str) else styled(cell) for cell in row] for row in rows]
+    columns = len(head) or max((len(row) for row in made), default=0)
+    laid = Table(box=None, show_header=bool(head), pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number in range(columns):
+        is_name = not head and number < columns - 1
+        laid.add_column(head[number] if head else "", overflow="fold", no_wrap=is_name)
+    for row in made:
+        laid.add_row(*row)
+    return laid
 
 
-def _print_trimmed(what: Any) -> None:
-    """Print without the blanks that fill a table's last column up: they would wrap, and spoil a diff."""
-    out = console()
-    if out.is_terminal:
-        out.print(what)
-        return
-    with out.capture() as caught:
-        out.print(what)
-    out.file.write("".join(f"{line.rstrip()}\n" for line in caught.get().splitlines()))
+def indented(what: RenderableType, by: int) -> RenderableType:
+    """Return something that stands further to the right."""
+    from rich.padding import Padding
+
+    return Padding(what, (0, 0, 0, by), expand=False)
+
+
+def hanging(label: str, text: str, style: str = "") -> RenderableType:
+    """Return a line that begins with a label; what is too long for the terminal goes on beside it."""
+    from rich.table import Table
+
+    laid = Table.grid()
+    laid.add_column(no_wrap=True)
+    laid.add_column(overflow="fold")
+    laid.add_row(styled(label, style), styled(text, style))
+    return laid
+
+
+def show(*what: RenderableType, error: bool = False) -> None:
+    """Print without the blanks that fill a last column up: they would wrap, and spoil a diff."""
+    from rich.console import Group
+    from rich.segment import Segment, Segments
+
+    out = console(error=error)
+    shown: list[Segment] = []
+    for line in out.render_lines(Group(*what), pad=False):
+        while line and not line[-1].text.strip():
+            line.pop()
+        shown += [
+            *line[:-1],
+            *(Segment(last.text.rstrip(), last.style) for last in line[-1:]),
+            Segment.line(),
+        ]
+    out.print(Segments(shown), end="")
 
 
 def print_json(value: object) -> None:
