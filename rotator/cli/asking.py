@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
+from rotator.cli.following import Course, Leg, following
+from rotator.cli.instead import instead
 from rotator.cli.output import BAD, GOOD, complain, print_json, say, span
 from rotator.cli.settings import Settings
 from rotator.core import timing
@@ -73,6 +74,11 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
     return Exit.OK if what is Ask.ABORT or (entries and entries[0].outcome in GOOD_OUTCOMES) else Exit.PROBLEM
 
 
+def _is_good(record: Record) -> bool:
+    """Tell whether the last change of a record got where it was to go, be it back."""
+    return bool(record.history) and record.history[-1].outcome in GOOD_OUTCOMES | {"restored", "found"}
+
+
 class Asking:
     """One request of an operator, from the question to the end of the change."""
 
@@ -111,7 +117,8 @@ class Asking:
             self._unanswered(made, within)
             return None
         if not said.accepted:
-            complain(f"{self._name}: {said.sentence}")
+            record, _version = self._app.documents.read_record(self._name)
+            complain(f"{self._name}: {said.sentence}", instead(what, record, self._name))
         elif not self._manner.as_json:
             say(f"{self._name}: {said.sentence}")
         return said
@@ -132,22 +139,32 @@ class Asking:
         if self._manner.as_json:
             print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})
 
-    def follow(self) -> Record:
-        """Tell how the change goes until it is over, or needs a person; return the record then.
+    def follow(self, is_enough: Callable[[Record], bool] = lambda _record: False) -> Record:
+        """Tell how the change goes until it is over, needs a person, or has got far enough; return the record then.
 
         What runs in this process is waited for: it may begin what was due, and must not leave it half-way.
         """
-        told, began, idle = "", time.monotonic(), self._here is None
+        with following() as course:
+            record = self._follow(course, is_enough)
+            over = ask.is_over(record)
+            good = (
+                record.history[-1].outcome in GOOD_OUTCOMES if over and record.history else is_enough(record)
+            )
+            course.finish(is_good=good or (False if over else None))
+        return record
+
+    def _follow(self, course: Course, is_enough: Callable[[Record], bool]) -> Record:
+        idle = self._here is None
         for record in ask.records(self._app.documents, self._name):
             self._raise_if_broken()
-            if ask.is_over(record):
+            if is_enough(record):
+                return record
+            if record.change is None or ask.is_over(record):
                 if idle:
                     return record
             else:
-                now = f"{record.phase.value.replace('_', ' ')}: {self._progress(record)}"
-                if now != told:
-                    self._tell(f"{span(timedelta(seconds=time.monotonic() - began)):>8}  {now}")
-                    told = now
+                leg = Leg(record.change.reason, record.change.target, record.phase.value.replace("_", " "))
+                course.turn(leg, self._progress(record))
                 if self._is_stuck(record) or (idle and self._here is not None):
                     return record
             idle = self._here is None or self._here.done()  # then it is read once more

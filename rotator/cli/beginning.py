@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,9 +54,7 @@ def init_credential(settings: Settings, name: str, wishes: NewAppWishes, manner:
             if not answer.accepted:
                 return asking.end(answer, Exit.PROBLEM)
             give_up = time.monotonic() + KEY_WITHIN_SECONDS
-            for record in ask.records(app.documents, name):
-                if _is_awaited(record) or record.change is None or time.monotonic() > give_up:
-                    break
+            record = asking.follow(lambda seen: _is_awaited(seen) or time.monotonic() > give_up)
         if not _is_awaited(record):
             complain(
                 f"{name}: {ask.progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",
@@ -102,7 +102,17 @@ def adopt_pair(settings: Settings, name: str, files: KeyFiles, manner: Manner) -
     pair = adopt_key_pair(
         read_file(files.key, "the key"), read_file(files.certificate, "the certificate"), passphrase
     )
-    for doubt in doubts_about(pair, datetime.now(UTC)):
+    for doubt in [*doubts_about(pair, datetime.now(UTC)), *_open_to_others(files.key, files.passphrase)]:
         say(f"note: {doubt}", DOUBTFUL, error=True)
     payload = {"key": pair.private_key_pem, "certificate": Secret(pair.certificate_pem)}
     return request(settings, name, Ask.ADOPT, manner, payload)
+
+
+def _open_to_others(*files: Path | None) -> Iterator[str]:
+    """Yield which files with a secret others may read: that secret may be known already."""
+    for file in files:
+        if file is not None and (mode := stat.S_IMODE(file.stat().st_mode)) & (stat.S_IRGRP | stat.S_IROTH):
+            yield (
+                f"{file} has mode {mode:04o}, so others could read it: `chmod 600 {file}` now, and if they may have, "
+                "`rotator rotate --compromised` once the key pair is adopted"
+            )
