@@ -80,23 +80,23 @@ def indented(what: RenderableType, by: int) -> RenderableType:
     return Padding(what, (0, 0, 0, by), expand=False)
 
 
-def hanging(label: str, text: str, style: str = "") -> RenderableType:
+def hanging(label: Text | str, text: str, style: str = "") -> RenderableType:
     """Return a line that begins with a label; what is too long for the terminal goes on beside it."""
     from rich.table import Table
 
     laid = Table.grid()
     laid.add_column(no_wrap=True)
     laid.add_column(overflow="fold")
-    laid.add_row(styled(label, style), styled(text, style))
+    laid.add_row(styled(label, style) if isinstance(label, str) else label, styled(text, style))
     return laid
 
 
-def show(*what: RenderableType, error: bool = False) -> None:
+def show(*what: RenderableType, out: Console | None = None) -> None:
     """Print without the blanks that fill a last column up: they would wrap, and spoil a diff."""
     from rich.console import Group
     from rich.segment import Segment, Segments
 
-    out = console(error=error)
+    out = out or console()
     shown: list[Segment] = []
     for line in out.render_lines(Group(*what), pad=False):
         while line and not line[-1].text.strip():
