@@ -1,4 +1,4 @@
-"""The log: one line for each event, JSON for machines, colours on a terminal, no secret in either.
+"""The log: one line for each event, JSON for machines, sentences on a terminal, no secret in either.
 
 Every line, also of libraries, warnings and uncaught exceptions, takes the same way: ``logging`` carries it, structlog
 shapes it, the redactor sees it last. Before :func:`configure` nothing is written.
@@ -7,6 +7,7 @@ shapes it, the redactor sees it last. Before :func:`configure` nothing is writte
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -19,6 +20,7 @@ import structlog
 
 from rotator import events
 from rotator.events import Event
+from rotator.show.reading import Reading
 from rotator.show.redact import Redactor
 
 Format = Literal["auto", "json", "console"]
@@ -67,7 +69,7 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
     handler = _Handler(stream)
-    handler.setFormatter(_formatter(_renderer(format, colours=stream.isatty())))
+    handler.setFormatter(_formatter(_renderer(format, stream)))
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _Handler)]:
         root.removeHandler(old)
@@ -138,11 +140,13 @@ _SHAPING: Final[Sequence[structlog.typing.Processor]] = (
 )
 
 
-def _renderer(format: Format, *, colours: bool) -> structlog.typing.Processor:  # noqa: A002 - as above
-    if format == "json" or (format == "auto" and not colours):
+def _renderer(format: Format, stream: TextIO) -> structlog.typing.Processor:  # noqa: A002 - as above
+    on_terminal = stream.isatty()
+    if format == "json" or (format == "auto" and not on_terminal):
         return structlog.processors.JSONRenderer()
-    # Rich tracebacks would show local variables; a plain one was made and redacted before.
-    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+    colours = bool(os.environ.get("FORCE_COLOR")) or (on_terminal and not os.environ.get("NO_COLOR"))
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return Reading(colours=colours, unicode=encoding.lower().startswith("utf"))
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
