@@ -14,6 +14,7 @@ from rotator.cli.exits import Exit
 from rotator.cli.following import Course, Leg, following
 from rotator.cli.instead import instead
 from rotator.cli.output import BAD, GOOD, complain, print_json, say, span
+from rotator.cli.past import GOOD_OUTCOMES, MENDED
 from rotator.cli.settings import Settings
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
@@ -23,7 +24,6 @@ from rotator.run import ask
 from rotator.run.once import waits_for_person
 from rotator.secret import Secret
 
-GOOD_OUTCOMES = frozenset({"promoted", "rehearsed"})
 AT_ONCE = frozenset({Ask.PAUSE, Ask.RESUME})
 """What is done when it is answered."""
 
@@ -76,7 +76,7 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
 
 def _is_good(record: Record) -> bool:
     """Tell whether the last change of a record got where it was to go, be it back."""
-    return bool(record.history) and record.history[-1].outcome in GOOD_OUTCOMES | {"restored", "found"}
+    return bool(record.history) and record.history[-1].outcome in GOOD_OUTCOMES | MENDED
 
 
 class Asking:

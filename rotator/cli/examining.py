@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from rotator.cli.machine import SUBJECT
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, hanging, say, show, styled
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, hanging, has_shapes, say, show, styled
 from rotator.config import Configuration
 from rotator.finding import Finding
 
@@ -48,7 +48,7 @@ class _Grouped:
     def __init__(self, out: Console, configuration: Configuration) -> None:
         self._out, self._configuration = out, configuration
         self._heading = ""
-        self._marks = tuple("✔✖○" if out.encoding.lower().startswith("utf") else "-!?")
+        self._marks = tuple("✔✖○" if has_shapes(out) else "-!?")
 
     def tell(self, finding: Finding) -> None:
         heading = self._heading_of(finding)

@@ -170,7 +170,8 @@ def _print_agenda(one: Agenda, now: datetime) -> None:
 @pass_settings
 def history(settings: Settings, name: str, *, as_json: bool) -> None:
     """Show the last changes of a credential, the newest at the end: what was brought in, why, and how it ended."""
-    from rotator.cli.output import clock, print_json, say, span, table
+    from rotator.cli.output import console, print_json, say, show
+    from rotator.cli.past import past
 
     with settings.application([name]) as (app, _problems):
         record, _version = app.documents.read_record(name)
@@ -179,21 +180,7 @@ def history(settings: Settings, name: str, *, as_json: bool) -> None:
     elif not record.history:
         say(f"{name} has been through no change yet")
     else:
-        table(
-            ("BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY"),
-            [
-                (
-                    clock(entry.began),
-                    span(entry.ended - entry.began),
-                    entry.reason.value,
-                    str(entry.target),
-                    entry.outcome,
-                    "yes" if entry.deployed else "no",
-                    entry.message or "-",
-                )
-                for entry in record.history
-            ],
-        )
+        show(*past(record.history, console()))
 
 
 @command(

@@ -36,6 +36,11 @@ def console(*, error: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
+def has_shapes(out: Console) -> bool:
+    """Tell whether it can show more than letters."""
+    return out.encoding.lower().startswith("utf")
+
+
 def say(text: str, style: str = "", *, error: bool = False) -> None:
     """Print a line for people."""
     console(error=error).print(styled(text, style), soft_wrap=True)

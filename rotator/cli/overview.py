@@ -19,6 +19,7 @@ from rotator.cli.output import (
     briefly,
     grid,
     hanging,
+    has_shapes,
     indented,
     relative,
     span,
@@ -85,7 +86,7 @@ def _marks(console: Console) -> dict[Level, str]:
     """Return what stands before a phase: nothing in a pipe, where words are searched for."""
     if not console.is_terminal:
         return dict.fromkeys(Level, "")
-    shapes = "✖●✔" if console.encoding.lower().startswith("utf") else "!*-"
+    shapes = "✖●✔" if has_shapes(console) else "!*-"
     return {each: f"{shape} " for each, shape in zip(Level, shapes, strict=True)}
 
 
@@ -158,13 +159,22 @@ def _told(one: Standing, look: Look, *, in_detail: bool) -> Iterator[RenderableT
         yield indented(grid([(styled(label, FAINT), value) for label, value in _details(one, look.at)]), 2)
     for text, style in _remarks(one, (look.requests or {}).get(one.credential), look.at):
         yield hanging(name, text, style)
-    for trouble in one.troubles:
-        yield hanging(name, f"{trouble.message}, since {when(trouble.since, look.at)}", BAD)
-        if trouble.hint:
-            yield hanging("  mend: ", trouble.hint, FAINT)
+    for (message, hint), since in _troubles(one).items():
+        yield hanging(name, f"{message}, since {when(since, look.at)}", BAD)
+        if hint:
+            yield hanging("  mend: ", hint)
     cure = look.cures.get(one.credential)
     if cure is not None:
         yield from _cure(one, cure, in_detail=in_detail)
+
+
+def _troubles(one: Standing) -> dict[tuple[str, str], datetime]:
+    """Return what is wrong and what mends it, each once, with the time since when: one cause troubles many."""
+    found: dict[tuple[str, str], datetime] = {}
+    for trouble in one.troubles:
+        what = trouble.message, trouble.hint
+        found[what] = min(trouble.since, found.get(what, trouble.since))
+    return found
 
 
 def _cure(one: Standing, steps: Sequence[str], *, in_detail: bool) -> Iterator[RenderableType]:
@@ -217,7 +227,10 @@ def _remarks(one: Standing, request: Request | None, now: datetime) -> Iterator[
         yield f"no key pair yet: `rotator init {name}` makes one, `rotator adopt {name}` takes one", DOUBTFUL
     if one.under_way is not None:
         change: Change = one.under_way.change
-        yield f"{change.reason} since {when(change.began, now)}: {one.under_way.waiting_for}", DOUBTFUL
+        waits = one.under_way.waiting_for
+        for trouble in one.troubles:
+            waits = waits.removesuffix(f"; {trouble.message}")  # it is told beside its mend
+        yield f"{change.reason} since {when(change.began, now)}: {waits}", DOUBTFUL
     if one.paused is not None:
         bad = one.paused.kind is PauseKind.IDENTITY
         yield f"paused since {when(one.paused.since, now)}: {one.paused.why}", BAD if bad else DOUBTFUL

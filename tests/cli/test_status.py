@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -160,6 +161,17 @@ def test_one_that_is_locked_out_shows_its_cure():
         "  2. Open Setup,",
         "     and so on.",
     ]
+
+
+def test_one_cause_that_troubles_many_is_told_once_with_its_earliest_time():
+    later = replace(LOST, subject="mint:a@x.example", since=NOW - MINUTE)
+    change = Change(7, 6, Reason.RESTORE, ("a@x.example",), NOW - 20 * MINUTE)
+    waits = Underway(change, 5, f"all are tried again; {LOST.message}")
+    one = replace(locked_out("initech"), troubles=(later, LOST), under_way=waits)
+    said = " ".join(" ".join(shown(one)).split())
+    assert said.count(LOST.message) == said.count(LOST.hint) == 1
+    assert f"{LOST.message}, since 2026-03-01 11:48:00Z (12 m ago)" in said
+    assert "all are tried again initech: " in said
 
 
 def test_a_request_that_waits_is_shown_with_who_asked_and_how_to_take_it_back():

@@ -20,6 +20,16 @@ CEILING_SECONDS = 90.0
 UNWANTED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE")
 
 
+class _Screen(pyte.Screen):
+    """A screen that shows faint letters as slanted ones: pyte knows no faint ones, and rotator slants nothing."""
+
+    FAINT, SLANTED = 2, 3
+
+    def select_graphic_rendition(self, *attributes: int) -> None:
+        slanted = (self.SLANTED if one == self.FAINT else one for one in attributes)
+        super().select_graphic_rendition(*slanted)
+
+
 class Terminal:
     """A process on a pseudo-terminal; what it writes is drawn on a screen."""
 
@@ -31,7 +41,7 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        self.screen = pyte.Screen(columns, rows)
+        self.screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.written = b""
         self._code: int | None = None
