@@ -88,6 +88,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 _MEANINGS: Final = {event.name: event.meaning for event in CATALOGUE}
 _OPTIONAL: Final = re.compile(r"\[([^]]*)\]")
 _FIELD: Final = re.compile(r"\{(\w+)(:[^}]*)?\}")
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _NAMED: Final = re.compile(r"``(\w+)``")
 
 
@@ -117,4 +118,4 @@ def _told(value: object, form: str = "") -> str:
         return ", ".join(map(str, value))
     if isinstance(value, int | float) and form:
         return format(value, form)
-    return "?" if value is None else str(value)
+    return "?" if value is None else _TIME.sub(r"\1 \2Z", str(value))

@@ -65,11 +65,11 @@ def test_no_configuration_and_an_unknown_name_are_usage_errors():
     assert "ROTATOR_CONFIG" in ran.stderr
 
 
-def test_an_unknown_credential_is_answered_with_those_there_are(rotator):
+def test_an_unknown_credential_is_answered_with_the_nearest(rotator):
     for command in ("rotate", "status", "token", "doctor"):
         ran = rotator(command, "acne")
         assert ran.code == 2
-        assert "There are: acme, deployer, globex." in ran.err
+        assert "Did you mean acme?" in ran.err
 
 
 def test_the_configuration_may_be_named_before_or_after_the_command(rotator, tmp_path):
