@@ -8,7 +8,7 @@ from datetime import datetime
 
 from rotator import events
 from rotator.config import CredentialConfig
-from rotator.core.effects import Action
+from rotator.core.effects import Action, Kind
 from rotator.core.model import Record, Serial, Terms, TokenFacts
 from rotator.core.slot import in_lasting_trouble
 from rotator.core.timing import pacing_key
@@ -37,6 +37,9 @@ class Held:
     asked: bool = False
 
 
+Tokens = dict[str, tuple[TokenDocument | None, int]]
+
+
 @dataclass(slots=True)
 class Station:
     """One credential, as this process sees it. Used by one thread at a time, except for ``record``.
@@ -52,6 +55,7 @@ class Station:
         unreconciled: see :class:`rotator.core.model.Snapshot`.
         gone_back: document -> version that was known of it: by what it was noticed that Vault was restored from a
             backup; empty once org and Vault agree again.
+        unrecorded: pacing key -> what an action brought that could not be recorded: it is done again, and not told again.
         waiting: the request of an operator that was seen waiting.
         skew_seconds: Salesforce's clock minus ours, at the last answer to a login; 0 before the first one, and again
             once our clock was set.
@@ -68,12 +72,13 @@ class Station:
     version: int = 0
     read_at: datetime | None = None
     doubted: bool = False
-    tokens: dict[str, tuple[TokenDocument | None, int]] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
     sequences: dict[str, int] = field(default_factory=dict)
     unreconciled: set[str] = field(default_factory=set)
     gone_back: dict[str, int | None] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
+    unrecorded: dict[str, tuple[Action, Kind, str]] = field(default_factory=dict)
     waiting: Waiting | None = None
     api_version: str | None = None
     skew_seconds: float = 0.0

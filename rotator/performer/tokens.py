@@ -30,7 +30,7 @@ def perform_mint(tools: Toolbox, station: Station, action: Mint) -> Answer:
         grant, serial = tools.mint_first(station, action.user, action.serials)
     except KeyRefused as error:
         return refused(error, tools.clock())
-    if (differs := mismatch(station, grant)) is not None:
+    if (differs := mismatch(station, grant.org_id)) is not None:
         return stopped(station, differs, tools.clock())
     document = _document(tools, station, action.user, (grant, serial), known)
     if document is None:
@@ -61,7 +61,7 @@ def perform_revoke(tools: Toolbox, station: Station, action: Revoke) -> Answer:
             grant, serial = tools.mint_first(station, action.user, action.serials)
         except KeyRefused as error:
             return refused(error, tools.clock())
-        if (differs := mismatch(station, grant)) is not None:
+        if (differs := mismatch(station, grant.org_id)) is not None:
             return stopped(station, differs, tools.clock())
         instance_url, token = grant.instance_url, grant.access_token
     revoke(tools.wires(), instance_url, token)
@@ -137,7 +137,13 @@ def perform_touch(tools: Toolbox, station: Station, action: Touch) -> Answer:
     """Query Accounts with the published token, and publish how far that proves it."""
     known, version = published(tools, station, action.user)
     if known is None:
-        return Answer(Kind.FAILED, tools.clock(), code="token.absent", message="no token is published")
+        return Answer(
+            Kind.FAILED,
+            tools.clock(),
+            code="token.absent",
+            message=f"no token of {action.user} is published",
+            hint="Somebody deleted it in Vault; another one is minted next.",
+        )
     org = Org(known.instance_url, known.access_token, known.api_version)
     now = tools.clock()  # what a slow answer took is not proved
     try:

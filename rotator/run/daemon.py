@@ -69,7 +69,6 @@ def serve(
     while True:
         logs.configure(format=configuration.log.format, level=configuration.log.level)
         with application(configuration, token_file, before) as app:
-            before = app.kept
             daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
@@ -91,6 +90,7 @@ def serve(
             if renewed is None:
                 notifier.stopping()
             finished = daemon.stop(signal.Signals(asked).name)
+            before = app.kept
         if renewed is None:
             break
         configuration, problems = renewed
@@ -317,8 +317,17 @@ class Daemon:
             self.asked.discard(station.name)
 
     def _failed(self, station: Station, error: RotatorError) -> datetime:
-        pause = pause_after(error, self._failures[station.name], station.terms)
-        self._failures[station.name] += 1
+        """Tell that Vault failed, and return when to try again.
+
+        Where a request may be what could not be answered, tokens have their turn before the next round finds it again.
+        """
+        if station.waiting is not None:
+            station.waiting = None
+            self.asked.discard(station.name)
+            pause = timedelta(seconds=error.retry_after_seconds or 0.0)
+        else:
+            pause = pause_after(error, self._failures[station.name], station.terms)
+            self._failures[station.name] += 1
         station.sentence = error.message
         if is_of_one_credential(error):
             self._tell_unusable(station.name, "record", error)
