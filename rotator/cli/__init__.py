@@ -100,7 +100,7 @@ Begin with:
   rotator check -c FILE        does the configuration hold?
   rotator doctor -c FILE       does everything around it work?
   rotator status -c FILE       how are the credentials?
-  rotator help                 what does rotator do when, and say?"""
+  rotator help                 what do states, events and paths mean?"""
 _EXITS = "".join(f"\n  {code.value:<4} {meaning}" for code, meaning in MEANINGS.items())
 
 

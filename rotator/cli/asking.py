@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -139,25 +141,25 @@ class Asking:
         if self._manner.as_json:
             print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})
 
-    def follow(self, is_enough: Callable[[Record], bool] = lambda _record: False) -> Record:
+    def follow(
+        self,
+        is_enough: Callable[[Record], bool] = lambda _record: False,
+        at_most_seconds: float = math.inf,
+    ) -> Record:
         """Tell how the change goes until it is over, needs a person, or has got far enough; return the record then.
 
         What runs in this process is waited for: it may begin what was due, and must not leave it half-way.
         """
         with following() as course:
-            record = self._follow(course, is_enough)
-            over = ask.is_over(record)
-            good = (
-                record.history[-1].outcome in GOOD_OUTCOMES if over and record.history else is_enough(record)
-            )
-            course.finish(is_good=good or (False if over else None))
+            record = self._follow(course, is_enough, time.monotonic() + at_most_seconds)
+            course.finish(is_good=_is_good(record) if ask.is_over(record) else is_enough(record) or None)
         return record
 
-    def _follow(self, course: Course, is_enough: Callable[[Record], bool]) -> Record:
+    def _follow(self, course: Course, is_enough: Callable[[Record], bool], give_up: float) -> Record:
         idle = self._here is None
         for record in ask.records(self._app.documents, self._name):
             self._raise_if_broken()
-            if is_enough(record):
+            if is_enough(record) or time.monotonic() > give_up:
                 return record
             if record.change is None or ask.is_over(record):
                 if idle:

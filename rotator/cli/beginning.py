@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,8 +52,7 @@ def init_credential(settings: Settings, name: str, wishes: NewAppWishes, manner:
                 return Exit.UNANSWERED
             if not answer.accepted:
                 return asking.end(answer, Exit.PROBLEM)
-            give_up = time.monotonic() + KEY_WITHIN_SECONDS
-            record = asking.follow(lambda seen: _is_awaited(seen) or time.monotonic() > give_up)
+            record = asking.follow(_is_awaited, KEY_WITHIN_SECONDS)
         if not _is_awaited(record):
             complain(
                 f"{name}: {ask.progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",

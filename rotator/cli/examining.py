@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Final
 
 from rich.console import Console
 
 from rotator.cli.machine import SUBJECT
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, hanging, has_shapes, say, show, styled
+from rotator.cli.output import (
+    BAD,
+    DOUBTFUL,
+    FAINT,
+    GOOD,
+    console,
+    hanging,
+    has_shapes,
+    is_live,
+    say,
+    show,
+    styled,
+)
 from rotator.config import Configuration
 from rotator.finding import Finding
 
@@ -24,7 +37,7 @@ def show_findings(found: Iterable[Finding], configuration: Configuration) -> lis
             _print_line(finding)
         return seen
     told = _Grouped(out, configuration)
-    with out.status("looking ...", spinner_style=DOUBTFUL):
+    with out.status("looking ...", spinner_style=DOUBTFUL) if is_live(out) else nullcontext():
         for finding in found:
             seen.append(finding)
             told.tell(finding)

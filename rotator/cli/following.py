@@ -15,7 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, has_shapes, say, span, styled
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, has_shapes, is_live, say, span, styled
 from rotator.core.model import Reason, Serial
 
 REDRAWN_PER_SECOND: Final = 8
@@ -109,7 +109,7 @@ class Course:
 def following() -> Iterator[Course]:
     """Show on standard error how a change goes."""
     out = console(error=True)
-    if not out.is_terminal or out.is_dumb_terminal or not has_shapes(out):
+    if not (is_live(out) and has_shapes(out)):
         yield Course(lambda line: say(line, FAINT, error=True))
         return
     course = Course()

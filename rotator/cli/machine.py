@@ -32,9 +32,10 @@ def examine_machine(configuration: Configuration) -> Iterator[Finding]:
 
 def _client_certificates(configuration: Configuration) -> Iterator[tuple[Path, Path]]:
     vault = configuration.vault
-    for each in (vault.client_certificate, vault.login):
-        if each is not None and (each is vault.client_certificate or isinstance(each, CertificateLogin)):
-            yield each.certificate_file, each.key_file
+    if vault.client_certificate is not None:
+        yield vault.client_certificate.certificate_file, vault.client_certificate.key_file
+    if isinstance(vault.login, CertificateLogin):
+        yield vault.login.certificate_file, vault.login.key_file
 
 
 def _configuration(file: Path) -> Finding:

@@ -36,6 +36,11 @@ def console(*, error: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
+def is_live(out: Console) -> bool:
+    """Tell whether what it shows can be drawn anew: a pipe whose reader wants colours (``FORCE_COLOR``) is no terminal."""
+    return out.file.isatty() and not out.is_dumb_terminal
+
+
 def has_shapes(out: Console) -> bool:
     """Tell whether it can show more than letters."""
     return out.encoding.lower().startswith("utf")

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 import click
 from rich.console import RenderableType
 
-from rotator.cli.output import console, show
+from rotator.cli.output import console, is_live, show
 
 
 def page(what: Iterable[RenderableType]) -> None:
     """Print something; where it is longer than the terminal, through the pager."""
     out = console()
-    if not out.is_terminal or not sys.stdin.isatty():
+    if not (is_live(out) and sys.stdin.isatty()):
         show(*what, out=out)
         return
     with out.capture() as caught:

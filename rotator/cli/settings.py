@@ -144,7 +144,8 @@ def complete_names(context: click.Context, parameter: click.Parameter, incomplet
     """Return the credentials that a shell may complete a NAME to."""
     settings = context.find_object(Settings)
     file = (settings and settings.config) or context.find_root().params.get("config")
-    taken = context.params.get(parameter.name or "") or ()
+    given = context.params.get(parameter.name or "")
+    taken = given if isinstance(given, tuple) else ()
     known = credential_names(Path(file).expanduser()) if file else []
     return [name for name in known if name.startswith(incomplete) and name not in taken]
 

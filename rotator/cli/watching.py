@@ -14,7 +14,7 @@ from rich.text import Text
 
 from rotator.cli.exits import Exit, exit_of
 from rotator.cli.looking import Look
-from rotator.cli.output import BAD, FAINT, clock, complain, console, print_json, show, span
+from rotator.cli.output import BAD, FAINT, clock, complain, console, is_live, print_json, show, span
 from rotator.cli.overview import overview
 from rotator.cli.signals import stop_on_signals
 from rotator.errors import RotatorError
@@ -57,7 +57,7 @@ class Watch:
     def again_and_again(self, every_seconds: float) -> Exit:
         """Look until SIGINT or SIGTERM; return the exit code that the last look has."""
         out = console()
-        in_place = out.is_terminal and not self._manner.as_json
+        in_place = is_live(out) and not self._manner.as_json
         with stop_on_signals() as stop:
             if in_place:
                 with Live(console=out, screen=True, auto_refresh=False) as live:

@@ -7,7 +7,6 @@ shapes it, the redactor sees it last. Before :func:`configure` nothing is writte
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 import warnings
@@ -20,7 +19,7 @@ import structlog
 
 from rotator import events
 from rotator.events import Event
-from rotator.show.reading import Reading
+from rotator.show.reading import reading_on
 from rotator.show.redact import Redactor
 
 Format = Literal["auto", "json", "console"]
@@ -141,12 +140,9 @@ _SHAPING: Final[Sequence[structlog.typing.Processor]] = (
 
 
 def _renderer(format: Format, stream: TextIO) -> structlog.typing.Processor:  # noqa: A002 - as above
-    on_terminal = stream.isatty()
-    if format == "json" or (format == "auto" and not on_terminal):
+    if format == "json" or (format == "auto" and not stream.isatty()):
         return structlog.processors.JSONRenderer()
-    colours = bool(os.environ.get("FORCE_COLOR")) or (on_terminal and not os.environ.get("NO_COLOR"))
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return Reading(colours=colours, unicode=encoding.lower().startswith("utf"))
+    return reading_on(stream)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

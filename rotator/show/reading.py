@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Final
+from typing import Final, TextIO
 
 from structlog.typing import EventDict
 
@@ -18,6 +19,15 @@ BELOW: Final = ("steps", "certificate", "exception")
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 TIME: Final = slice(11, 19)  # of a time stamp in RFC 3339
+
+
+def reading_on(stream: TextIO) -> Reading:
+    """Return what renders for a stream: with colours on a terminal, as ``NO_COLOR`` and ``FORCE_COLOR`` have it."""
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR")
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return Reading(
+        colours=wanted or bool(os.environ.get("FORCE_COLOR")), unicode=encoding.lower().startswith("utf")
+    )
 
 
 class Reading:

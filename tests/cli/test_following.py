@@ -73,6 +73,14 @@ def test_on_a_terminal_a_rotation_is_drawn_in_place_and_its_end_told(rotator, kn
     assert re.match(r"globex: rotation to key pair \d+ promoted after \d", lines[-1])
 
 
+def test_a_pipe_whose_reader_wants_colours_gets_lines_that_are_not_drawn_anew(rotator):
+    ran = rotator.process("rehearse", "globex", "--wait", "--here", env={"FORCE_COLOR": "1"})
+    assert ran.code == 0
+    assert "\x1b[32mglobex: rehearsal to key pair" in ran.out
+    assert "proving: key pair" in ran.err
+    assert not re.search("\x1b\\[[0-9]*[AJK]", ran.err + ran.out)
+
+
 @pytest.mark.parametrize(
     ("what", "record", "said"),
     [

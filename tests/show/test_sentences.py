@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
 
 from rotator import events
-from rotator.show.reading import Reading
+from rotator.show.reading import Reading, reading_on
 from rotator.show.sentences import SENTENCES, sentence
 
 CATALOGUE = {event.name: event for event in events.CATALOGUE}
@@ -97,6 +98,26 @@ def test_colours_tell_the_level_where_they_are_wanted():
     assert "\x1b[1;31m✖\x1b[0m" in rendered(colours=True, event="vault.sealed", level="error")
     assert "\x1b[32m●\x1b[0m" in rendered(colours=True, event="key.destroyed", serial=1)
     assert rendered(unicode=False, event="vault.sealed", level="error") == "16:45:02Z x Vault is sealed"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "env", "coloured"),
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (False, {}, False),
+        (False, {"FORCE_COLOR": "1"}, True),
+    ],
+)
+def test_colours_are_for_terminals_unless_somebody_says_otherwise(monkeypatch, terminal, env, coloured):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
+    said = reading_on(stream)(None, "", BASE | {"event": "fleet.brake_off"})
+    assert ("\x1b[" in said) is coloured
 
 
 def test_what_others_said_moves_no_cursor():
