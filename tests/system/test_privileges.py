@@ -37,6 +37,7 @@ POLICIES = {
 LOOKS = {
     ("rotator-operator", "read", f"{MOUNT}/data/{BASE_PATH}/+/tokens/+"): "how far tokens are proved, where it may be seen",
     ("rotator-operator", "read", f"{MOUNT}/data/{BASE_PATH}/-/requests/+"): "whether a request is really in the way",
+    ("rotator-operator", "list", f"{MOUNT}/metadata/{BASE_PATH}/-/requests/"): "which requests wait, where it may be seen",
 }  # fmt: skip
 """What commands try although the policy denies it, so as to say more where another one allows it."""
 
