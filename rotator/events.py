@@ -75,8 +75,24 @@ STEP_FAILED = _alert("step.failed", "error", "credential error not_before",
     "unforeseen-error")
 STEP_TAKEN = _event("step.taken", "debug", "credential late_seconds seconds",
     "A step was taken, ``late_seconds`` after its time; without that field it came before it, as for a request.")
+STEP_HINDERED = _event("step.hindered", "debug", "credential code policy",
+    "A step ended by an error that is tried again; where somebody should know, another event tells it once.")
+EFFECT_DONE = _event("effect.done", "debug", "credential effect answer seconds policy",
+    "One effect on Vault or Salesforce came to its end; ``policy`` is the class of the error where there was one.")
+TIMER_FAULTED = _event("timer.faulted", "debug", "kind job",
+    "The timer missed a time, or a job of it met an error.")
 CRASHED = _alert("daemon.crashed", "critical", "thread error",
     "An error that nobody foresaw ended a thread or the process.",
+    "unforeseen-error")
+
+# --- health, metrics and the status page
+WEB_LISTENING = _event("web.listening", "info", "url",
+    "Health, metrics and the status page are served at ``url``.")
+WEB_FAILED = _alert("web.failed", "error", "listen error hint",
+    "The port for health and metrics cannot be served; that is tried again, and the credentials are served meanwhile.",
+    "web-port")
+WEB_REQUEST_FAILED = _alert("web.request_failed", "error", "page error",
+    "A look at the status page, health or metrics met an error that nobody foresaw; the credentials are served all the same.",
     "unforeseen-error")
 
 # --- the configuration

@@ -15,7 +15,7 @@ from rotator.app import Application
 from rotator.cli.exits import Exit
 from rotator.cli.following import Course, Leg, following
 from rotator.cli.instead import instead
-from rotator.cli.output import BAD, GOOD, complain, print_json, say, span
+from rotator.cli.output import BAD, GOOD, complain, print_json, say
 from rotator.cli.past import GOOD_OUTCOMES, MENDED
 from rotator.cli.settings import Settings
 from rotator.core import timing
@@ -23,8 +23,9 @@ from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Ter
 from rotator.errors import Misconfigured, RotatorError
 from rotator.publishers.manual import manual_steps
 from rotator.run import ask
-from rotator.run.once import waits_for_person
 from rotator.secret import Secret
+from rotator.show.times import span
+from rotator.standing import progress, waits_for_person
 
 AT_ONCE = frozenset({Ask.PAUSE, Ask.RESUME})
 """What is done when it is answered."""
@@ -173,7 +174,7 @@ class Asking:
         raise AssertionError("records never end")
 
     def _progress(self, record: Record) -> str:
-        return ask.progress(record, self._terms, datetime.now(UTC))
+        return progress(record, self._terms, datetime.now(UTC))
 
     def _is_stuck(self, record: Record) -> bool:
         """Tell whether something went wrong that nobody but a person can mend."""

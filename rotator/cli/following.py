@@ -15,8 +15,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, has_shapes, is_live, say, span, styled
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, console, has_shapes, is_live, say, styled
 from rotator.core.model import Reason, Serial
+from rotator.show.times import span
 
 REDRAWN_PER_SECOND: Final = 8
 

@@ -137,7 +137,8 @@ def _print_set_aside(problems: Sequence[Problem]) -> None:
 
 
 def _print_agenda(one: Agenda, now: datetime) -> None:
-    from rotator.cli.output import facts, say, when
+    from rotator.cli.output import facts, say
+    from rotator.show.times import when
 
     say(f"{one.credential}: {one.phase.value.replace('_', ' ')}", "bold")
     rows: list[tuple[str, Text | str]] = [("now", f"{one.action or 'nothing'}: {one.reason}")]

@@ -10,12 +10,12 @@ from typing import Any
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
-from rotator.cli.standing import Standing, standings
+from rotator.cli.standing import standings
 from rotator.config import Problem
 from rotator.core.model import PauseKind, Phase, Request
 from rotator.errors import RotatorError
 from rotator.publishers.manual import upload_steps
-from rotator.run.once import waits_for_person
+from rotator.standing import Standing, waits_for_person
 from rotator.vault.refusals import PERMISSION_DENIED
 
 

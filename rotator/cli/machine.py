@@ -10,11 +10,11 @@ from typing import Final
 
 from cryptography.x509 import load_pem_x509_certificate
 
-from rotator.cli.output import when
 from rotator.config import Configuration
 from rotator.config.model import CertificateLogin
 from rotator.finding import Finding
 from rotator.run import lifesign
+from rotator.show.times import when
 
 SUBJECT: Final = "machine: "
 LEAST_LEFT: Final = timedelta(days=14)

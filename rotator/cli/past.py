@@ -8,9 +8,10 @@ from typing import Final
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, clock, grid, hanging, span
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, grid, hanging
 from rotator.cli.overview import ROOMY
 from rotator.core.model import Entry
+from rotator.show.times import clock, span
 
 GOOD_OUTCOMES: Final = frozenset({"promoted", "rehearsed"})
 """A change got where it was to go."""

@@ -9,9 +9,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rotator.cli.looking import Look
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, grid, hanging, indented, styled, when
-from rotator.cli.standing import Standing
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, grid, hanging, indented, styled
 from rotator.core.model import Change, PauseKind, Phase, Request
+from rotator.show.times import when
+from rotator.standing import Standing
 
 
 def remarks(one: Standing, look: Look, *, in_detail: bool) -> Iterator[RenderableType]:

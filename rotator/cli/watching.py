@@ -14,10 +14,11 @@ from rich.text import Text
 
 from rotator.cli.exits import Exit, exit_of
 from rotator.cli.looking import Look
-from rotator.cli.output import BAD, FAINT, clock, complain, console, is_live, print_json, show, span
+from rotator.cli.output import BAD, FAINT, complain, console, is_live, print_json, show
 from rotator.cli.overview import overview
 from rotator.cli.signals import stop_on_signals
 from rotator.errors import RotatorError
+from rotator.show.times import clock, span
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from rotator.config.shape import (
     matching,
     text_or_mapping,
 )
+from rotator.config.web import WebConfig
 
 _SEGMENT = r"(?!-(?:/|$))[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 VaultPath = Annotated[
@@ -224,6 +225,9 @@ class General(Section):
     salesforce: SalesforceConfig = Field(default=SalesforceConfig(), description="How Salesforce is reached.")
     fleet: FleetConfig = Field(default=FleetConfig(), description="What holds for all credentials together.")
     log: LogConfig = Field(default=LogConfig(), description="What is logged, and how.")
+    web: WebConfig = Field(
+        default=WebConfig(), description="Health, metrics and the status page, on one port."
+    )
 
 
 class Configuration(General):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,6 +117,10 @@ class Driver:
     def snapshot(self, station: Station) -> Snapshot:
         """Return all that a decision is made from. What was read a moment ago is not read again."""
         self.refresh(station)
+        return self.known(station)
+
+    def known(self, station: Station) -> Snapshot:
+        """Return what a decision would be made from by what was read before. Asks nobody; any thread may call it."""
         now = self.tools.clock()
         window = station.config.rotation.window
         return Snapshot(
@@ -249,14 +254,26 @@ class Driver:
             return ""
 
     def _perform(self, station: Station, action: Action, busy_until: datetime | None) -> Answer:
+        began = time.perf_counter()
+        failed: dict[str, Any] = {}
         try:
-            return self._effect(station, action, busy_until)
+            answer = self._effect(station, action, busy_until)
         except Conflict:
             raise
         except RotatorError as error:
             if error.code == VERSION_RETIRED:
                 station.api_version = None  # the newest is looked for again
-            return answer_to(error, self.tools.clock())
+            answer, failed = answer_to(error, self.tools.clock()), {"policy": error.policy}
+        if not isinstance(action, Nothing):
+            emit(
+                events.EFFECT_DONE,
+                credential=station.name,
+                effect=pacing_key(action).partition(":")[0],
+                answer=answer.kind.value,
+                seconds=round(time.perf_counter() - began, 4),
+                **failed,
+            )
+        return answer
 
     def _effect(self, station: Station, action: Action, busy_until: datetime | None) -> Answer:
         tools = self.tools

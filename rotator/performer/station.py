@@ -147,7 +147,7 @@ class Station:
 
     def held_back(self) -> dict[str, datetime]:
         """Return before when actions are not to be repeated."""
-        return {key: held.until for key, held in self.held.items() if held.until is not None}
+        return {key: held.until for key, held in tuple(self.held.items()) if held.until is not None}
 
 
 def login_of(config: CredentialConfig, user: str) -> Login:

@@ -29,11 +29,13 @@ from rotator.run.notify import Notifier
 from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
 from rotator.run.rounds import Rounds
+from rotator.run.sight import sight
 from rotator.run.timer import Timer
 from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
 from rotator.vault.refusals import PERMISSION_DENIED
+from rotator.web import Port, examine
 
 BEAT = timedelta(seconds=1)
 STOP_SECONDS = 15.0
@@ -66,38 +68,46 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
     before = None
-    while True:
-        logs.configure(format=configuration.log.format, level=configuration.log.level)
-        with application(configuration, token_file, before) as app:
-            daemon = Daemon(app, notifier, sign)
-            for name, found in _by_credential(problems).items():
-                said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
-                mend = "; ".join(dict.fromkeys(one.mend for one in found))
-                kept = name in configuration.credentials
-                event = events.CREDENTIAL_KEPT if kept else events.CREDENTIAL_SET_ASIDE
-                emit(event, credential=name, message=said, hint=mend)
-            daemon.start()
-            renewed = None
-            while renewed is None:
-                try:
-                    asked = caught.get(timeout=BEAT.total_seconds())
-                except Empty:
-                    daemon.timer.follow_clock()
-                    continue
-                if asked != signal.SIGHUP:
-                    break
-                renewed = reread(configuration, token_file)
+    with Port() as port:
+        while True:
+            logs.configure(format=configuration.log.format, level=configuration.log.level)
+            with application(configuration, token_file, before) as app:
+                daemon = Daemon(app, notifier, sign)
+                _tell_problems(configuration, problems)
+                daemon.start()
+                port.show(sight(daemon, problems, daemon.clock()), daemon.is_alive)
+                port.serve(configuration.web)
+                renewed = None
+                while renewed is None:
+                    try:
+                        asked = caught.get(timeout=BEAT.total_seconds())
+                    except Empty:
+                        daemon.timer.follow_clock()
+                        port.keep()
+                        continue
+                    if asked != signal.SIGHUP:
+                        break
+                    renewed = reread(configuration, token_file)
+                if renewed is None:
+                    notifier.stopping()
+                finished = daemon.stop(signal.Signals(asked).name)
+                before = app.kept
             if renewed is None:
-                notifier.stopping()
-            finished = daemon.stop(signal.Signals(asked).name)
-            before = app.kept
-        if renewed is None:
-            break
-        configuration, problems = renewed
+                break
+            configuration, problems = renewed
     lifesign.withdraw(sign)
     if not finished:
         os._exit(0)  # a call that hangs would hold the interpreter; the record knows what is half-way
     return 0
+
+
+def _tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> None:
+    for name, found in _by_credential(problems).items():
+        said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
+        mend = "; ".join(dict.fromkeys(one.mend for one in found))
+        kept = name in configuration.credentials
+        event = events.CREDENTIAL_KEPT if kept else events.CREDENTIAL_SET_ASIDE
+        emit(event, credential=name, message=said, hint=mend)
 
 
 def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, tuple[Problem, ...]] | None:
@@ -107,6 +117,7 @@ def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, 
         new, problems = reload(old)
         with application(new, token_file):
             pass  # its secrets can be read, too
+        examine(new.web)
     except (ConfigurationError, RotatorError, OSError) as error:
         emit(events.CONFIGURATION_REFUSED, config=file, mistakes=str(error))
         return None
@@ -167,10 +178,15 @@ class Daemon:
         self.due: dict[str, datetime] = {}
         self.asked: set[str] = set()
         self.steps = 0
+        self.beaten_at = steady()
         self._failures: Counter[str] = Counter()
         self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
         self.threads: list[threading.Thread] = []
+
+    def unusable(self) -> dict[str, tuple[str, str]]:
+        """Return the credentials whose record cannot be used: code and what is wrong."""
+        return {name: said for (name, document), said in tuple(self._told.items()) if document == "record"}
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -211,8 +227,13 @@ class Daemon:
     def beat(self) -> None:
         """Feed the watchdog and give a sign of life, if all moves. Called by the timer, so a timer that died feeds nobody."""
         if self.pulse.beat():
+            self.beaten_at = self.steady()
             self.notifier.alive()
             self._give_sign()
+
+    def is_alive(self) -> bool:
+        """Tell whether all moved a moment ago, as `rotator alive` does. Waits for nobody."""
+        return lifesign.is_fresh(self.steady() - self.beaten_at)
 
     def _give_sign(self) -> None:
         if self.sign is None:
@@ -287,6 +308,7 @@ class Daemon:
                 self.look_for_request(station)
             decision = self.driver.step(name)
         except RotatorError as error:
+            emit(events.STEP_HINDERED, credential=name, code=error.code, policy=error.policy)
             return self._failed(station, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
             return self._surprised(name, error)

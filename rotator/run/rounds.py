@@ -24,7 +24,11 @@ NAMED = 3
 
 
 class Rounds:
-    """What a daemon does every ``fleet.reconcile_every``. One round at a time."""
+    """What a daemon does every ``fleet.reconcile_every``. One round at a time.
+
+    Attributes:
+        skewed: whose clock differs from ours so much that nothing is deployed, and by how many seconds.
+    """
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
@@ -34,7 +38,7 @@ class Rounds:
         self._clocks = self._read_clocks()
         self._brake: list[str] = []
         self._strangers: set[str] = set()
-        self._skewed: set[str] = set()
+        self.skewed: dict[str, float] = {}
 
     def go(self) -> None:
         """Do a round. Each part is done whatever becomes of those before it."""
@@ -140,12 +144,12 @@ class Rounds:
         for station in self._daemon.stations.values():
             if is_skewed(station.skew_seconds):
                 found[urlsplit(station.config.login_url).netloc] = station.skew_seconds
-        skewed = {peer for peer, seconds in found.items() if is_skewed(seconds)}
-        for peer in sorted(skewed - self._skewed):
+        skewed = {peer: seconds for peer, seconds in found.items() if is_skewed(seconds)}
+        for peer in sorted(skewed.keys() - self.skewed.keys()):
             emit(events.CLOCK_SKEWED, peer=peer, seconds=round(found[peer], 1))
-        for peer in sorted(self._skewed - skewed):
+        for peer in sorted(self.skewed.keys() - skewed.keys()):
             emit(events.CLOCK_AGREES, peer=peer)
-        self._skewed = skewed
+        self.skewed = skewed
 
     def tell_status(self) -> None:
         self._daemon.notifier.status(self.sentence())

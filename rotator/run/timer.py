@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -25,6 +25,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from rotator import events
 from rotator.show.logs import emit
 
+_FAULTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "error"}
 _SET_BACK_SECONDS = 0.5  # more than what a clock is slewed by between two looks
 
 
@@ -37,8 +38,11 @@ def _is_not_told_by_us(record: logging.LogRecord) -> bool:
     return "maximum number of running instances" not in str(record.msg)
 
 
-def _left_out(event: JobSubmissionEvent) -> None:
-    emit(events.TIMER_OVERRUN, job=event.job_id)
+def _tell(happened: JobEvent) -> None:
+    if happened.code == EVENT_JOB_MAX_INSTANCES:
+        emit(events.TIMER_OVERRUN, job=happened.job_id)
+    else:
+        emit(events.TIMER_FAULTED, kind=_FAULTS[happened.code], job=happened.job_id)
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc] # the package carries no types
@@ -72,7 +76,7 @@ class Timer:
         )
         # One that is there already is not added again.
         logging.getLogger("apscheduler.scheduler").addFilter(_is_not_told_by_us)
-        self._scheduler.add_listener(_left_out, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(_tell, EVENT_JOB_MAX_INSTANCES | sum(_FAULTS))
 
     def start(self) -> None:
         """Begin to fire."""

@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
@@ -40,6 +40,22 @@ _log: Final[structlog.stdlib.BoundLogger] = structlog.wrap_logger(
 )
 
 
+Listener = Callable[[Event, Mapping[str, object]], None]
+"""Is told of every event with its fields, whatever its level."""
+
+_listeners: Final[list[Listener]] = []
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Tell a listener of all events meanwhile. It must be quick, for whoever emits waits, and raise nothing."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
 def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: object) -> None:
     """Log an event of the catalogue with its fields; ``exc_info`` adds a traceback.
 
@@ -49,6 +65,8 @@ def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: o
         warnings.warn(
             f"{event.name} carries {sorted(unknown)}, not in the catalogue", RuntimeWarning, stacklevel=2
         )
+    for listener in tuple(_listeners):
+        listener(event, fields)
     if event.alert:
         fields |= {"alert": True, "runbook": event.runbook}
     _log.log(

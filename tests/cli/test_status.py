@@ -16,8 +16,8 @@ from rich.console import Console
 
 from rotator.cli.looking import Look
 from rotator.cli.overview import Level, level, overview, summary
-from rotator.cli.standing import NextRotation, Standing, Underway
 from rotator.core.model import Change, KeyFacts, Pause, PauseKind, Phase, Reason, Request, TokenFacts, Trouble
+from rotator.standing import NextRotation, Standing, Underway
 from tests.core.given import DAY, HOUR, MINUTE, NOW
 from tests.world.terminal import Terminal
 
