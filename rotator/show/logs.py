@@ -1,4 +1,4 @@
-"""The log: one line for each event, JSON for machines, colours on a terminal, no secret in either.
+"""The log: one line for each event, JSON for machines, sentences on a terminal, no secret in either.
 
 Every line, also of libraries, warnings and uncaught exceptions, takes the same way: ``logging`` carries it, structlog
 shapes it, the redactor sees it last. Before :func:`configure` nothing is written.
@@ -20,6 +20,7 @@ import structlog
 from rotator import events
 from rotator.events import Event
 from rotator.show import journal
+from rotator.show.reading import reading_on
 from rotator.show.redact import Redactor
 
 Format = Literal["auto", "json", "journal", "console"]
@@ -166,9 +167,7 @@ def _renderers(format: Format, stream: TextIO) -> Sequence[structlog.typing.Proc
     if format == "auto":
         format = "console" if stream.isatty() else "journal" if journal.listens(stream) else "json"  # noqa: A001 - as above
     if format == "console":
-        # Rich tracebacks would show local variables; a plain one was made and redacted before.
-        plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
+        return [reading_on(stream)]
     return [_for_journal] if format == "journal" else [_json]
 
 
