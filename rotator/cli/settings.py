@@ -138,6 +138,7 @@ def on_vault(function: F) -> F:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 name_argument = click.argument("name", metavar="NAME")
+some_names_argument = click.argument("names", nargs=-1, required=True, metavar="NAME...")
 names_argument = click.argument("names", nargs=-1, metavar="[NAME]...")
 user_option = click.option("--user", metavar="USERNAME", help="As whom to log in. [default: the first user]")
 pass_settings = click.make_pass_decorator(Settings, ensure=True)
