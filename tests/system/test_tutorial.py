@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.pages import ROOT, blocks
+from tests.docs.markdown import ROOT, blocks
 
 pytestmark = pytest.mark.timeout(600)
 
