@@ -12,7 +12,7 @@ _FENCE = re.compile(
     r"^(?:(?P<pad> *)<!-- (?P<mark>[^\n]*) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"")
 _HEADING = re.compile(r"^#{1,6} (.+?)\s*$", re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 
@@ -48,19 +48,24 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(found["language"], content, found["mark"] or "", text[: found.start()].count("\n") + 1)
 
 
+def prose(text: str) -> str:
+    """Return a page without its fenced blocks."""
+    return _FENCE.sub("", text)
+
+
 def links(text: str) -> list[str]:
     """Return where a page links to, outside of fenced blocks."""
-    return _LINK.findall(_FENCE.sub("", text))
+    return ["".join(found) for found in _LINK.findall(prose(text))]
 
 
 def code(text: str) -> list[str]:
     """Return what stands between backticks, outside of fenced blocks."""
-    return _CODE.findall(_FENCE.sub("", text))
+    return _CODE.findall(prose(text))
 
 
 def anchors(text: str) -> set[str]:
     """Return the anchors of a page's headings, as Git hosts make them."""
-    titles = _HEADING.findall(_FENCE.sub("", text))
+    titles = _HEADING.findall(prose(text))
     return {
         re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()).replace(" ", "-")
         for title in titles

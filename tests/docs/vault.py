@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+from rotator.vault.codec import TokenDocument
 from rotator.vault.paths import Paths
 from rotator.vault.policies import Holder, rules
 from tests.docs.markdown import table
@@ -11,8 +14,8 @@ MOUNT, BASE, NAME, USER, SERIAL = "secret", "salesforce", "acme", "integration@a
 HEAD = f"""\
 # Vault: paths and policies
 
-Made by `python -m tests.docs`; do not edit. All documents live in one KV version 2 engine, here with the defaults of
-`vault.mount` (`{MOUNT}`) and `vault.base_path` (`{BASE}`), for a credential `{NAME}` with the user `{USER}`.
+Made by `python -m tests.docs`; do not edit. All documents live in one KV version 2 engine. Here `vault.mount` is `{MOUNT}`,
+`vault.base_path` is `{BASE}` (both by default), the credential is `{NAME}`, and its user `{USER}`.
 
 ## Paths
 
@@ -48,19 +51,27 @@ Every write is check-and-set: who was overtaken finds out. A key is written befo
 back first, and is never written again; what is destroyed leaves a tombstone that keeps its number. In a username the
 characters that a path in Vault cannot have are percent-encoded.
 
-What a consumer reads:
+What a consumer reads; times are RFC 3339, UTC:
 
-| key | meaning |
-|---|---|
-| `access_token`, `token_type` | for the header `Authorization: Bearer ...` |
-| `instance_url`, `api_version` | where to call: `instance_url` + `/services/data/v` + `api_version` |
-| `org_id`, `username` | whose token it is |
-| `issued_at`, `verified_at` | when it was minted, and when it was last seen to work (RFC 3339, UTC) |
-| `expires_at` | how long it is proved to work, never more |
-| `refresh_after` | read the document again then |
-| `key_serial`, `key_fingerprint` | the key pair that it was minted with |
-| `sequence`, `schema` | counts publications; version of the document |
-
+"""
+TOKEN = {
+    "access_token": "for the header `Authorization: Bearer ...`",
+    "token_type": "`Bearer`",
+    "instance_url": "where to call: `instance_url` + `/services/data/v` + `api_version`",
+    "org_id": "the org that it is for",
+    "username": "the user that it acts as",
+    "issued_at": "when it was minted",
+    "verified_at": "when it was last seen to work",
+    "expires_at": "how long it is proved to work, never more",
+    "refresh_after": "read the document again then",
+    "api_version": "the newest that org and rotator know, unless configured",
+    "key_serial": "number of the key pair that it was minted with",
+    "key_fingerprint": "SHA-256 of its certificate",
+    "sequence": "counts publications",
+    "prolongable": "whether calls keep it alive: true for opaque tokens, false for those in JWT format",
+    "schema": "version of this document's shape",
+}
+POLICIES = """
 ## Policies
 
 `rotator vault-policy daemon`, `operator` and `consumer` print these for your mount and base path, in HCL. The policy
@@ -76,7 +87,9 @@ HOLDERS: dict[Holder, str] = {
 def page() -> str:
     """Return the page."""
     paths = [(f"`{path}`", writes, reads, what) for path, writes, reads, what in PATHS]
+    token = [(f"`{one.name}`", TOKEN[one.name]) for one in fields(TokenDocument)]
     text = HEAD + table(("path", "written by", "read by", "holds"), paths) + RULES
+    text += table(("key", "meaning"), token) + POLICIES
     for holder, who in HOLDERS.items():
         found = rules(holder, MOUNT, BASE, credential=NAME if holder == "consumer" else None)
         rows = [(f"`{rule.path}`", ", ".join(rule.capabilities), rule.why) for rule in found]
