@@ -73,9 +73,12 @@ def stay(beginning: Beginning, *, as_json: bool) -> Exit:
             else:
                 _introduce(described, _FIRST_HOUR if beginning.empty else _FLEET)
             stop.wait()
-    except FileExistsError as error:
+    except OSError as error:
+        if error.filename is None:
+            raise
         complain(
-            f"{error.filename} is there already", "Name a folder that is not there; it is removed at the end."
+            f"{error.filename} cannot be made: {error.strerror}",
+            "Name a folder that is not there, in one where you may write; it is removed at the end.",
         )
         return Exit.USAGE
     except BaoError as error:

@@ -94,15 +94,6 @@ def _acting(org: Org, app: Flask) -> None:
         """{"app"}: the field was cleared by hand."""
         return answer(_put_certificate(org, _body(), ""))
 
-    @app.post("/deploy")
-    def deploy() -> Response:
-        """{"zip": base64}: a package that the administrator deploys; tells the consumer keys of its apps."""
-        try:
-            archive = base64.b64decode(str(_body().get("zip", "")), validate=True)
-            return answer({"consumer_keys": deploy_by_hand(org, archive)})
-        except (binascii.Error, BadPackage) as problem:
-            raise ApiError(400, "BAD_PACKAGE", str(problem)) from None
-
     @app.post("/apps/delete")
     def delete_app() -> Response:
         """{"app"}: deleted in Setup, and its sessions with it."""
@@ -128,6 +119,15 @@ def _acting(org: Org, app: Flask) -> None:
 
 
 def _adding(org: Org, app: Flask) -> None:
+    @app.post("/deploy")
+    def deploy() -> Response:
+        """{"zip": base64}: a package that the administrator deploys; tells the consumer keys of its apps."""
+        try:
+            archive = base64.b64decode(str(_body().get("zip", "")), validate=True)
+            return answer({"consumer_keys": deploy_by_hand(org, archive)})
+        except (binascii.Error, BadPackage) as problem:
+            raise ApiError(400, "BAD_PACKAGE", str(problem)) from None
+
     @app.post("/users")
     def put_user() -> Response:
         """{"username", and fields of User}: adds the user, or changes the fields given."""
