@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from rotator.config.model import (
     VaultConfig,
 )
 from rotator.core.slot import signers
-from rotator.errors import Misconfigured
-from rotator.performer import Driver, Station
+from rotator.errors import KeyRefused, Misconfigured
+from rotator.performer import Driver, Station, Tokens
 from rotator.performer.identity import mismatch, other_org
 from rotator.performer.toolbox import Toolbox, Wires
 from rotator.publishers import Publisher
@@ -29,7 +29,6 @@ from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appfiles import App, AppKind
 from rotator.salesforce.budget import LoginBudget
 from rotator.salesforce.http import WireSettings
-from rotator.salesforce.oauth import Grant
 from rotator.salesforce.rest import Org
 from rotator.secret import Secret
 from rotator.show.logs import redactor
@@ -45,10 +44,13 @@ class Kept:
     Attributes:
         client: what it has of a login serves on: a wrapped secret_id can be unwrapped once.
         budget: the logins of the hour are not given anew.
+        sessions: credential, consumer key -> user -> token, of those that publish none: no other copy of it is anywhere,
+            and while a certificate is changed no key may bring another.
     """
 
     client: VaultClient
     budget: LoginBudget
+    sessions: Mapping[tuple[str, str | None], Tokens]
 
 
 @dataclass
@@ -64,7 +66,12 @@ class Application:
     @property
     def kept(self) -> Kept:
         """Return what the application that replaces this one takes over."""
-        return Kept(self.client, self.tools.budget)
+        sessions = {
+            (name, station.config.consumer_key): dict(station.tokens)
+            for name, station in self.driver.stations.items()
+            if not station.config.publish
+        }
+        return Kept(self.client, self.tools.budget, sessions)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -89,7 +96,9 @@ def application(
     tools = Toolbox(documents, Wires(wire_settings(configuration.salesforce)), budget)
     driver = Driver(tools, configuration.fleet)
     for name, credential in configuration.credentials.items():
-        driver.stations[name] = station_of(credential, tools, driver)
+        driver.stations[name] = station = station_of(credential, tools, driver)
+        if before and not credential.publish:
+            station.tokens |= before.sessions.get((name, credential.consumer_key), {})
     app = Application(configuration, client, documents, tools, driver)
     try:
         yield app
@@ -128,7 +137,8 @@ def _publisher(credential: CredentialConfig, app: App, tools: Toolbox, driver: D
 def deployer_session(name: str, tools: Toolbox, driver: Driver, *, target: str) -> Callable[[], Org]:
     """Return what makes a session for deploys to the app of ``target``.
 
-    It is minted with the deployer's key as its first user, and never published.
+    It is minted with the deployer's key as its first user, and never published. Where the org takes no key, as while
+    the deployer's own certificate is changed, the one that is kept alive serves.
     """
 
     def session() -> Org:
@@ -141,16 +151,23 @@ def deployer_session(name: str, tools: Toolbox, driver: Driver, *, target: str) 
             )
         driver.acquaint(station)
         user, serials = station.terms.users[0], signers(station.record, station.terms, tools.clock())
-        grant, _serial = tools.mint_first(station, user, serials)
-        _refuse_other_org(station, driver.stations[target], grant)
+        try:
+            grant, _serial = tools.mint_first(station, user, serials)
+        except KeyRefused:
+            known, _version = station.tokens.get(user, (None, 0))
+            if known is None:
+                raise
+            _refuse_other_org(station, driver.stations[target], known.org_id)
+            return Org(known.instance_url, known.access_token, known.api_version)
+        _refuse_other_org(station, driver.stations[target], grant.org_id)
         return tools.org(station, grant)
 
     return session
 
 
-def _refuse_other_org(deployer: Station, target: Station, grant: Grant) -> None:
+def _refuse_other_org(deployer: Station, target: Station, org_id: str) -> None:
     """Raise Misconfigured when a deployer would deploy into an org in which the app to be changed is not."""
-    differs = mismatch(deployer, grant) or other_org(target, grant.org_id)
+    differs = mismatch(deployer, org_id) or other_org(target, org_id)
     if differs is not None:
         raise Misconfigured(
             f"the deployer {deployer.name} logs in elsewhere: {differs}",

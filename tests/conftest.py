@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast a busy machine makes examples is no property of ours.
 settings.register_profile("rotator", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("rotator")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory):
+    """What servers and daemons of a run leave that is killed lies where pytest itself clears up, three runs later."""
+    folder = str(tmp_path_factory.mktemp("t"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -104,9 +104,8 @@ def test_the_run_of_all_checks_is_a_program_of_bash():
     subprocess.run(["bash", "-n", str(script)], check=True)
     text = script.read_text()
     assert "set -euo pipefail" in text
-    assert all(
-        f"make {target}" in text for target in ("test", "check", "crash", "simulate", "audit", "sbom", "demo")
-    )
+    targets = ("test", "check", "crash", "simulate", "fuzz", "soak", "audit", "sbom", "demo")
+    assert all(f"make {target}" in text for target in targets)
 
 
 def test_the_image_is_made_from_the_locks_and_does_not_run_as_root():

@@ -193,7 +193,7 @@ def _login(
 
 def _identity(app: Application, station: Station, user: str, grant: Grant) -> Iterator[Finding]:
     subject = f"{station.name}: identity of {user}"
-    if (differs := mismatch(station, grant)) is not None:
+    if (differs := mismatch(station, grant.org_id)) is not None:
         yield Finding(
             False, subject, f"{differs}.", "Correct the configuration, or begin anew with `rotator init`."
         )

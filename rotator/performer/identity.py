@@ -32,9 +32,9 @@ def identity_of(station: Station, grant: Grant) -> Identity:
     return Identity(grant.org_id, consumer_key, station.app.name, station.terms.users)
 
 
-def mismatch(station: Station, grant: Grant) -> str | None:
+def mismatch(station: Station, org_id: str) -> str | None:
     """Return how org or consumer key differ from those that the record is bound to; None if they do not."""
-    return other_org(station, grant.org_id) or _other_consumer_key(station)
+    return other_org(station, org_id) or _other_consumer_key(station)
 
 
 def other_org(station: Station, org_id: str) -> str | None:

@@ -27,7 +27,7 @@ def perform_prove(tools: Toolbox, station: Station, action: Prove) -> Answer:
         grant = tools.mint(station, action.user, action.target, fresh=True)
     except KeyRefused as error:
         return refused(error, tools.clock())
-    if (differs := mismatch(station, grant)) is not None:
+    if (differs := mismatch(station, grant.org_id)) is not None:
         return stopped(station, differs, tools.clock())
     query_accounts(tools.wires(), tools.org(station, grant), station.config.proof.query, fresh=True)
     answer = Answer(Kind.OK, tools.clock(), identity=identity_of(station, grant))
@@ -62,7 +62,7 @@ def perform_probe(tools: Toolbox, station: Station, action: Probe) -> Answer:
             except Misconfigured as error:
                 trouble = answer_to(error, tools.clock())
             else:
-                if (differs := mismatch(station, grant)) is not None:
+                if (differs := mismatch(station, grant.org_id)) is not None:
                     return stopped(station, differs, tools.clock())
                 return Answer(Kind.OK, tools.clock(), serial=serial)
     if refusal is not None:

@@ -37,6 +37,9 @@ class Held:
     asked: bool = False
 
 
+Tokens = dict[str, tuple[TokenDocument | None, int]]
+
+
 @dataclass(slots=True)
 class Station:
     """One credential, as this process sees it. Used by one thread at a time, except for ``record``.
@@ -68,7 +71,7 @@ class Station:
     version: int = 0
     read_at: datetime | None = None
     doubted: bool = False
-    tokens: dict[str, tuple[TokenDocument | None, int]] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
     sequences: dict[str, int] = field(default_factory=dict)
     unreconciled: set[str] = field(default_factory=set)

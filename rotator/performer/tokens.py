@@ -30,7 +30,7 @@ def perform_mint(tools: Toolbox, station: Station, action: Mint) -> Answer:
         grant, serial = tools.mint_first(station, action.user, action.serials)
     except KeyRefused as error:
         return refused(error, tools.clock())
-    if (differs := mismatch(station, grant)) is not None:
+    if (differs := mismatch(station, grant.org_id)) is not None:
         return stopped(station, differs, tools.clock())
     document = _document(tools, station, action.user, (grant, serial), known)
     if document is None:
@@ -61,7 +61,7 @@ def perform_revoke(tools: Toolbox, station: Station, action: Revoke) -> Answer:
             grant, serial = tools.mint_first(station, action.user, action.serials)
         except KeyRefused as error:
             return refused(error, tools.clock())
-        if (differs := mismatch(station, grant)) is not None:
+        if (differs := mismatch(station, grant.org_id)) is not None:
             return stopped(station, differs, tools.clock())
         instance_url, token = grant.instance_url, grant.access_token
     revoke(tools.wires(), instance_url, token)

@@ -69,7 +69,6 @@ def serve(
     while True:
         logs.configure(format=configuration.log.format, level=configuration.log.level)
         with application(configuration, token_file, before) as app:
-            before = app.kept
             daemon = Daemon(app, notifier, sign)
             for name, found in _by_credential(problems).items():
                 said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
@@ -91,6 +90,7 @@ def serve(
             if renewed is None:
                 notifier.stopping()
             finished = daemon.stop(signal.Signals(asked).name)
+            before = app.kept
         if renewed is None:
             break
         configuration, problems = renewed

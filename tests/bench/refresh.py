@@ -22,23 +22,20 @@ from urllib.parse import quote
 import hvac
 import jwt
 import requests
-import yaml
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from rotator.app import Application, application
 from rotator.config import load
 from rotator.core.effects import Do, Mint
-from rotator.core.model import Phase, Record
 from rotator.keypairs import KeyPair
 from rotator.sandbox.org.model import Org
 from rotator.sandbox.org.seed import USERS, seed_org
 from rotator.sandbox.org.server import OrgServer
-from rotator.sandbox.pairs import make_pair
 from rotator.sandbox.settings import APPS, settings
 from rotator.sandbox.vault import BaoServer
-from rotator.secret import Secret
 from rotator.show import logs
 from tests.world.site import FAST
+from tests.world.steady import key_pair, log_in_as_root, steady_record, write_configuration
 
 USER = USERS[APPS["globex"]][0]
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -112,8 +109,7 @@ def rate(refresh: Callable[[str], None], names: list[str], pool: ThreadPoolExecu
 
 def measure(credentials: int, threads: int) -> dict[str, float]:
     """Return both rates (the median of some rounds, taken in turns), and their ratio."""
-    made = make_pair("globex", 86400)
-    pair = KeyPair(Secret(made.key), made.certificate)
+    pair = key_pair("globex", 86400)
     org = seed_org({APPS["globex"]: pair.certificate_pem})
     org.set_knobs(session_timeout_seconds=7200, login_limit_per_hour=10**9)
     with (
@@ -129,8 +125,7 @@ def measure(credentials: int, threads: int) -> dict[str, float]:
                 station = app.driver.stations[name]
                 station.config = station.config.model_copy(update={"consumer_key": consumer_key})
                 app.documents.write_key(name, 1, pair)
-                record = Record(phase=Phase.STEADY, newest=1, current=1, keys=(pair.facts(1),))
-                app.documents.write_record(name, record, 0)
+                app.documents.write_record(name, steady_record(pair), 0)
             ours = Ours(app)
             bare = Bare(server.url, consumer_key, vault, pair, names)
             with ThreadPoolExecutor(threads) as pool:
@@ -155,16 +150,12 @@ def configured(folder: Path, org: Org, vault: BaoServer, credentials: int) -> tu
     """Write a configuration with so many credentials, and return the file and their names."""
     lives = replace(FAST, session_timeout_seconds=7200, refresh_seconds=600, verify_seconds=300)
     said = settings(org, vault.address, "role", "secret", lives)
-    (folder / "root").write_text(vault.root_token)
-    (folder / "root").chmod(0o600)
-    said["vault"]["login"] = {"method": "token", "token": {"file": "root"}}
+    log_in_as_root(said, vault, folder)
     one = said["credentials"]["globex"] | {"deploy": {"publisher": "manual"}}
     names = [f"c{number}" for number in range(credentials)]
     # A consumer key that is named twice is refused; the one app that stands for all comes in afterwards.
     said["credentials"] = {name: one | {"consumer_key": f"key-{name}"} for name in names}
-    file = folder / "rotator.yaml"
-    file.write_text(yaml.safe_dump(said))
-    return file, names
+    return write_configuration(said, folder), names
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from tests.crash.matrix import Matrix, sample
 from tests.crash.paths import PATHS
 from tests.crash.wire import Point
+from tests.world.ending import end_in_good_order
 
 JOBS = 2 * (os.cpu_count() or 1)
 """By default. Most of the time a run waits."""
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--at", type=Point.read, action="append", help="these points alone")
     parser.add_argument("--jobs", type=int, default=JOBS, help="so many runs at the same time")
     given = parser.parse_args()
+    end_in_good_order()
     choose = (lambda _points: given.at) if given.at else partial(sample, count=given.points, seed=given.seed)
     matrix = Matrix(given.path or PATHS, choose, given.jobs, lambda line: print(line, flush=True))  # noqa: T201
     return 0 if matrix.run() else 1

@@ -74,22 +74,30 @@ class Matrix:
     def run(self) -> bool:
         """Return whether every run converged."""
         with ProcessPoolExecutor(self._jobs, mp_context=get_context("spawn")) as pool:
-            runs: set[Future[Ran]] = {pool.submit(walk, name) for name in self._names}
-            first = {future.result().path: future.result() for future in as_completed(runs)}
-            self.undisturbed = {name: first[name] for name in self._names}
-            for ran in self.undisturbed.values():
-                self._tell_failure(ran)
-            runs = {pool.submit(walk, *task) for task in self._tasks()}
-            for future in as_completed(runs):
-                ran = future.result()
-                self.killed[ran.path].append(ran)
-                self._tell_run(ran)
+            try:
+                self._run_in(pool)
+            except BaseException:  # also a signal: what has begun is taken down, and no other run begins
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         for line in (*self._table(), self._figures()):
             self._tell(line)
         unsaid = [name for name, runs in self.killed.items() if _says_nothing(runs)]
         if unsaid:
             self._tell(f"too many points were not met, or one that matters most: {', '.join(unsaid)}")
         return not self._failed() and not unsaid
+
+    def _run_in(self, pool: ProcessPoolExecutor) -> None:
+        """Walk every path undisturbed, and then with each kill."""
+        runs: set[Future[Ran]] = {pool.submit(walk, name) for name in self._names}
+        first = {future.result().path: future.result() for future in as_completed(runs)}
+        self.undisturbed = {name: first[name] for name in self._names}
+        for ran in self.undisturbed.values():
+            self._tell_failure(ran)
+        runs = {pool.submit(walk, *task) for task in self._tasks()}
+        for future in as_completed(runs):
+            ran = future.result()
+            self.killed[ran.path].append(ran)
+            self._tell_run(ran)
 
     def _tasks(self) -> list[tuple[str, Point, State]]:
         """Return what is to be run, mixed, so that no path is left to the end alone."""

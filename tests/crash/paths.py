@@ -14,7 +14,7 @@ from tests.world.ledger import APPS
 from tests.world.program import install_program
 from tests.world.site import Edit, Site
 
-CALM = replace(
+UNHURRIED = replace(
     QUICK,
     proofs=3,
     proof_span_seconds=0.4,

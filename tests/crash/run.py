@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.crash.outcome import State, differences, end_state
-from tests.crash.paths import CALM, Path
+from tests.crash.paths import UNHURRIED, Path
 from tests.crash.wire import Point, Wire, Write
-from tests.world.site import Site, site
+from tests.world.rude import CALM
+from tests.world.site import Site, restored_seconds, site
 
 WITHIN_SECONDS = 150.0
 """How long a path may take, a restart included: many times what it takes on a busy machine."""
@@ -65,7 +66,7 @@ def run(
     """Walk a path, be killed at a point, go on, and be judged; ``wanted`` is the end state of an undisturbed run."""
     ran = Ran(path.name, point)
     try:
-        with site(CALM, adopt=False, weather={}, names=path.names) as here, Wire(here) as wire:
+        with site(UNHURRIED, adopt=False, weather=CALM, names=path.names) as here, Wire(here) as wire:
             try:
                 _Walk(here, wire, path, ran, within_seconds).walk()
                 if wanted is not None:
@@ -103,6 +104,7 @@ class _Walk:
             if not path.adopted or path.restart:
                 here.daemon.start()
             self._drive(path.script(here))
+            here.until("every consumer has called", lambda: all(one.calls for one in here.consumers))
             self._wire.ignore()
             if self._killed_at is not None:
                 self._ran.seconds = time.monotonic() - self._killed_at
@@ -177,4 +179,14 @@ class _Walk:
             ran.steps = here.journal.find("daemon.stopped", self._since)[-1]["steps"]
             if ran.steps > MOST_STEPS:
                 ran.wrong.append(f"{ran.steps} decisions are more than {MOST_STEPS}")
-        here.audit(failed_calls=ran.failed_calls if self._path.may_fail else 0)
+        here.audit(refused_seconds=self._refused_seconds())
+
+    def _refused_seconds(self) -> dict[str, float]:
+        """Return for how long calls may be refused where rotator ends sessions: it needs not find out that it did.
+
+        Whoever is killed in between has replaced them when all is at rest again.
+        """
+        if not self._path.may_fail:
+            return {}
+        bound_seconds = restored_seconds(replace(UNHURRIED, verify_seconds=0)) + self._ran.seconds
+        return {one.user: bound_seconds for one in self._here.consumers}

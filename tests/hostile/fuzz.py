@@ -44,6 +44,8 @@ def main() -> int:
         starting = time.monotonic() - begins - seconds
         if found:
             findings[target] = found
+    if not any(kept.iterdir()):
+        kept.rmdir()
     print("; ".join(f"{target}: {count}" for target, count in executed.items()))
     for target, files in findings.items():
         print(f"finding: python -m tests.hostile.fuzz --target {target} --input {files[0]}")

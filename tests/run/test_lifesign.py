@@ -23,11 +23,11 @@ def file(tmp_path):
         ({"RUNTIME_DIRECTORY": "/run/rotator", "XDG_RUNTIME_DIR": "/run/user/0"}, "/run/rotator"),
         ({"RUNTIME_DIRECTORY": "/run/a:/run/b"}, "/run/a"),
         ({"RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": "/run/user/0"}, "/run/user/0"),
-        ({}, tempfile.gettempdir()),
+        ({}, None),
     ],
 )
 def test_it_lies_in_the_runtime_directory(environment, folder):
-    assert lifesign.place(Path("/etc/r.yaml"), environment).parent == Path(folder)
+    assert lifesign.place(Path("/etc/r.yaml"), environment).parent == Path(folder or tempfile.gettempdir())
 
 
 def test_each_configuration_has_its_own_by_its_path(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import re
@@ -18,6 +19,7 @@ from tests.soak.judge import Judge
 from tests.soak.settings import LIVES, edited, pace_seconds
 from tests.soak.watch import Watch
 from tests.world import rude
+from tests.world.ending import end_in_good_order
 from tests.world.site import site
 
 LOOK_EVERY_SECONDS = 20.0
@@ -34,6 +36,7 @@ def main() -> int:
     parser.add_argument("duration", type=seconds, help="such as 3m or 1h")
     parser.add_argument("--seed", type=int, default=1, help="of the weather and the faults")
     given = parser.parse_args()
+    end_in_good_order()
     rude.sow(given.seed, "soak")
     result = soak(given.duration, random.Random(given.seed))  # noqa: S311 - repeatable
     last = {"soak": "failed" if result.wrong else "passed", "seed": given.seed, **result.figures()}
@@ -90,9 +93,9 @@ def soak(duration_seconds: float, chance: random.Random) -> report.Result:
 
 
 def suffer(faults: Faults, judge: Judge, duration_seconds: float) -> None:
-    """Deal out faults until the time is over, and judge now and then."""
+    """Deal out faults until the time is over, each once at the least, and judge now and then."""
     began = looked = time.monotonic()
-    while True:
+    for is_first in itertools.chain([True], itertools.repeat(False)):
         for fault in faults.deck():
             if fault == faults.daemon_killed and time.monotonic() > began + DEADLY_SHARE * duration_seconds:
                 continue
@@ -100,7 +103,7 @@ def suffer(faults: Faults, judge: Judge, duration_seconds: float) -> None:
             if time.monotonic() >= looked + LOOK_EVERY_SECONDS:
                 judge.look()
                 looked = time.monotonic()
-            if time.monotonic() >= began + duration_seconds:
+            if time.monotonic() >= began + duration_seconds and not is_first:
                 return
             time.sleep(1)
 

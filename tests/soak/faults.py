@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,34 +15,30 @@ from rotator.run.ask import ask
 from tests.soak.consumers import Kill, Patient
 from tests.soak.digest import Digest
 from tests.soak.watch import Watch
+from tests.world.background import Background
 from tests.world.ledger import PUBLISHED
 from tests.world.site import Site, change
 
 PATIENCE_SECONDS = 90.0
+FAULTS = (
+    "daemon killed", "session killed", "vault sealed", "reload", "reload refused", "org slow", "org in maintenance",
+)  # fmt: skip
 SPOILT_DEPLOYS = ("fail_deploys", "break_certificate", "stall_certificate", "lose_deploy_answer")
 ASKED = ("acme", "acme", "acme", "acme", "deployer")  # globex is due by itself, all the time
 
 
-class Asker(threading.Thread):
+class Asker(Background):
     """Asks for rotations while its ``with`` block runs, as operators do: on the average every ``pace_seconds``."""
 
     def __init__(self, site: Site, chance: random.Random, pace_seconds: float) -> None:
-        super().__init__(name="asker", daemon=True)
+        super().__init__("asker")
         self._site, self._chance, self._pace_seconds = site, chance, pace_seconds
-        self._stopping = threading.Event()
-
-    def __enter__(self) -> None:
-        self.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self._stopping.set()
-        self.join()
 
     def run(self) -> None:
         for name in itertools.cycle(ASKED):
             with suppress(RotatorError):  # another request waits, or Vault is sealed
                 ask(self._site.asking, name, Ask.ROTATE)
-            if self._stopping.wait(self._pace_seconds * self._chance.uniform(0.7, 1.3)):
+            if self.stopping.wait(self._pace_seconds * self._chance.uniform(0.7, 1.3)):
                 return
 
 
@@ -68,10 +61,18 @@ class Faults:
         self.kills: list[Kill] = []
         self.wrong: list[str] = []
 
+    def untried(self) -> list[str]:
+        """Return what was never dealt; of the ways to spoil a deploy one will do."""
+        missing = [name for name in FAULTS if not self.dealt[name]]
+        return missing + ["a spoilt deploy"] * (not any(self.dealt[knob] for knob in SPOILT_DEPLOYS))
+
     def deck(self) -> list[Callable[[], None]]:
-        """Return every fault once, and some more often, in random order."""
+        """Return every fault once, and some more often, in random order.
+
+        A death comes first: later ones may come too late to be dealt.
+        """
         cards = [
-            *[self.daemon_killed] * 3,
+            *[self.daemon_killed] * 2,
             self.session_killed,
             self.session_killed,
             self.vault_sealed,
@@ -82,7 +83,7 @@ class Faults:
             self.org_in_maintenance,
         ]
         self._chance.shuffle(cards)
-        return cards
+        return [self.daemon_killed, *cards]
 
     def daemon_killed(self) -> None:
         """SIGKILL at any instruction; what must hold holds at that moment, too."""
@@ -100,10 +101,13 @@ class Faults:
 
     def session_killed(self) -> None:
         """An admin ends the session of a user; those who called with it are served again."""
-        user = self._chance.choice([user for users in PUBLISHED.values() for user in users])
-        kill = Kill(user, time.monotonic())
-        if not self._site.control.kill_sessions(user):
-            return  # it has none just now
+        users = [user for users in PUBLISHED.values() for user in users]
+        for user in self._chance.sample(users, len(users)):
+            kill = Kill(user, time.monotonic())
+            if self._site.control.kill_sessions(user):
+                break
+        else:
+            return  # nobody has one just now
         self.kills.append(kill)
         self._until(f"{user} has another session", lambda: self._digest.noticed_after(user, kill.at))
         callers = [one for one in self._working if one.user == user and one.outages]
@@ -138,7 +142,7 @@ class Faults:
 
     def _reread(self, event: str) -> None:
         before = self._digest.counts[event]
-        os.kill(self._site.daemon.pid, signal.SIGHUP)
+        self._site.daemon.reload()
         self._until(event, lambda: self._digest.counts[event] > before)
 
     def deploy_spoilt(self) -> None:

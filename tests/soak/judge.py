@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rotator.sandbox.vault_api import BaoError
 from tests.soak.arithmetic import Point, growth, slope
 from tests.soak.digest import Digest
+from tests.soak.faults import SPOILT_DEPLOYS
 from tests.soak.settings import LIVES
 from tests.soak.watch import Sample
 from tests.world.ledger import APPS, PUBLISHED
 from tests.world.site import Site
 
 VERSIONS_KEPT = 5000
-NEVER = (
-    "daemon.crashed",
-    "step.failed",
-    "round.failed",
-    "heartbeat.late",
-    "vault.went_back",
-    "vault.permission_denied",
-    "vault.document_unusable",
-    "identity.mismatch",
-    "key.still_accepted",
-    "key.not_destroyed",
-)
-"""Alerts that none of the faults accounts for. Not `credential.locked_out`: an org that takes neither certificate, and a
-daemon that is killed in the restore, come to that; what counts is that all is steady again without anybody."""
+SPOILT_ORG = ("daemon killed", *SPOILT_DEPLOYS, "org slow", "org in maintenance")
+EXPLAINED = {
+    "configuration.refused": ("reload refused",),
+    "vault.sealed": ("vault sealed",),
+    "change.failed": SPOILT_ORG,
+    "change.stuck": SPOILT_ORG,
+    "credential.locked_out": SPOILT_ORG,
+    "fleet.brake_on": SPOILT_ORG,
+    "rotation.due_but_held": SPOILT_ORG,
+    "token.unproven": ("vault sealed", "org slow", "org in maintenance"),
+    "token.refused": ("session killed",),
+    "token.not_replaced": ("session killed",),
+    "bridge.lacking": ("session killed", "vault sealed"),
+}
+"""The alerts that may be told, and of which faults. An org that takes neither certificate, and a daemon that is killed in
+the restore, come to a lock-out; a user whose session is killed in a change may get no other before its end. What counts
+is that all is steady again without anybody."""
 
 WARM_UP_SECONDS = 45.0
 WARM_UP_SHARE = 1 / 3
@@ -89,11 +93,19 @@ class Judge:
         except BaoError:  # one was destroyed meanwhile
             self._site.ledger.keys(name)
 
-    def end(self) -> list[str]:
-        """Return all that was and is wrong; no daemon runs any more."""
+    def end(self, dealt: Mapping[str, int]) -> list[str]:
+        """Return all that was and is wrong after faults that were dealt so often; no daemon runs any more."""
         self.look()
-        unheard = [f"{event} was told" for event in NEVER if self._digest.counts[event]]
-        return self.wrong + unheard + self._site.ledger.violations()
+        return self.wrong + unexplained(self._digest.alerts, dealt) + self._site.ledger.violations()
+
+
+def unexplained(alerts: Mapping[str, int], dealt: Mapping[str, int]) -> list[str]:
+    """Return the alerts for which there was no fault."""
+    return [
+        f"{event} was told {count} times, for which there was no fault"
+        for event, count in alerts.items()
+        if not any(dealt.get(fault) for fault in EXPLAINED.get(event, ()))
+    ]
 
 
 def watched(life: Sequence[Sample]) -> list[Sample]:

@@ -21,8 +21,6 @@ from tests.soak.settings import RESTORED_SECONDS
 from tests.soak.watch import Sample, Watch
 from tests.world.consumer import Outage
 
-TRIED = ("rotations", "kills", "consumer_calls")  # a soak without one of these shows nothing
-
 
 @dataclass
 class Result:
@@ -68,8 +66,11 @@ class Result:
 
     def conclude(self, exit_code: int) -> None:
         """Find all that did not hold. The daemon has ended."""
-        self.wrong += self.faults.wrong + self.judge.end()
-        self.wrong += [f"there were no {what}" for what in TRIED if not self._counts()[what]]
+        self.wrong += self.faults.wrong + self.judge.end(self.faults.dealt)
+        self.wrong += [f"{one} was not tried" for one in self.faults.untried()]
+        if not self._counts()["rotations"]:
+            self.wrong.append("nothing was rotated")
+        self.wrong += [f"{one.name} never called" for one in self.working if not one.calls]
         if exit_code:
             self.wrong.append(f"the daemon ended with exit code {exit_code}")
         self.wrong += self._failures()

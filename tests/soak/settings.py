@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from rotator.sandbox.settings import text
-from tests.world.site import FAST
+from tests.world.site import FAST, restored_seconds
 
 LIVES = replace(
     FAST,
@@ -23,17 +23,8 @@ LOGINS_AT_ONCE, LOGINS_A_MINUTE = 300, 20
 LOGINS_OF_A_ROTATION = 18
 """Of a user that gives all proofs: two for each of three, some while the certificate spreads, some for spoilt deploys."""
 
-RESTORED_SECONDS = (
-    LIVES.verify_seconds
-    + 4 * LIVES.read_timeout_seconds
-    + LIVES.propagation_seconds
-    + 10 * LIVES.retry_seconds
-    + LIVES.refresh_seconds
-)
-"""After a session was killed: the next verification finds it, a key mints, and consumers have read again.
-
-With a refresh on top, for a machine that is busy with something else.
-"""
+RESTORED_SECONDS = restored_seconds(LIVES, reading_seconds=LIVES.refresh_seconds)
+"""Within what time consumers of the soak, which read when a refresh is due, are served again after a session was killed."""
 
 
 def pace_seconds(duration_seconds: float) -> float:

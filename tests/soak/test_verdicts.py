@@ -8,11 +8,22 @@ import os
 
 import pytest
 
+from rotator.events import CATALOGUE
 from rotator.salesforce.budget import LoginBudget
 from tests.soak.__main__ import seconds
 from tests.soak.consumers import Kill, is_of_kill
 from tests.soak.digest import Digest
-from tests.soak.judge import SHORTEST_LOOK_SECONDS, WARM_UP_SECONDS, WARM_UP_SHARE, growths, slopes, watched
+from tests.soak.faults import FAULTS, SPOILT_DEPLOYS
+from tests.soak.judge import (
+    EXPLAINED,
+    SHORTEST_LOOK_SECONDS,
+    WARM_UP_SECONDS,
+    WARM_UP_SHARE,
+    growths,
+    slopes,
+    unexplained,
+    watched,
+)
 from tests.soak.settings import LOGINS_A_MINUTE, LOGINS_AT_ONCE, pace_seconds
 from tests.soak.watch import Sample, Watch, sample
 from tests.world.consumer import Outage
@@ -59,6 +70,17 @@ def test_what_is_watched_begins_after_the_warm_up_and_lasts_long_enough():
     assert watched(life(shortest))[0].at == WARM_UP_SECONDS
     assert watched(life(shortest - 1)) == []
     assert watched(life(HOUR + 1))[0].at == WARM_UP_SHARE * HOUR
+
+
+def test_an_alert_is_a_violation_unless_one_of_the_faults_that_explain_it_was_dealt():
+    assert unexplained({"vault.sealed": 2}, {"vault sealed": 1}) == []
+    for alerts, dealt in (({"vault.sealed": 2}, {"reload": 1}), ({"step.failed": 2}, {"vault sealed": 1})):
+        assert [said.split()[:4] for said in unexplained(alerts, dealt)] == [[*alerts, "was", "told", "2"]]
+
+
+def test_what_explains_alerts_are_alerts_of_the_catalogue_and_faults_of_the_soak():
+    assert EXPLAINED.keys() <= {event.name for event in CATALOGUE if event.alert}
+    assert {fault for faults in EXPLAINED.values() for fault in faults} <= {*FAULTS, *SPOILT_DEPLOYS}
 
 
 def test_a_process_can_be_looked_at(tmp_path):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from rotator.sandbox.vault_api import BaoApi, BaoError
+from tests.world.background import Background
 
 LOOK_EVERY_SECONDS = 1.0
 _ROUTE = re.compile(r"vault\.route\.(\w+)\.secret-")
@@ -37,7 +36,7 @@ def sample(pid: int) -> Sample:
     return Sample(time.monotonic(), int(status["VmRSS"].split()[0]), files, int(status["Threads"]))
 
 
-class Watch(threading.Thread):
+class Watch(Background):
     """Looks while its ``with`` block runs.
 
     Attributes:
@@ -46,20 +45,11 @@ class Watch(threading.Thread):
     """
 
     def __init__(self, vault: BaoApi) -> None:
-        super().__init__(name="watch", daemon=True)
+        super().__init__("watch")
         self.lives: list[list[Sample]] = []
         self._vault = vault
         self._pid: int | None = None
         self._intervals: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._stopping = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stopping.set()
-        self.join()
 
     def follow(self, pid: int) -> None:
         """Look at this process from now on."""
@@ -78,7 +68,7 @@ class Watch(threading.Thread):
         return total
 
     def run(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY_SECONDS):
+        while not self.stopping.wait(LOOK_EVERY_SECONDS):
             pid = self._pid
             if pid is not None:
                 with suppress(OSError, KeyError):  # it ended meanwhile; a zombie has no memory

@@ -38,16 +38,12 @@ def test_two_daemons_on_one_vault_do_no_harm_over_several_rotations(figures):
 @pytest.mark.parametrize("event", ["change.begun", "validation.passed", SENT])
 def test_a_daemon_that_wakes_up_in_another_ones_rotation_does_no_harm(event, figures):
     with site() as here, here.consuming(), Daemon(here.stage.config, here.journal) as other:
-        since = here.journal.mark()
-        here.ask("acme")
-        here.journal.wait_for(event, since, credential="acme")
+        here.rotate_until(event)
         here.daemon.freeze()
         other.start()
         here.until("the other one has rotated", lambda: here.ledger.record("acme")["current"] == 2)
         here.await_steady()
-        since = here.journal.mark()
-        here.ask("acme")
-        here.journal.wait_for("change.begun", since, credential="acme")
+        here.rotate_until("change.begun")
         here.daemon.wake()
         here.until("rotated again", lambda: here.ledger.record("acme")["current"] == 3)
         here.await_steady()
@@ -59,9 +55,7 @@ def test_a_daemon_that_wakes_up_in_another_ones_rotation_does_no_harm(event, fig
 
 def test_a_daemon_that_stood_still_while_it_sent_a_deploy_sends_nothing_after_its_lease(figures):
     with site() as here, here.consuming(), Daemon(here.stage.config, here.journal) as other:
-        since = here.journal.mark()
-        here.ask("acme")
-        here.journal.wait_for("key.created", since, credential="acme")
+        here.rotate_until("key.created")
         here.control.knobs(
             slow_seconds=0.7
         )  # so that the deployer still logs in when the record tells of the deploy
@@ -92,9 +86,7 @@ def test_asked_to_stop_in_the_middle_of_rotations_the_daemon_ends_cleanly_and_th
     took = {}
     with site() as here, here.consuming():
         for event in ("key.created", SENT, "deploy.finished", "proof.passed"):
-            since = here.journal.mark()
-            here.ask("acme")
-            here.journal.wait_for(event, since, credential="acme")
+            since = here.rotate_until(event)
             code, seconds = here.daemon.stop()
             assert code == 0
             assert seconds < STOP_SECONDS + 5

@@ -5,6 +5,7 @@ Each time the operator is told once, with what to do, and consumers lose no more
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,12 +16,12 @@ from rotator.core.model import Ask
 from rotator.sandbox.org.seed import ACME, DEPLOYER, USERS, add_external_client_app
 from rotator.sandbox.pairs import make_pair
 from tests.world.daemon import SENT
-from tests.world.site import FAST, HASTY, change, site
+from tests.world.rude import CALM
+from tests.world.site import FAST, HASTY, change, restored_seconds, site
 
 pytestmark = pytest.mark.timeout(300)
 
 INTEGRATION, REPORTS = USERS[ACME]
-CALM: dict[str, object] = {}  # no other fault lends its words to what is told
 MENDED_BY_RUNBOOK = ("certificate.reverted", "session.short")
 
 
@@ -63,9 +64,8 @@ def test_an_older_certificate_that_somebody_brings_back_is_told_as_that_and_its_
 
 def test_a_user_who_is_frozen_in_mid_rotation_holds_up_nobody_and_comes_back_unaided(figures):
     with site() as here, here.consuming():
-        since = here.journal.mark()
-        here.ask("acme")
-        here.journal.wait_for(SENT, since, credential="acme")
+        since = here.rotate_until(SENT)
+        froze_at = time.monotonic()
         here.control.put_user(REPORTS, active=False)
         here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
         refused = here.journal.wait_for("token.refused", since, user=REPORTS)
@@ -73,6 +73,7 @@ def test_a_user_who_is_frozen_in_mid_rotation_holds_up_nobody_and_comes_back_una
         assert "frozen" in refused["hint"]
         thawed = here.journal.mark()
         here.control.put_user(REPORTS, active=True)
+        robbed_seconds = time.monotonic() - froze_at
         here.journal.wait_for("token.restored", thawed, user=REPORTS)
         assert told(here, since) == {("token.refused", REPORTS): 1, ("token.not_replaced", REPORTS): 1}
         frozen = next(one for one in here.consumers if one.user == REPORTS)
@@ -80,7 +81,8 @@ def test_a_user_who_is_frozen_in_mid_rotation_holds_up_nobody_and_comes_back_una
         assert here.rotate("acme") == 3
         here.daemon.stop()
         figures(
-            refused_seconds=round(frozen.outages[-1].seconds, 1), **here.audit(failed_calls=frozen.failed)
+            refused_seconds=round(frozen.outages[-1].seconds, 1),
+            **here.audit(refused_seconds={REPORTS: robbed_seconds + restored_seconds(FAST)}),
         )
 
 
@@ -122,6 +124,7 @@ def test_an_app_that_is_deleted_is_told_and_made_anew_it_serves_again(after, end
             here.ask("acme")
             here.journal.wait_for(after, since, credential="acme")
             here.control.knobs(propagation_least_seconds=0.0, propagation_seconds=1.0)
+        deleted_at = time.monotonic()
         here.control.delete_app(ACME)
         lost = [
             here.journal.wait_for(event, since, user=user)
@@ -133,6 +136,7 @@ def test_an_app_that_is_deleted_is_told_and_made_anew_it_serves_again(after, end
         expected = {(event, user) for event in LOST for user in (INTEGRATION, REPORTS)}
         assert told(here, since) == Counter([*expected, *((event, "") for event in ends)])
         make_anew(here)
+        bound_seconds = time.monotonic() - deleted_at + restored_seconds(HASTY)
         here.until("both users are served", lambda: not here.ledger.troubles())
         here.await_steady()
         assert here.ledger.record("acme")["current"] == 1
@@ -140,7 +144,10 @@ def test_an_app_that_is_deleted_is_told_and_made_anew_it_serves_again(after, end
         robbed = [one for one in here.consumers if one.credential == "acme"]
         here.until("consumers work again", lambda: all(one.outages[-1].ended for one in robbed))
         here.daemon.stop()
-        figures(**here.audit(failed_calls=sum(one.failed for one in robbed)))
+        figures(
+            refused_calls={one.user: one.failed for one in robbed},
+            **here.audit(refused_seconds={one.user: bound_seconds for one in robbed}),
+        )
 
 
 def make_anew(here):

@@ -30,9 +30,7 @@ def test_killed_at_a_dozen_moments_of_rotations_it_goes_on_and_no_consumer_notic
     with site() as here, here.consuming():
         for number, event in enumerate(moments):
             name = ("acme", "globex")[number % 2]
-            since = here.journal.mark()
-            here.ask(name)
-            here.journal.wait_for(event or "change.begun", since, credential=name)
+            here.rotate_until(event or "change.begun", name)
             if event is None:
                 time.sleep(chance.uniform(0, LONGEST_SECONDS))
             here.daemon.kill()

@@ -11,22 +11,22 @@ from tests.world.site import FAST, site
 pytestmark = pytest.mark.timeout(180)
 
 LATE_SECONDS = 4
-PATIENT = replace(FAST, deploy_deadline_seconds=8, quarantine_seconds=120)
+HURRIED = replace(FAST, deploy_deadline_seconds=8, quarantine_seconds=120)
 
 
 @pytest.mark.parametrize(
     "deploy_seconds",
-    [0.5, 2 * PATIENT.deploy_deadline_seconds],
+    [0.5, 2 * HURRIED.deploy_deadline_seconds],
     ids=["failed", "cancelled"],
 )
 def test_whatever_lands_late_the_orgs_certificate_has_its_key_in_vault(deploy_seconds, figures):
-    with site(PATIENT) as here, here.consuming():
+    with site(HURRIED) as here, here.consuming():
         orphans, looks = set(), 0
 
         def landed():
             nonlocal looks
             looks += 1
-            orphans.update(here.orphans("acme"))
+            orphans.update(here.ledger.orphans("acme"))
             return here.control.state()["counts"].get("deploys landed late")
 
         since = here.journal.mark()

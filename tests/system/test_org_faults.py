@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 
 # A new certificate that does not hold is given up soon, but the next one has time on a slow machine, too.
 GIVING_UP = replace(FAST, proof_deadline_seconds=12)
+MAINTENANCE_SECONDS = 5
 
 
 @pytest.mark.parametrize(
@@ -47,16 +48,18 @@ def test_after_a_spoilt_deploy_the_key_that_the_org_takes_is_current_and_the_nex
 
 def test_a_maintenance_in_the_middle_of_a_deploy_delays_it_and_no_more(figures):
     with site() as here, here.consuming():
-        since = here.journal.mark()
-        here.ask("acme")
-        here.journal.wait_for(SENT, since, credential="acme")
+        here.rotate_until(SENT)
         here.control.knobs(maintenance=True)
-        time.sleep(5)
+        time.sleep(MAINTENANCE_SECONDS)
         here.control.knobs(maintenance=False)
         seconds = here.await_steady()
         assert here.rotate("acme") >= 2
         here.daemon.stop()
-        figures(maintenance_seconds=5, steady_after_seconds=round(seconds, 1), **here.audit())
+        figures(
+            maintenance_seconds=MAINTENANCE_SECONDS,
+            steady_after_seconds=round(seconds, 1),
+            **here.audit(unanswered_seconds=MAINTENANCE_SECONDS),
+        )
 
 
 def test_with_a_few_percent_of_faults_everywhere_rotations_end_steady(figures):
@@ -65,9 +68,7 @@ def test_with_a_few_percent_of_faults_everywhere_rotations_end_steady(figures):
         took = []
         for number in range(4):
             name = ("acme", "globex")[number % 2]
-            begun = here.journal.mark()
-            here.ask(name)
-            here.journal.wait_for("change.begun", begun, credential=name)
+            here.rotate_until("change.begun", name)
             took.append(round(here.await_steady(name), 1))
         faults = {name: count for name, count in here.control.state()["counts"].items() if count}
         here.control.knobs(unknown_error_rate=0.0, cut_rate=0.0, wrong_json_rate=0.0)
@@ -81,9 +82,7 @@ def test_with_a_few_percent_of_faults_everywhere_rotations_end_steady(figures):
 
 def test_an_abort_in_the_middle_brings_the_old_certificate_back(figures):
     with site() as here, here.consuming():
-        since = here.journal.mark()
-        here.ask("acme")
-        here.journal.wait_for("deploy.finished", since, credential="acme")
+        since = here.rotate_until("deploy.finished")
         here.ask("acme", Ask.ABORT)
         here.journal.wait_for("change.restored", since, credential="acme")
         here.await_steady()

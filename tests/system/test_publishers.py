@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.world.commands import Rotator
 from tests.world.program import install_program
 from tests.world.site import site
 
@@ -38,31 +37,20 @@ def test_a_person_brings_the_certificate_in_by_the_steps_of_the_alert_and_says_s
         assert alert["alert"]
         assert alert["certificate"] in alert["steps"]
         assert "Setup" in alert["steps"]
+        here.daemon.freeze()  # so that it has not found out by itself when it is told
         here.control.put_certificate("Rotator_Acme", alert["certificate"])
-        assert not here.journal.find("key.promoted", since, credential="acme")
-        said = rotator(here, "deployed", "acme", "--wait")
+        command = ("deployed", "acme", "--wait", "--vault-token-file", here.stage.operator_token_file)
+        with ThreadPoolExecutor(1) as beside:
+            telling = beside.submit(Rotator(here.stage).process, *command)
+            here.until("it is told", lambda: here.ledger.exists("-/requests/acme"))
+            here.daemon.wake()
+            said = telling.result()
+        assert said.code == 0, said.err
         here.journal.wait_for("key.promoted", since, credential="acme", serial=2)
         here.await_steady()
         here.daemon.stop()
-        figures(command_said=said.stdout.strip().splitlines()[-1:], **here.audit())
+        figures(command_said=said.out.strip().splitlines()[-1:], **here.audit())
 
 
 def _deploy(settings, **deploy):
     settings["credentials"]["acme"]["deploy"] = deploy
-
-
-def rotator(here, *arguments):
-    """Run a command as the operator does."""
-    environment = {
-        **os.environ,
-        "ROTATOR_CONFIG": str(here.stage.config),
-        "ROTATOR_VAULT_TOKEN_FILE": str(here.stage.operator_token_file),
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "rotator", *arguments],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )

@@ -16,6 +16,7 @@ from typing import Any, Self
 from tests.world.commands import Ran, Rotator
 from tests.world.daemon import Daemon, Journal
 from tests.world.ledger import APPS, PUBLISHED
+from tests.world.rude import CALM
 from tests.world.searcher import Searcher
 from tests.world.site import HASTY, Site, site
 from tests.world.taps import OrgTap, Tap
@@ -191,7 +192,7 @@ def canary(work: Path) -> Iterator[Canary]:
     for name in ("tmp", "run"):
         (work / name).mkdir(mode=0o700)
     with ExitStack() as ending:
-        here = ending.enter_context(site(HASTY, adopt=False, weather={}))
+        here = ending.enter_context(site(HASTY, adopt=False, weather=CALM))
         vault = ending.enter_context(Tap(here.stage.vault))
         org = ending.enter_context(OrgTap(here.stage.org, invented()))
         made = Canary(here, work, vault, org)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import threading
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import requests
 
+from tests.world.background import Background
+
 READ_EVERY_SECONDS = 1.0
 CALL_EVERY_SECONDS = 0.15
 TIMEOUT_SECONDS = 15.0
+MOST_TRIES = 20
 ANSWERS = (200, 400, 401, 403)
+
+SPOILT_SHARE = 0.2
+SPOILT_BY_CHANCE = 10
+"""Of the calls of a consumer, and beside that: as many may be spoilt in the rudest weather, of which an eighth is."""
 
 
 @dataclass
@@ -37,7 +44,7 @@ class Outage:
         return (self.ended or time.monotonic()) - self.began
 
 
-class Consumer(threading.Thread):
+class Consumer(Background):
     """Works as one user of a credential until it is stopped.
 
     A call that the network or a server fault spoilt is made again, as any client does; one that the org refused is
@@ -59,7 +66,7 @@ class Consumer(threading.Thread):
         read_every_seconds: float = READ_EVERY_SECONDS,
         call_every_seconds: float = CALL_EVERY_SECONDS,
     ) -> None:
-        super().__init__(name=f"consumer {user}", daemon=True)
+        super().__init__(f"consumer {user}")
         self.credential, self.user = credential, user
         self.calls = self.failed = self.spoilt = 0
         self.serials: set[int] = set()
@@ -70,22 +77,17 @@ class Consumer(threading.Thread):
         self._read_every_seconds, self._call_every_seconds = read_every_seconds, call_every_seconds
         self._document: dict[str, Any] = {}
         self._read_at = -float("inf")
-        self._stopping = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stopping.set()
-        self.join()
 
     def run(self) -> None:
-        while not self._stopping.wait(self._pause_seconds()):
+        while not self.stopping.wait(self._pause_seconds()):
             if self._is_due():
                 self._read()
             if self._document:
                 self._call()
+
+    def calls_in(self, seconds: float) -> int:
+        """Return how many calls it makes in so many seconds at the most."""
+        return math.ceil(seconds / self._call_every_seconds)
 
     def _pause_seconds(self) -> float:
         return self._call_every_seconds
@@ -129,6 +131,25 @@ class Consumer(threading.Thread):
         return get(url, headers, **parameters)
 
 
+def complaints(
+    consumers: Sequence[Consumer], refused_seconds: Mapping[str, float], unanswered_seconds: float
+) -> Iterator[str]:
+    """Return which consumers never called, or had more calls refused or spoilt than was bound to be.
+
+    Args:
+        refused_seconds: user -> for how long in all its calls may be refused; of others, none.
+        unanswered_seconds: for how long the org answered nobody.
+    """
+    for one in consumers:
+        if not one.calls:
+            yield f"{one.user} never called"
+        if one.failed > (bound := one.calls_in(refused_seconds.get(one.user, 0.0))):
+            yield f"{one.failed} calls of {one.user} were refused, more than {bound}: {one.words}"
+        by_chance = SPOILT_BY_CHANCE + SPOILT_SHARE * (one.calls + one.spoilt)
+        if one.spoilt > (bound := one.calls_in(unanswered_seconds) + int(by_chance)):
+            yield f"{one.spoilt} calls of {one.user} were spoilt, more than {bound}"
+
+
 Get = Callable[..., requests.Response | None]
 
 
@@ -152,9 +173,9 @@ def query_until_useful(document: dict[str, Any]) -> requests.Response:
     return useful(lambda: query(document))
 
 
-def useful(ask: Callable[[], requests.Response | None], *, tries: int = 20) -> requests.Response:
+def useful(ask: Callable[[], requests.Response | None]) -> requests.Response:
     """Return the first answer that is no fault on the way. Raises AssertionError when none comes."""
-    for _ in range(tries):
+    for _ in range(MOST_TRIES):
         with suppress(requests.RequestException):
             answer = ask()
             if answer is not None and is_useful(answer):

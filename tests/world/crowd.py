@@ -11,23 +11,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rotator.app import application
 from rotator.config import load
 from rotator.core.effects import Do
-from rotator.core.model import Phase, Record
 from rotator.keypairs import KeyPair
 from rotator.sandbox.lifetimes import Lifetimes
 from rotator.sandbox.org.apps import API_ENABLED, READ_ACCOUNTS
 from rotator.sandbox.org.model import Org
 from rotator.sandbox.org.seed import PERMISSION_SET, add_accounts, add_connected_app, seed_org
 from rotator.sandbox.org.server import OrgServer, start_servers
-from rotator.sandbox.pairs import make_pair
 from rotator.sandbox.settings import settings
 from rotator.sandbox.vault import BaoServer
-from rotator.secret import Secret
 from rotator.vault.codec import TokenDocument
+from tests.world.steady import key_pair, log_in_as_root, steady_record, write_configuration
 
 THREADS = 8
 
@@ -70,8 +66,7 @@ def crowd(sizes: list[int], lifetimes: Lifetimes, *, ending: Mapping[int, float]
     Args:
         ending: org -> in how many seconds the tokens of its credentials are proved no more.
     """
-    made = make_pair("crowd", lifetimes.certificate_seconds)
-    pair = KeyPair(Secret(made.key), made.certificate)
+    pair = key_pair("crowd", lifetimes.certificate_seconds)
     members = [[f"c{org}-{number}" for number in range(size)] for org, size in enumerate(sizes)]
     orgs = [_org(f"org {number}", names, pair) for number, names in enumerate(members)]
     for org in orgs:
@@ -107,9 +102,7 @@ def _configured(
     folder: Path, vault: BaoServer, orgs: list[Org], members: list[list[str]], lifetimes: Lifetimes
 ) -> Path:
     said = settings(seed_org(), vault.address, "role", "secret", lifetimes)
-    (folder / "root").write_text(vault.root_token)
-    (folder / "root").chmod(0o600)
-    said["vault"]["login"] = {"method": "token", "token": {"file": "root"}}
+    log_in_as_root(said, vault, folder)
     said["credentials"] = {
         name: {
             "login_url": org.instance_url,
@@ -121,21 +114,18 @@ def _configured(
         for org, names in zip(orgs, members, strict=True)
         for name in names
     }
-    file = folder / "rotator.yaml"
-    file.write_text(yaml.safe_dump(said, sort_keys=False))
-    return file
+    return write_configuration(said, folder)
 
 
 def _settle(built: Crowd, pair: KeyPair, lifetimes: Lifetimes, ending: Mapping[int, float]) -> None:
     """Publish every token by the daemon's own steps, and spread over a period when it is to be refreshed."""
     names = [name for org in built.members for name in org]
     soon = {name: seconds for org, seconds in ending.items() for name in built.members[org]}
-    record = Record(phase=Phase.STEADY, newest=1, current=1, keys=(pair.facts(1),))
     with application(load(built.config)) as app, ThreadPoolExecutor(THREADS) as pool:
 
         def publish(name: str) -> None:
             app.documents.write_key(name, 1, pair)
-            app.documents.write_record(name, record, 0)
+            app.documents.write_record(name, steady_record(pair), 0)
             while isinstance(app.driver.step(name), Do):
                 pass
 

@@ -16,16 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rotator.core.model import Phase, Record
 from rotator.keypairs import KeyPair
 from rotator.sandbox.lifetimes import Lifetimes
 from rotator.sandbox.org.model import Org
 from rotator.sandbox.org.seed import PERMISSION_SET, USERS, add_connected_app, seed_org
 from rotator.sandbox.org.server import OrgServer
 from rotator.sandbox.org.sessions import Session
-from rotator.sandbox.pairs import make_pair
 from rotator.sandbox.settings import APPS, BASE_PATH, MOUNT, settings
 from rotator.sandbox.vault import BaoServer
 from rotator.secret import Secret
@@ -33,8 +29,10 @@ from rotator.vault.codec import KEY, RECORD, TOKEN, KeyDocument, TokenDocument
 from rotator.vault.policies import policy
 from tests.world.consumer import Consumer
 from tests.world.daemon import Daemon, Journal
+from tests.world.steady import key_pair, steady_record, write_configuration
 
 PAIRS = 8
+CERTIFICATE_SECONDS = timedelta(days=365).total_seconds()
 WRITERS = 8
 READING = 8  # times as long as records and keys take to be written, a daemon takes at the most to read all
 LEAST = timedelta(seconds=20)
@@ -98,7 +96,7 @@ def fleet(
     ``age`` is told a credential, the number of its user, and when all will be ready.
     """
     users = {name: [f"{name}-{number}@fleet.example" for number in range(users_each)] for name in names}
-    pairs = [_pair() for _ in range(PAIRS)]
+    pairs = [key_pair("fleet", CERTIFICATE_SECONDS) for _ in range(PAIRS)]
     org = seed_org()
     org.set_knobs(session_timeout_seconds=lives.session_timeout_seconds)
     with ExitStack() as running:
@@ -119,8 +117,7 @@ def fleet(
                 "consumer_key": app.consumer_key, "app": known, "users": users[name],
             }  # fmt: skip
             steady |= _steady(name, pair)
-        config = folder / "rotator.yaml"
-        config.write_text(yaml.safe_dump(said, sort_keys=False))
+        config = write_configuration(said, folder)
         took = _write(vault, steady)
         ready_at = datetime.now(UTC) + LEAST + READING * took
         published = {
@@ -144,16 +141,10 @@ def _write(vault: BaoServer, documents: dict[str, dict[str, Any]]) -> timedelta:
     return datetime.now(UTC) - began
 
 
-def _pair() -> KeyPair:
-    made = make_pair("fleet", timedelta(days=365).total_seconds())
-    return KeyPair(Secret(made.key), made.certificate)
-
-
 def _steady(name: str, pair: KeyPair) -> dict[str, dict[str, Any]]:
     """Return the documents of a credential whose key pair 1 signs."""
-    record = Record(phase=Phase.STEADY, newest=1, current=1, keys=(pair.facts(1),))
     key = KeyDocument(pair.private_key_pem, pair.certificate_pem)
-    return {f"{name}/record": RECORD.encode(record), f"{name}/keys/1": KEY.encode(key)}
+    return {f"{name}/record": RECORD.encode(steady_record(pair)), f"{name}/keys/1": KEY.encode(key)}
 
 
 def _published(org: Org, consumer_key: str, pair: KeyPair, user: str, age: Age) -> TokenDocument:

@@ -12,25 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from rotator.app import Application, application
 from rotator.config import Configuration, load
 from rotator.core.effects import Action, Answer, Do, Wait
-from rotator.core.model import Ask, KeyFacts, Phase, Record, Request
+from rotator.core.model import Ask, KeyFacts, Record, Request
 from rotator.keypairs import KeyPair
 from rotator.performer import Station
 from rotator.sandbox.control import Control
 from rotator.sandbox.lifetimes import Lifetimes
 from rotator.sandbox.org.seed import USERS, seed_org
 from rotator.sandbox.org.server import OrgServer
-from rotator.sandbox.pairs import make_pair
 from rotator.sandbox.settings import APPS, settings
 from rotator.sandbox.vault import BaoServer
-from rotator.secret import Secret
 from rotator.show import logs
 from rotator.vault.codec import KEY, RECORD, REQUEST, KeyDocument, RequestDocument
 from tests.world.site import FAST
+from tests.world.steady import key_pair, log_in_as_root, steady_record, write_configuration
 
 NAMES = tuple(APPS)
 ACME = USERS[APPS["acme"]]
@@ -98,23 +96,18 @@ class Lab:
     def configuration(self, *edits: Edit) -> Configuration:
         """Return the sandbox's configuration for this test's folder in Vault, edited."""
         said = settings(self.servers.org.org, self.vault.address, "role", "secret", self.lives)
-        token = self.folder / "root"
-        if not token.exists():  # a daemon that runs may be reading it
-            token.write_text(self.vault.root_token)
-            token.chmod(0o600)
-        said["vault"] |= {"base_path": self.base, "login": {"method": "token", "token": {"file": "root"}}}
+        log_in_as_root(said, self.vault, self.folder)
+        said["vault"]["base_path"] = self.base
         said = copy.deepcopy(said)
         for edit in edits:
             edit(said)
-        file = self.folder / "rotator.yaml"
-        file.write_text(yaml.safe_dump(said, sort_keys=False))
-        return load(file)
+        return load(write_configuration(said, self.folder))
 
     def steady(self, *names: str) -> None:
         """Leave credentials in Vault as they are some time after `adopt`: key pair 1 signs, no token is published."""
         for name in names or NAMES:
             self.write_key(name, 1, self.servers.pairs[name])
-            self.edit_record(name, Record(phase=Phase.STEADY, newest=1, current=1, keys=(self.facts(name),)))
+            self.edit_record(name, steady_record(self.servers.pairs[name]))
 
     def facts(self, name: str) -> KeyFacts:
         """Return what the record knows of key pair 1."""
@@ -193,10 +186,7 @@ class Hand:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    pairs = {}
-    for name in NAMES:
-        made = make_pair(name, FAST.certificate_seconds)
-        pairs[name] = KeyPair(Secret(made.key), made.certificate)
+    pairs = {name: key_pair(name, FAST.certificate_seconds) for name in NAMES}
     org = seed_org({APPS[name]: pair.certificate_pem for name, pair in pairs.items()})
     with ExitStack() as running:
         vault = running.enter_context(BaoServer("root"))

@@ -17,6 +17,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from rotator.sandbox.settings import BASE_PATH, MOUNT
 from rotator.sandbox.stage import Stage
 from rotator.sandbox.vault_api import BaoError
 from tests.world.consumer import query_until_useful
@@ -27,7 +28,6 @@ PUBLISHED = {
     "globex": ("integration@globex.example",),
 }
 ENDED_BY_PROOFS = frozenset({"promoted", "restored", "found", "rehearsed"})
-BASE = "salesforce"
 EVERY_VERSION = range(1, 10**9)
 
 
@@ -60,28 +60,28 @@ class Ledger:
     def exists(self, path: str) -> bool:
         """Tell whether there is anything at a path below the base path, be it deleted."""
         try:
-            self.read(f"secret/metadata/{BASE}/{quote(path, safe='/@')}")
+            self.read(f"{MOUNT}/metadata/{BASE_PATH}/{quote(path, safe='/@')}")
         except BaoError:
             return False
         return True
 
     def record(self, name: str) -> dict[str, Any]:
-        return self.read(f"secret/data/{BASE}/{name}/record")["data"]
+        return self.read(f"{MOUNT}/data/{BASE_PATH}/{name}/record")["data"]
 
     def token(self, name: str, user: str) -> dict[str, Any]:
-        document = self.read(f"secret/data/{BASE}/{name}/tokens/{quote(user, safe='@')}")["data"]
+        document = self.read(f"{MOUNT}/data/{BASE_PATH}/{name}/tokens/{quote(user, safe='@')}")["data"]
         self.secrets[document["access_token"]] = f"token of {user}"
         return document
 
     def keys(self, name: str) -> dict[int, Key]:
-        path = f"{BASE}/{name}/keys"
+        path = f"{BASE_PATH}/{name}/keys"
         keys = {}
-        for serial in self.read(f"secret/metadata/{path}/?list=true")["keys"]:
-            versions = self.read(f"secret/metadata/{path}/{serial}")["versions"].values()
+        for serial in self.read(f"{MOUNT}/metadata/{path}/?list=true")["keys"]:
+            versions = self.read(f"{MOUNT}/metadata/{path}/{serial}")["versions"].values()
             if all(version["destroyed"] for version in versions):
                 keys[int(serial)] = Key(int(serial), None, None)
                 continue
-            document = self.read(f"secret/data/{path}/{serial}")["data"]
+            document = self.read(f"{MOUNT}/data/{path}/{serial}")["data"]
             pem = document["private_key_pem"]
             self.secrets[pem] = f"private key {serial} of {name}"
             keys[int(serial)] = Key(int(serial), _fingerprint(document["certificate_pem"], pem), pem)
@@ -91,6 +91,13 @@ class Ledger:
         """Return the certificates that the app has, or that some server of the org still has."""
         app = self.stage.control.state()["apps"][APPS[name]]
         return {found for found in (app["fingerprint"], *app["servers"]) if found}
+
+    def orphans(self, name: str) -> set[str]:
+        """Return the certificates in the org whose private key is not in Vault."""
+        there = self.org_fingerprints(
+            name
+        )  # before the keys: what comes in meanwhile has its key in Vault already
+        return there - {str(key.fingerprint) for key in self.keys(name).values() if key.private_key}
 
     def spread(self, name: str) -> set[str | None]:
         """Return the certificates that the servers of the org see in the app."""
@@ -106,21 +113,21 @@ class Ledger:
         Whoever looks again and again needs no more than ``most``, those since the last look.
         """
         for name in self.names:
-            path = f"secret/metadata/{BASE}/{name}/record"
+            path = f"{MOUNT}/metadata/{BASE_PATH}/{name}/record"
             self.stage.vault.request("POST", path, {"max_versions": most})
 
     def newest(self, name: str) -> int:
         """Return the number of a record's latest version."""
-        return int(self.read(f"secret/metadata/{BASE}/{name}/record")["current_version"])
+        return int(self.read(f"{MOUNT}/metadata/{BASE_PATH}/{name}/record")["current_version"])
 
     def versions(self, name: str, among: range = EVERY_VERSION) -> list[dict[str, Any]]:
         """Return the versions of a record that Vault has kept, oldest first."""
-        path = f"{BASE}/{name}/record"
-        kept = self.read(f"secret/metadata/{path}")["versions"]
+        path = f"{BASE_PATH}/{name}/record"
+        kept = self.read(f"{MOUNT}/metadata/{path}")["versions"]
         numbers = sorted(int(number) for number in kept if int(number) in among)
         with requests.Session() as session:
             session.headers["X-Vault-Token"] = self.stage.vault.root_token
-            url = f"{self.stage.vault.address}/v1/secret/data/{path}"
+            url = f"{self.stage.vault.address}/v1/{MOUNT}/data/{path}"
             return [
                 session.get(url, params={"version": number}, timeout=10).json()["data"]["data"]
                 for number in numbers
@@ -144,8 +151,7 @@ class Ledger:
 
     def _keys(self, name: str, record: dict[str, Any]) -> Iterator[str]:
         keys = self.keys(name)
-        living = {key.fingerprint for key in keys.values() if key.private_key}
-        for fingerprint in self.org_fingerprints(name) - living:
+        for fingerprint in self.orphans(name):
             yield f"{name}: the org has certificate {fingerprint[:12]}, whose key is not in Vault"
         for serial, key in keys.items():
             if key.private_key and serial not in named(record):

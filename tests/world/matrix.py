@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from urllib.parse import quote, urlsplit
 
+from rotator.sandbox.settings import BASE_PATH, MOUNT
 from rotator.sandbox.vault import BaoServer
 from rotator.vault.paths import Paths
 from rotator.vault.policies import Rule
 
-MOUNT, BASE = "secret", "salesforce"
 OTHER_MOUNT = "elsewhere"
 CREDENTIALS = ("acme", "globex", "+")
 USERS = ("integration@acme.example", "+", "o'brien+1@acme.example")
@@ -65,11 +65,11 @@ def folders(base: str) -> list[str]:
 
 def universe() -> Iterator[Try]:
     """Return every operation on every path, those that delete at the end."""
-    there, absent = documents(BASE)
+    there, absent = documents(BASE_PATH)
     paths = {
         f"{MOUNT}/{part}/{path}": path in there
         for part in ENGINE
-        for path in (*there, *absent, *folders(BASE))
+        for path in (*there, *absent, *folders(BASE_PATH))
     }
     paths |= {f"{MOUNT}/{part}/": False for part in ENGINE} | dict.fromkeys(PLACES, True)
     paths |= {f"{OTHER_MOUNT}/{part}/{path}": True for part in ("data", "metadata") for path in there}
@@ -121,6 +121,6 @@ class Tries:
 
 def furnish(bao: BaoServer) -> None:
     """Write the documents that are there."""
-    for path in documents(BASE)[0]:
+    for path in documents(BASE_PATH)[0]:
         for mount in (MOUNT, OTHER_MOUNT):
             bao.request("POST", f"{mount}/data/{path}", {"data": {"held": "here"}})

@@ -8,9 +8,13 @@ that one option brings the same weather back; how threads and processes interlea
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 
 FAULT_RATE = 0.03
+CALM: Mapping[str, object] = MappingProxyType({})
+"""The knobs of an org that is not rude: no fault lends its words to what is told."""
 
 _seed: ContextVar[int] = ContextVar("seed of the org", default=1)
 

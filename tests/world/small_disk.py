@@ -21,7 +21,8 @@ class SmallDisk:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        subprocess.run(["umount", str(self.folder)], check=True)
+        # Lazily: whoever still has a file of it open, as a server that a failed test left, must not keep it mounted.
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
     def fill(self) -> None:
         """Write until nothing more goes in."""

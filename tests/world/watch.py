@@ -7,37 +7,25 @@ import os
 import select
 import stat
 import struct
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+
+from tests.world.background import Background
 
 LOOK_EVERY_SECONDS = 0.01
 
 # linux/inotify.h
-_MODIFY, _CLOSE_WRITE, _MOVED_TO, _CREATE, _IS_DIR = 0x2, 0x8, 0x80, 0x100, 0x40000000
+_MODIFY, _CLOSE_WRITE, _MOVED_FROM, _MOVED_TO, _CREATE, _IS_DIR = 0x2, 0x8, 0x40, 0x80, 0x100, 0x40000000
 _EVENT = struct.Struct("iIII")
 _BUFFER_BYTES = 1 << 16
 
 
-class _Watcher(threading.Thread):
-    """Looks again and again, from the beginning of its ``with`` block to the end."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._stopping = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stopping.set()
-        self.join()
+class _Watcher(Background):
+    """Looks again and again, and once more at the end."""
 
     def run(self) -> None:
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             self._look()
         self._look()
 
@@ -61,13 +49,13 @@ class Files(_Watcher):
 
     Attributes:
         seen: by path and content.
-        missed: how many files were gone before they could be opened.
+        missed: the files that were gone before they could be opened, but for those that were found under another name.
     """
 
     def __init__(self, *folders: Path) -> None:
-        super().__init__()
+        super().__init__("files")
         self.seen: dict[tuple[Path, bytes], Seen] = {}
-        self.missed = 0
+        self.missed: list[Path] = []
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._inotify = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self._folders: dict[int, Path] = {}
@@ -83,7 +71,7 @@ class Files(_Watcher):
         os.close(self._inotify)
 
     def _enter(self, folder: Path) -> None:
-        what = _MODIFY | _CLOSE_WRITE | _MOVED_TO | _CREATE
+        what = _MODIFY | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE
         number = self._libc.inotify_add_watch(self._inotify, os.fsencode(folder), what)
         if number < 0:
             return  # it is gone
@@ -99,7 +87,7 @@ class Files(_Watcher):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            self.missed += 1
+            self.missed.append(path)
         except OSError:
             pass  # a socket
         else:
@@ -124,7 +112,10 @@ class Files(_Watcher):
             name = events[_EVENT.size : _EVENT.size + length].rstrip(b"\0")
             events = events[_EVENT.size + length :]
             path = self._folders[number] / os.fsdecode(name)
-            if mask & (_CREATE | _MOVED_TO):
+            if mask & _MOVED_FROM:
+                if path in self.missed:  # it is met where it goes to, which is watched as well
+                    self.missed.remove(path)
+            elif mask & (_CREATE | _MOVED_TO):
                 self._meet(path, is_folder=bool(mask & _IS_DIR))
             elif path in self._open:
                 self._keep(path, self._open[path])
@@ -152,7 +143,7 @@ class Processes(_Watcher):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("processes")
         self.seen: dict[tuple[int, bytes], Process] = {}
         self._before = set(_children(os.getpid()))
         self._own = Path("/proc/self/cmdline").read_bytes()
@@ -164,7 +155,7 @@ class Processes(_Watcher):
                 with suppress(OSError):  # it ended meanwhile
                     self._keep(pid)
             new = {child for pid in new for child in _children(pid)}
-        self._stopping.wait(LOOK_EVERY_SECONDS)
+        self.stopping.wait(LOOK_EVERY_SECONDS)
 
     def _keep(self, pid: int) -> None:
         folder = Path(f"/proc/{pid}")

@@ -21,6 +21,7 @@ from tests.judges.tools import NODE_MODULES
 from tests.world.commands import Rotator
 from tests.world.consumer import Consumer
 from tests.world.examples import USER, Agent, Program, environment, node_app, python_app, run_query
+from tests.world.rude import CALM
 from tests.world.site import FAST, Site, site
 
 pytestmark = pytest.mark.timeout(300)  # the first test waits for all of it
@@ -100,7 +101,7 @@ def seen(tls, python, node, tmp_path_factory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("overlap")
     with (
         pytest.MonkeyPatch.context() as patch,
-        site(LIVES, edit=expect_jwt_tokens, tls=tls, adopt=False, weather={}) as here,
+        site(LIVES, edit=expect_jwt_tokens, tls=tls, adopt=False, weather=CALM) as here,
         ExitStack() as ending,
     ):
         patch.setenv("REQUESTS_CA_BUNDLE", str(tls.authority))

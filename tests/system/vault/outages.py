@@ -19,6 +19,10 @@ class Told:
     began: list[tuple[str, str]] = field(default_factory=list)
     seconds: float | None = None
 
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _code in self.began]
+
 
 def outages(journal: Journal, since: int = 0) -> list[Told]:
     """Return the outages that the log has told since a mark, in their order. An end without a beginning is one, too."""

@@ -11,7 +11,7 @@ import pytest
 
 from rotator.core.model import Ask
 from rotator.sandbox.vault import BaoServer
-from tests.world.site import PATIENT, site
+from tests.world.site import LASTING, site
 from tests.world.vault_proxy import VaultProxy
 
 pytestmark = pytest.mark.timeout(180)
@@ -37,7 +37,7 @@ def test_while_clocks_differ_by_more_than_a_minute_nothing_is_deployed_and_token
         def through_it(settings):
             settings["vault"]["address"] = proxy.address
 
-        with site(PATIENT, vault=bao, edit=through_it) as here, here.consuming():
+        with site(LASTING, vault=bao, edit=through_it) as here, here.consuming():
             since = here.rotate_until("key.created")
             proxy.spoil(wrong_by(seconds))
             here.journal.wait_for("clock.skewed", since, peer="Vault")

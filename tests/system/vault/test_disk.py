@@ -9,7 +9,7 @@ import pytest
 from rotator.sandbox.vault import BaoServer
 from tests.system.vault.outages import outages
 from tests.world.daemon import SENT
-from tests.world.site import PATIENT, site
+from tests.world.site import LASTING, site
 from tests.world.small_disk import SmallDisk
 
 pytestmark = pytest.mark.timeout(240)
@@ -23,7 +23,7 @@ def test_with_a_full_disk_the_daemon_waits_and_with_room_again_the_rotation_goes
     with (
         SmallDisk(tmp_path / "disk", MEGABYTES) as disk,
         BaoServer("root-token-of-a-test", storage=disk.folder / "vault") as bao,
-        site(PATIENT, vault=bao) as here,
+        site(LASTING, vault=bao) as here,
         here.consuming(),
     ):
         since = here.rotate_until(SENT)
@@ -38,6 +38,6 @@ def test_with_a_full_disk_the_daemon_waits_and_with_room_again_the_rotation_goes
         steady = here.await_steady()
         assert here.ledger.record("acme")["current"] == 2
         (said,) = outages(here.journal, since)
-        assert {event for event, _code in said.began} <= {"vault.unavailable", "vault.sealed"}
+        assert set(said.events) <= {"vault.unavailable", "vault.sealed"}
         here.daemon.stop()
         figures(outage_seconds=said.seconds, steady_after_seconds=round(steady, 1), **here.audit())

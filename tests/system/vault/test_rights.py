@@ -10,7 +10,7 @@ import pytest
 from rotator.demo.policies import sandbox_policies
 from tests.system.vault.outages import outages
 from tests.world.daemon import SENT
-from tests.world.site import PATIENT, site
+from tests.world.site import LASTING, site
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -33,7 +33,7 @@ def revoke_tokens(here):
 
 
 def test_a_revoked_token_is_replaced_by_a_login_and_nobody_notices(figures):
-    with site(PATIENT) as here, here.consuming():
+    with site(LASTING) as here, here.consuming():
         revoked = 0
         for event in ("key.created", SENT, "proof.passed"):
             since = here.rotate_until(event)
@@ -48,7 +48,7 @@ def test_a_revoked_token_is_replaced_by_a_login_and_nobody_notices(figures):
 
 
 def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is_enough(figures):
-    with site(PATIENT) as here, here.consuming():
+    with site(LASTING) as here, here.consuming():
         since = here.rotate_until(SENT)
         role = "auth/approle/role/rotator"
         for accessor in here.stage.vault.request("LIST", f"{role}/secret-id")["data"]["keys"]:
@@ -70,7 +70,7 @@ def test_with_its_secret_id_taken_as_well_it_alerts_and_a_new_one_in_the_file_is
 
 
 def test_without_its_policy_it_alerts_on_the_edges_and_goes_on_when_it_has_it_back(figures):
-    with site(PATIENT) as here, here.consuming():
+    with site(LASTING) as here, here.consuming():
         since = here.rotate_until(SENT)
         here.stage.vault.install_policy("rotator", NOTHING)
         here.journal.wait_for("vault.permission_denied", since, credential=None)
@@ -90,7 +90,7 @@ def test_without_its_policy_it_alerts_on_the_edges_and_goes_on_when_it_has_it_ba
 
 
 def test_without_the_rights_to_one_credential_it_alerts_once_and_the_others_are_served(figures):
-    with site(PATIENT) as here, here.consuming():
+    with site(LASTING) as here, here.consuming():
         since = here.journal.mark()
         whole = sandbox_policies().daemon
         here.stage.vault.install_policy("rotator", whole + DENIED)
@@ -113,7 +113,7 @@ def denials(here, since):
 
 
 def test_where_no_token_can_be_renewed_beyond_its_maximum_it_logs_in_again_in_time(figures):
-    with site(PATIENT, adopt=False, edit=lambda settings: settings.update(log={"level": "debug"})) as here:
+    with site(LASTING, adopt=False, edit=lambda settings: settings.update(log={"level": "debug"})) as here:
         here.stage.vault.request("POST", "auth/approle/role/rotator", SHORT)
         here.adopt()
         with here.consuming():

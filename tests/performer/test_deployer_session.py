@@ -1,0 +1,43 @@
+"""With what a deployer deploys while its own certificate is changed, so that no key may mint."""
+
+from __future__ import annotations
+
+import pytest
+
+from rotator.app import application, deployer_session
+from rotator.errors import KeyRefused
+from rotator.sandbox.pairs import make_pair
+from rotator.sandbox.settings import APPS
+from tests.world.lab import DEPLOYER, Hand
+
+
+@pytest.fixture
+def deployer(lab):
+    lab.steady("globex", "deployer")
+    with lab.application() as app:
+        hand = Hand(app, "deployer")
+        hand.until_wait()
+        yield hand
+
+
+def test_where_the_org_takes_no_key_the_session_that_is_kept_alive_serves(lab, deployer):
+    session = deployer_session("deployer", deployer.app.tools, deployer.app.driver, target="deployer")
+    lab.control.put_certificate(APPS["deployer"], make_pair("stranger", 3600).certificate)
+    known, _version = deployer.station.tokens[DEPLOYER[0]]
+    assert session().access_token == known.access_token
+    deployer.station.tokens.clear()
+    with pytest.raises(KeyRefused):
+        session()
+
+
+def test_a_session_that_nobody_publishes_outlives_a_reload_unless_the_app_is_another(lab, deployer):
+    Hand(deployer.app, "globex").until_wait()
+    kept = deployer.app.kept
+    with application(lab.configuration(), before=kept) as app:
+        found = app.driver.stations["deployer"].tokens
+        assert found == deployer.station.tokens
+        assert found.keys() == set(DEPLOYER)
+        assert app.driver.stations["globex"].tokens == {}
+    another = lab.configuration(lambda said: said["credentials"]["deployer"].update(consumer_key="another"))
+    with application(another, before=kept) as app:
+        assert app.driver.stations["deployer"].tokens == {}
