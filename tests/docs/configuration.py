@@ -38,7 +38,7 @@ def page() -> str:
     # `schema` requires nothing of a credential, since `defaults` may have it; the models know.
     models = Configuration.model_json_schema(by_alias=True)["$defs"]
     required = {name: set(one.get("required", ())) for name, one in models.items()}
-    text = [HEAD]
+    text = [HEAD, "\n## The file\n\n", _keys(document, document, set(document["required"]))]
     for key, part in document["properties"].items():
         if key not in MADE_ELSEWHERE:
             text += _sections(document, required, key, part)
@@ -52,20 +52,26 @@ def _sections(document: Part, required: dict[str, set[str]], path: str, part: Pa
         section = document["$defs"][name]
         keys = section["properties"]
         constants = [f", {key}: {below['const']}" for key, below in keys.items() if "const" in below]
-        rows = [
+        yield f"\n## `{path}`{''.join(constants)}\n\n{section['description']}\n\n"
+        yield _keys(document, section, required[name])
+        for key, below in keys.items():
+            yield from _sections(document, required, f"{path}.{key}", below)
+
+
+def _keys(document: Part, section: Part, required: set[str]) -> str:
+    return table(
+        ("key", "type", "default", "meaning", "example"),
+        [
             (
                 f"`{key}`",
                 _type(below),
-                _default(below, key in required[name]),
+                _default(below, key in required),
                 below.get("description") or _meaning(document, below),
                 _example(below),
             )
-            for key, below in keys.items()
-        ]
-        yield f"\n## `{path}`{''.join(constants)}\n\n{section['description']}\n\n"
-        yield table(("key", "type", "default", "meaning", "example"), rows)
-        for key, below in keys.items():
-            yield from _sections(document, required, f"{path}.{key}", below)
+            for key, below in section["properties"].items()
+        ],
+    )
 
 
 def _named(part: Part) -> list[str]:
@@ -93,7 +99,7 @@ def _type(part: Part) -> str:
     if part["type"] == "array":
         return f"list of {_type(part['items'])}"
     if part["type"] == "object":
-        return "reference"
+        return "reference" if "file" in part.get("properties", {}) else "section for each name"
     if "pattern" in part:
         return "duration"
     return {"boolean": "`true`, `false`", "integer": "whole number"}.get(
