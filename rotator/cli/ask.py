@@ -174,7 +174,7 @@ def resume(settings: Settings, /, name: str, **manner: Any) -> None:
 def deployed(settings: Settings, /, names: tuple[str, ...], **manner: Any) -> None:
     """Say that the certificates of NAMEs were brought into the org by hand: they are proved at once, not in a while.
 
-    One after the other; the exit code is the worst of them.
+    One after the other, with --json a document for each; the exit code is the worst of them.
     """
     click.get_current_context().exit(max(_asked(settings, name, "deployed", **manner) for name in names))
 

@@ -74,10 +74,10 @@ def stay(beginning: Beginning, *, as_json: bool) -> Exit:
                 _introduce(described, _FIRST_HOUR if beginning.empty else _FLEET)
             stop.wait()
     except OSError as error:
-        if error.filename is None:
+        if beginning.folder is None or str(error.filename) != str(beginning.folder):
             raise
         complain(
-            f"{error.filename} cannot be made: {error.strerror}",
+            f"{beginning.folder} cannot be made: {error.strerror}",
             "Name a folder that is not there, in one where you may write; it is removed at the end.",
         )
         return Exit.USAGE
