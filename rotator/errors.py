@@ -1,4 +1,5 @@
-"""The errors of rotator. Each carries a policy (what the daemon does about it) and a hint (what a person does).
+"""The errors of rotator. Each is of a policy (what the daemon does about it), and carries a code and a hint (what a
+person does).
 
 ::
 
@@ -24,7 +25,7 @@ class RotatorError(Exception):
 
     Attributes:
         code: stable identifier, such as ``vault.sealed`` or ``salesforce.invalid_grant.invalid_assertion``.
-        hint: what a person can do about it; empty where there is nothing to do.
+        hint: the mend: what a person can do about it, also where it mostly mends itself.
         maybe_done: the request may have taken effect although no answer came.
         retry_after_seconds: how long the other side asked us to wait, if it did.
         date: the other side's clock when it answered, if it did and told.
@@ -32,21 +33,19 @@ class RotatorError(Exception):
     No message ever holds a secret: no key, token, assertion or Vault credential.
     """
 
-    policy = "error"
-
     def __init__(
         self,
         message: str,
         *,
-        code: str = "",
-        hint: str = "",
+        code: str,
+        hint: str,
         maybe_done: bool = False,
         retry_after_seconds: float | None = None,
         date: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or self.policy
+        self.code = code
         self.hint = hint
         self.maybe_done = maybe_done
         self.retry_after_seconds = retry_after_seconds
@@ -56,19 +55,13 @@ class RotatorError(Exception):
 class Transient(RotatorError):
     """The world will heal by itself: a timeout, a sealed Vault, a rate limit, maintenance."""
 
-    policy = "transient"
-
 
 class Conflict(RotatorError):
     """Somebody else wrote first (a check-and-set version moved)."""
 
-    policy = "conflict"
-
 
 class Rejected(RotatorError):
     """The other side understood the request, and refused it."""
-
-    policy = "rejected"
 
 
 class KeyRefused(Rejected):
@@ -82,10 +75,6 @@ class SessionDead(Rejected):
 class Misconfigured(RotatorError):
     """Nothing gets better until a person changes a setting, a permission or a file."""
 
-    policy = "misconfigured"
-
 
 class Compromised(RotatorError):
     """A secret may be in other hands, or what we rely on was tampered with."""
-
-    policy = "compromised"

@@ -68,6 +68,8 @@ CLOCK_AGREES = _event("clock.agrees", "info", "peer",
 ROUND_FAILED = _alert("round.failed", "error", "part error",
     "A round of the daemon met an error that nobody foresaw; the next round tries again.",
     "unforeseen-error")
+TIMER_OVERRUN = _event("timer.overrun", "info", "job",
+    "What comes round was still at work when its time came again, and is left out once; a round waits for Vault, say.")
 STEP_FAILED = _alert("step.failed", "error", "credential error not_before",
     "A step met an error that nobody foresaw; the credential is tried again later, the others go on.",
     "unforeseen-error")
@@ -184,7 +186,7 @@ PROOF_REFUSED = _event("proof.refused", "info", "credential user target rival co
 KEY_PROMOTED = _event("key.promoted", "info", "credential serial previous reason seconds",
     "The key has its proofs and signs from now on.")
 CHANGE_RESTORING = _event("change.restoring", "warning", "credential target failed why",
-    "The current certificate is being brought back.")
+    "The current certificate is being brought back; ``failed`` is the key of the change before, if it was another one.")
 CHANGE_RESTORED = _event("change.restored", "warning", "credential serial seconds",
     "The current key is proved again; the change did not happen.")
 CHANGE_ABORTED = _event("change.aborted", "warning", "credential target",

@@ -9,20 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from rotator.app import Application
 from rotator.core.slot import signers
-from rotator.errors import Misconfigured, RotatorError, Transient
+from rotator.errors import RotatorError, Transient
 from rotator.performer import Station
-from rotator.performer.toolbox import Toolbox
+from rotator.performer.toolbox import Toolbox, no_signer
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce import soap
 from rotator.salesforce.assertion import LIFETIME_SECONDS, sign_claims
 from rotator.salesforce.oauth import Grant, Login, introspect, trade
-from rotator.salesforce.rest import Org, api_versions, call, limits
+from rotator.salesforce.rest import Org, api_versions, limits
+from rotator.salesforce.sessions import newest_session, told_settings
 
 MOST_LOGINS: Final = 9
 """As the first user: one as usual, one for each other `exp`, at most four for other audiences."""
@@ -31,7 +32,6 @@ _AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
 _LATER_SECONDS = (180, 300, 600)
 _EXPIRED = "salesforce.invalid_grant.expired"
 _SOMETIMES = ("api_instance_url", "expires_in", "issued_at", "refresh_token", "signature")
-_SETTINGS = ("sessionTimeout", "lockSessionsToIp", "enforceIpRangesEveryRequest")
 _T = TypeVar("_T")
 
 QUESTIONS: Final = {
@@ -108,11 +108,7 @@ def _asked(topic: str, how: str, question: Callable[[], str]) -> Observation:
 def _signing_key(tools: Toolbox, station: Station) -> RSAPrivateKey:
     serials = signers(station.record, station.terms, tools.clock())
     if not serials:
-        raise Misconfigured(
-            f"{station.name} has no key pair that signs",
-            code="key.none",
-            hint=f"Give it one: rotator init {station.name}, or rotator adopt {station.name}.",
-        )
+        raise no_signer(station)
     return tools.signing_key(station.name, serials[0])
 
 
@@ -246,8 +242,8 @@ def _deployers_view(app: Application, station: Station, org: Org, grant: Grant) 
         return f"it is {'in JWT format' if grant.is_jwt else 'opaque'}; {'; '.join(fates)}"
 
     def settings() -> str:
-        found = ask(lambda org: soap.read_metadata(wires(), org, "SecuritySettings", "Security")) or {}
-        return ", ".join(f"{name} {found.get(f'sessionSettings/{name}', 'not shown')}" for name in _SETTINGS)
+        told = ask(lambda org: told_settings(wires(), org)) or {}
+        return ", ".join(f"{name} {value or 'not shown'}" for name, value in told.items()) or "none is shown"
 
     yield _asked("soap", "SOAP describeMetadata", takes)
     yield _asked("settings", f"SOAP readMetadata SecuritySettings, {who}", settings)
@@ -264,17 +260,9 @@ def _deployers_view(app: Application, station: Station, org: Org, grant: Grant) 
 
 
 def _auth_session(tools: Toolbox, org: Org, user_id: str) -> str:
-    if not user_id.isalnum():
-        return "not asked: the login's answer names no user"
-    query = (  # an id of letters and digits: nothing to inject
-        "SELECT NumSecondsValid, CreatedDate, LastModifiedDate FROM AuthSession"  # noqa: S608 - see above
-        f" WHERE UsersId = '{user_id}' ORDER BY CreatedDate DESC LIMIT 1"
-    )
-    found = call(tools.wires(), org, "GET", "query", params={"q": query}).json()
-    rows: list[dict[str, Any]] = found.get("records", []) if isinstance(found, dict) else []
-    if not rows:
+    newest = newest_session(tools.wires(), org, user_id)
+    if newest is None:
         return "not known: no session of the user is shown"
-    newest = rows[0]
     return (
         f"{newest.get('NumSecondsValid')} s; the newest was made {newest.get('CreatedDate')}"
         f" and last active {newest.get('LastModifiedDate')}"

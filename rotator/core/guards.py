@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rotator.core.effects import Wait
 from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
@@ -22,6 +22,7 @@ from rotator.core.slot import (
     usable,
 )
 from rotator.core.timing import (
+    MOST_SKEW,
     backoff_until,
     by_hand,
     due_at,
@@ -32,10 +33,8 @@ from rotator.core.timing import (
 )
 from rotator.core.verdicts import Go, Verdict, after, first, unless_held
 
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""What was done so much later than now was done before a clock was set back. It shows nothing, and is done again:
-to wait for its time to come could take longer than a session lives."""
-
+# What was done later than now by more than clocks differ was done before a clock was set back. It shows nothing, and is
+# done again: to wait for its time to come could take longer than a session lives.
 
 # -- tokens -----------------------------------------------------------------------------------------------------
 
@@ -97,7 +96,7 @@ def _mint(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if user in snapshot.unreconciled:
         return Go(f"Vault was restored from a backup: is key pair {record.current} still taken?", user)
     go = Go(f"the token of {user} is to be refreshed", user)
-    if token.refresh_after > now + snapshot.terms.refresh_every + CLOCKS_DIFFER:
+    if token.refresh_after > now + snapshot.terms.refresh_every + MOST_SKEW:
         return go
     return after(token.refresh_after, now, go, f"the token of {user} is fresh")
 
@@ -123,7 +122,7 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
     go = Go(f"the token of {user} is to be verified", user)
-    if token.verified_at > now + CLOCKS_DIFFER or _swapped_since(snapshot.record, token, now):
+    if token.verified_at > now + MOST_SKEW or _swapped_since(snapshot.record, token, now):
         return go
     return after(token.verified_at + touch_every(snapshot, token), now, go, f"the token of {user} works")
 

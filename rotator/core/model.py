@@ -148,7 +148,8 @@ class Trouble:
     """Something that does not work, since when and why. Written on its edges only.
 
     Attributes:
-        subject: ``token:<user>`` or ``change`` or ``key:<serial>``.
+        subject: ``token:<user>`` (what is published), ``mint:<user>`` (what a login meets), ``change`` or
+            ``key:<serial>``. What `status` adds of its own may be about the ``record`` itself.
         lasting: nothing gets better until a person changes something.
     """
 

@@ -311,12 +311,15 @@ def probe_failed(record: Record, _action: Probe, answer: Answer, terms: Terms) -
 
 
 def change_failed(record: Record, answer: Answer) -> Record:
-    """Put on record what a person must mend before the change can go on."""
+    """Put on record what a person must mend before the change can go on, and take it off once an action succeeds.
+
+    Whoever is locked out is so until a key has its proofs.
+    """
     if answer.kind is Kind.FAILED and answer.lasting:
         return troubled(record, trouble_from(answer, "change"))
     known = record.trouble_of("change")
     if answer.kind is not Kind.OK or (known is not None and known.code == NONE_TAKEN):
-        return record  # whoever is locked out is so until a key has its proofs
+        return record
     return healed(record, "change")
 
 

@@ -70,8 +70,8 @@ def signers(record: Record, terms: Terms, now: datetime) -> tuple[Serial, ...]:
     """Return the keys with which a token for consumers may be minted, in order.
 
     While the org may hold either certificate both are tried. For a while after a promotion a refusal is taken
-    for a slow server, and so is one after a restore: the previous key is tried too, and the one given up last, whose
-    certificate may arrive only now.
+    for a slow server, and so is one after a restore: the previous key is tried too, and the one that the last failure
+    gave up, whose certificate may arrive only now. A key that was replaced is none of these.
     """
     if record.current is None or record.phase is Phase.LOCKED_OUT:
         return ()
@@ -82,8 +82,13 @@ def signers(record: Record, terms: Terms, now: datetime) -> tuple[Serial, ...]:
         return tuple(s for s in pair if s == change.target or not is_leaked(record, s))
     if change is not None or record.promoted_at is None or now >= record.promoted_at + terms.slow_servers:
         return (record.current,)
-    handed_out = [retired.serial for retired in record.retired if retired.handed_out]
-    others = dict.fromkeys((record.previous, *handed_out[-1:]))
+    failed_at = record.failed_at or record.promoted_at
+    given_up = [
+        retired.serial
+        for retired in record.retired
+        if retired.handed_out and failed_at <= retired.since < record.promoted_at
+    ]
+    others = dict.fromkeys((record.previous, *given_up[-1:]))
     return (record.current, *(s for s in others if s in kept(record) and not is_leaked(record, s)))
 
 

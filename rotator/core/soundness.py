@@ -6,8 +6,6 @@ Nothing is decided from such a record: it would lead to steps that nobody has th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from datetime import datetime
 
 from rotator.core.model import Phase, Record, Serial
 
@@ -75,15 +73,3 @@ def _wrong_phase(record: Record) -> Iterator[Flaw]:
         yield "current", "is there, which cannot be in phase empty"
     if record.phase is Phase.STEADY and record.current is None:
         yield "current", "is missing, which cannot be in phase steady"
-
-
-def times(value: object, key: str = "") -> Iterator[tuple[str, datetime]]:
-    """Yield every time within a document, with the key that leads to it."""
-    if isinstance(value, datetime):
-        yield key, value
-    elif isinstance(value, tuple):
-        for number, item in enumerate(value):
-            yield from times(item, f"{key}.{number}")
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from times(getattr(value, field.name), f"{key}.{field.name}".lstrip("."))

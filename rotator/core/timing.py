@@ -9,6 +9,8 @@ from rotator.core.effects import Action, Answer, Kind, Mint, Poll, Probe, Prove,
 from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms, TokenFacts
 
 DAY = timedelta(days=1)
+MOST_SKEW = timedelta(minutes=1)
+"""How far two clocks may be apart that are taken to agree."""
 
 
 def jitter(name: str, serial: int, most: timedelta) -> timedelta:

@@ -15,7 +15,7 @@ from rotator.doctor import sessions
 from rotator.errors import RotatorError
 from rotator.finding import Finding
 from rotator.performer import Station
-from rotator.performer.fleet import MOST_SKEW_SECONDS
+from rotator.performer.fleet import is_skewed
 from rotator.performer.identity import mismatch
 from rotator.performer.station import facts_of
 from rotator.salesforce.oauth import Grant
@@ -220,7 +220,7 @@ def _identity(app: Application, station: Station, user: str, grant: Grant) -> It
 def _clock_and_version(app: Application, station: Station, grant: Grant) -> Iterator[Finding]:
     subject = f"{station.name}: clock"
     skew = station.skew_seconds
-    if abs(skew) > MOST_SKEW_SECONDS:
+    if is_skewed(skew):
         hint = "Let this machine follow an NTP server; nothing is deployed while clocks differ by more than a minute."
         yield Finding(False, subject, f"Salesforce's clock differs from ours by {skew:+.0f} s.", hint)
     else:

@@ -126,12 +126,20 @@ class _Reader:
         org = deployer_session(name, self.app.tools, self.app.driver, target=self.station.name)()
         ours = {grant.instance_url for grant in self.granted.values()}
         if not named and org.instance_url not in ours:
-            raise Misconfigured(f"the deployer {name} may be of another org", code="deployer.other_org")
+            raise Misconfigured(
+                f"the deployer {name} may be of another org",
+                code="deployer.other_org",
+                hint=f"Name the one of this org in credentials.{self.station.name}.deploy.with.",
+            )
         return org
 
     def _in_time(self, until: datetime) -> None:
         if self.app.tools.clock() >= until:
-            raise Transient("the org takes too long to collect its metadata", code="salesforce.slow")
+            raise Transient(
+                "the org takes too long to collect its metadata",
+                code="salesforce.slow",
+                hint="Ask again when the org has less to do; see Deployment Status in Setup.",
+            )
 
 
 def _once(opening: Callable[[], Org]) -> Callable[[], Org]:

@@ -110,9 +110,11 @@ def _bridge(station: Station, snapshot: Snapshot, now: datetime) -> Iterator[Ala
             continue
         if token.prolongable:
             needed = terms.session_timeout / 4
-            # A call leaves between half of the timeout and all of it: less than half of what is needed can never do.
+            # A call leaves between half of the timeout and all of it: less than half of what is needed can never do,
+            # and less than all of it not where the calls of so long a time have left no more.
             told = station.told.get(_alarm(events.BRIDGE_LACKING, user)) == about
-            short = token.expires_at - token.verified_at < (needed if told else needed / 2)
+            sure = told or now >= change.began + needed
+            short = token.expires_at - token.verified_at <= (needed if sure else needed / 2)
             mend = "Set session.timeout to the timeout that counts in the org, or raise that one"
         else:
             needed = terms.bridge

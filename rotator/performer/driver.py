@@ -89,6 +89,8 @@ class Driver:
                 call: Call = steps.send(answer)
             except StopIteration as stop:
                 decision: Do | Wait = stop.value
+                if isinstance(decision, Do):
+                    station.unrecorded.pop(pacing_key(decision.action), None)
                 station.sentence = decision.reason
                 return decision
             answer = self._answer(station, call)
@@ -104,7 +106,10 @@ class Driver:
             case Perform(action=action, busy_until=busy_until):
                 answer = self._perform(station, action, busy_until)
                 again = self._pace(station, action, answer)
-                tell_action(station, action, answer, again=again)
+                key, brought = pacing_key(action), (action, answer.kind, answer.code)
+                if station.unrecorded.get(key) != brought:
+                    tell_action(station, action, answer, again=again)
+                station.unrecorded[key] = brought
                 self._reconcile(station, action, answer)
                 return answer
 

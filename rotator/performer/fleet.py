@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 
 from rotator.config.model import FleetConfig
 from rotator.core.model import Entry, Fleet, Phase, Reason, Record, Terms
-from rotator.core.timing import backoff_until, by_hand, due_at, urgent_at
+from rotator.core.timing import MOST_SKEW, backoff_until, by_hand, due_at, urgent_at
 from rotator.errors import Conflict
 from rotator.performer.station import Station
 
-MOST_SKEW_SECONDS = 60.0
 ROTATIONS = frozenset({Reason.ROTATION, Reason.COMPROMISED})
 LOOK_EVERY = timedelta(seconds=1)
 """How old the list of ranks that are due may be."""
@@ -54,7 +53,11 @@ class Neighbours:
             return
         with self._lock:
             if len(self._changing - {station.name}) >= self._settings.max_concurrent_rotations:
-                raise Conflict("another rotation took the last slot", code="fleet.slot")
+                raise Conflict(
+                    "another rotation took the last slot",
+                    code="fleet.slot",
+                    hint="It is begun when that one has ended; `fleet.max_concurrent_rotations` lets more run at once.",
+                )
             self._changing.add(station.name)
 
     def braked(self) -> list[str]:
@@ -102,7 +105,7 @@ class Neighbours:
 
     def _may_not_deploy(self, station: Station, vault_skew_seconds: float) -> str | None:
         for peer, skew in (("Vault", vault_skew_seconds), ("Salesforce", station.skew_seconds)):
-            if abs(skew) > MOST_SKEW_SECONDS:
+            if is_skewed(skew):
                 return f"the clock of {peer} differs from ours by {skew:+.0f} seconds"
         deployer_name = station.config.deployer_name
         if deployer_name is None or deployer_name == station.name:
@@ -113,6 +116,11 @@ class Neighbours:
         if deployer.record.phase is not Phase.STEADY:
             return f"its deployer {deployer_name} is in a change itself"
         return None
+
+
+def is_skewed(seconds: float) -> bool:
+    """Tell whether a clock differs so much from ours that nothing may be deployed."""
+    return abs(seconds) > MOST_SKEW.total_seconds()
 
 
 def latest_rotation(record: Record) -> Entry | None:

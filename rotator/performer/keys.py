@@ -10,6 +10,7 @@ from rotator.keypairs import KeyPair, adopt_key_pair
 from rotator.performer.identity import other_app, stopped
 from rotator.performer.station import Station
 from rotator.performer.toolbox import Toolbox, refused
+from rotator.publishers import TOO_LATE
 from rotator.publishers.manual import ManualPublisher
 
 UNUSABLE = frozenset({"vault.key.destroyed"})
@@ -79,9 +80,8 @@ def perform_deploy(tools: Toolbox, station: Station, action: Deploy, busy_until:
         return stopped(station, differs, tools.clock())
     certificate = _certificate(tools, station, action.serial)
     if tools.clock() >= busy_until:
-        return Answer(
-            Kind.FAILED, tools.clock(), code="lease.over", message="the lease was over before it was sent"
-        )
+        late = "the lease was over before it was sent"
+        return Answer(Kind.FAILED, tools.clock(), code="lease.over", message=late, hint=TOO_LATE)
     return publisher.deploy(certificate, busy_until)
 
 

@@ -11,7 +11,7 @@ from rotator.errors import KeyRefused, Misconfigured, RotatorError
 from rotator.keypairs import certificate_fingerprint, serial_of
 from rotator.performer.identity import identity_of, mismatch, stopped
 from rotator.performer.station import Station
-from rotator.performer.toolbox import Toolbox, answer_to, refused
+from rotator.performer.toolbox import Toolbox, answer_to, no_signer, refused
 from rotator.salesforce.rest import query_accounts
 
 KEY_LOST = "key.lost"
@@ -67,7 +67,7 @@ def perform_probe(tools: Toolbox, station: Station, action: Probe) -> Answer:
                 return Answer(Kind.OK, tools.clock(), serial=serial)
     if refusal is not None:
         return _with_lost_key(station, refusal)
-    return trouble or Answer(Kind.FAILED, tools.clock(), message="there is no key to try")
+    return trouble or answer_to(no_signer(station), tools.clock())
 
 
 def _with_lost_key(station: Station, refusal: Answer) -> Answer:

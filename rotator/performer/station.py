@@ -8,7 +8,7 @@ from datetime import datetime
 
 from rotator import events
 from rotator.config import CredentialConfig
-from rotator.core.effects import Action
+from rotator.core.effects import Action, Kind
 from rotator.core.model import Record, Serial, Terms, TokenFacts
 from rotator.core.slot import in_lasting_trouble
 from rotator.core.timing import pacing_key
@@ -55,6 +55,7 @@ class Station:
         unreconciled: see :class:`rotator.core.model.Snapshot`.
         gone_back: document -> version that was known of it: by what it was noticed that Vault was restored from a
             backup; empty once org and Vault agree again.
+        unrecorded: pacing key -> what an action brought that could not be recorded: it is done again, and not told again.
         waiting: the request of an operator that was seen waiting.
         skew_seconds: Salesforce's clock minus ours, at the last answer to a login; 0 before the first one, and again
             once our clock was set.
@@ -77,6 +78,7 @@ class Station:
     unreconciled: set[str] = field(default_factory=set)
     gone_back: dict[str, int | None] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
+    unrecorded: dict[str, tuple[Action, Kind, str]] = field(default_factory=dict)
     waiting: Waiting | None = None
     api_version: str | None = None
     skew_seconds: float = 0.0

@@ -231,7 +231,7 @@ def _tell_change(station: Station, before: Record, after: Record) -> None:
                 events.CHANGE_RESTORING,
                 credential=name,
                 target=new.target,
-                failed=old.target if old else None,
+                failed=old.target if old is not None and old.target != new.target else None,
                 why=after.history[-1].message if after.history else "",
             )
         elif new.reason is Reason.FOUND or before.phase is Phase.LOCKED_OUT:

@@ -137,7 +137,13 @@ def perform_touch(tools: Toolbox, station: Station, action: Touch) -> Answer:
     """Query Accounts with the published token, and publish how far that proves it."""
     known, version = published(tools, station, action.user)
     if known is None:
-        return Answer(Kind.FAILED, tools.clock(), code="token.absent", message="no token is published")
+        return Answer(
+            Kind.FAILED,
+            tools.clock(),
+            code="token.absent",
+            message=f"no token of {action.user} is published",
+            hint="Somebody deleted it in Vault; another one is minted next.",
+        )
     org = Org(known.instance_url, known.access_token, known.api_version)
     now = tools.clock()  # what a slow answer took is not proved
     try:

@@ -50,6 +50,13 @@ class Publisher(Protocol):
         """Look at everything that a deploy needs, without deploying."""
 
 
+TOO_LATE = (
+    "Nothing was sent, and a later step tries again. If that goes on: is this machine overloaded, or Vault or the org "
+    "slow? `deploy.lease` leaves more time."
+)
+"""What a person does where the time in which a deploy may be sent was over before it was."""
+
+
 def failed(error: RotatorError, at: datetime, *, kind: Kind = Kind.FAILED) -> Answer:
     """Return the answer that tells of an error; ``lasting`` where a person must change something."""
     return Answer(

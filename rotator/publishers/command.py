@@ -35,7 +35,7 @@ from typing import Final
 from rotator.core.effects import Answer, Kind
 from rotator.errors import Misconfigured, RotatorError, Transient
 from rotator.finding import Finding
-from rotator.publishers import failed, supervisor
+from rotator.publishers import TOO_LATE, failed, supervisor
 from rotator.salesforce.appxml import certificate_der
 from rotator.show.logs import redactor
 from rotator.show.quoting import quote
@@ -167,7 +167,9 @@ class CommandPublisher:
                 hint="Are there too many processes or open files on this machine?",
             ) from None
         if "late" in report:
-            raise Transient("there is no time left to run the program", code="publisher.too_late")
+            raise Transient(
+                "there is no time left to run the program", code="publisher.too_late", hint=TOO_LATE
+            )
         if "error" in report:
             raise self._unfit(report["error"])
         said = redactor.text(tail.decode("utf-8", "replace"))

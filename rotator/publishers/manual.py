@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from rotator.core.effects import Answer, Kind
 from rotator.finding import Finding
+from rotator.publishers import TOO_LATE
 from rotator.salesforce.appfiles import App, AppKind
 
 _EXTERNAL_CLIENT_APP = """\
@@ -51,7 +52,8 @@ class ManualPublisher:
         """Count as asked: the alert about it holds :func:`manual_steps`."""
         now = self._clock()
         if now >= send_before:
-            return Answer(Kind.FAILED, now, code="publisher.too_late", message="there is no time left to ask")
+            late = "there is no time left to ask"
+            return Answer(Kind.FAILED, now, code="publisher.too_late", message=late, hint=TOO_LATE)
         return Answer(
             Kind.OK, now, message=f"a person is asked to bring the certificate into {self._app.name}"
         )

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from rotator.core.effects import Answer, Kind
 from rotator.errors import KeyRefused, Misconfigured, Rejected, RotatorError, SessionDead, Transient
 from rotator.finding import Finding
-from rotator.publishers import failed
+from rotator.publishers import TOO_LATE, failed
 from rotator.salesforce import metadata, soap
 from rotator.salesforce.appfiles import PARTS, App, AppFiles, AppKind, select
 from rotator.salesforce.appxml import certificate_der, certificate_pem_of
@@ -121,6 +121,7 @@ class MetadataPublisher:
             if der is None:
                 raise Misconfigured(
                     "no certificate is to be seen in its metadata",
+                    code="publisher.no_certificate",
                     hint="Put one in by hand once, or keep the app's metadata files (deploy.source.directory).",
                 )
             archive = files.with_certificate(certificate_pem_of(der)).package()
@@ -327,7 +328,9 @@ class MetadataPublisher:
 
     def _in_time(self, until: datetime) -> None:
         if self._clock() >= until:
-            raise Transient("there is no time left to send anything", code="publisher.too_late")
+            raise Transient(
+                "there is no time left to send anything", code="publisher.too_late", hint=TOO_LATE
+            )
 
     def _told(self, error: RotatorError, kind: Kind = Kind.FAILED) -> Answer:
         """Return the answer that tells of an error. Plainly rejected are files that must not be deployed."""

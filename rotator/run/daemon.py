@@ -317,8 +317,17 @@ class Daemon:
             self.asked.discard(station.name)
 
     def _failed(self, station: Station, error: RotatorError) -> datetime:
-        pause = pause_after(error, self._failures[station.name], station.terms)
-        self._failures[station.name] += 1
+        """Tell that Vault failed, and return when to try again.
+
+        Where a request may be what could not be answered, tokens have their turn before the next round finds it again.
+        """
+        if station.waiting is not None:
+            station.waiting = None
+            self.asked.discard(station.name)
+            pause = timedelta(seconds=error.retry_after_seconds or 0.0)
+        else:
+            pause = pause_after(error, self._failures[station.name], station.terms)
+            self._failures[station.name] += 1
         station.sentence = error.message
         if is_of_one_credential(error):
             self._tell_unusable(station.name, "record", error)

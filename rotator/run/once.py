@@ -46,12 +46,15 @@ def run_to_rest(
 
 
 def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Event) -> bool:
-    station, failures = app.driver.stations[name], 0
+    station, failures, unanswered = app.driver.stations[name], 0, ""
     while not stop.is_set():
         try:
-            decision = _step(app, station)
+            decision = app.driver.step(name) if unanswered else _step(app, station)
         except RotatorError as error:
             station.sentence = error.message
+            if station.waiting is not None:  # perhaps it could not be answered: tokens go on without
+                station.waiting, unanswered = None, error.message
+                continue
             if is_of_one_credential(error):
                 return False
             failures += 1
@@ -66,6 +69,9 @@ def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Eve
             if at_rest(station.record, station) or in_vain(station, datetime.now(UTC)):
                 break
             _wait(decision, stop)
+    if unanswered:
+        station.sentence = unanswered
+        return False
     return is_well(station)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from rotator import events
 from rotator.errors import RotatorError
-from rotator.performer.fleet import MOST_SKEW_SECONDS
+from rotator.performer.fleet import is_skewed
 from rotator.run.weather import LeaseKeeper
 from rotator.show.logs import emit
 
@@ -138,9 +138,9 @@ class Rounds:
         """Tell whose clock differs so much from ours that nothing is deployed, and whose does no more."""
         found = {"Vault": self._daemon.driver.vault_skew_seconds()}
         for station in self._daemon.stations.values():
-            if abs(station.skew_seconds) > MOST_SKEW_SECONDS:
+            if is_skewed(station.skew_seconds):
                 found[urlsplit(station.config.login_url).netloc] = station.skew_seconds
-        skewed = {peer for peer, seconds in found.items() if abs(seconds) > MOST_SKEW_SECONDS}
+        skewed = {peer for peer, seconds in found.items() if is_skewed(seconds)}
         for peer in sorted(skewed - self._skewed):
             emit(events.CLOCK_SKEWED, peer=peer, seconds=round(found[peer], 1))
         for peer in sorted(self._skewed - skewed):

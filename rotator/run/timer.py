@@ -8,10 +8,12 @@ ends its thread by an exception where a job is just being fired (see :class:`_Sc
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -20,11 +22,23 @@ from apscheduler.schedulers.base import STATE_STOPPED
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from rotator import events
+from rotator.show.logs import emit
+
 _SET_BACK_SECONDS = 0.5  # more than what a clock is slewed by between two looks
 
 
 def _wall_ahead_seconds() -> float:
     return time.time() - time.monotonic()
+
+
+def _is_not_told_by_us(record: logging.LogRecord) -> bool:
+    """Tell whether the scheduler logs something else than a time that was left out, which is an event of ours."""
+    return "maximum number of running instances" not in str(record.msg)
+
+
+def _left_out(event: JobSubmissionEvent) -> None:
+    emit(events.TIMER_OVERRUN, job=event.job_id)
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc] # the package carries no types
@@ -56,6 +70,9 @@ class Timer:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
+        # One that is there already is not added again.
+        logging.getLogger("apscheduler.scheduler").addFilter(_is_not_told_by_us)
+        self._scheduler.add_listener(_left_out, EVENT_JOB_MAX_INSTANCES)
 
     def start(self) -> None:
         """Begin to fire."""

@@ -99,6 +99,7 @@ def get_deploy(wire: Wire, org: Org, deploy_id: str) -> Deploy | None:
         raise Transient(
             f"the org lists deploy {deploy_id} and does not tell of it ({code})",
             code="salesforce.deploy.unsettled",
+            hint="It passes within a moment, and is asked again. If it lasts, see Deployment Status in Setup.",
         )
     if reply.status != HTTPStatus.OK:
         raise rest_refusal(reply, [org.access_token])

@@ -100,7 +100,11 @@ def _untrusted(error: ssl.SSLCertVerificationError, host: str) -> RotatorError:
 
 def _tunnel_refused(status: int, host: str) -> RotatorError:
     if status >= 500:  # noqa: PLR2004 - server errors, RFC 9110
-        return Transient(f"the proxy cannot reach {host} (status {status})", code="salesforce.proxy")
+        return Transient(
+            f"the proxy cannot reach {host} (status {status})",
+            code="salesforce.proxy",
+            hint="The log of the proxy of `salesforce.proxy` says why: name resolution, firewall, or Salesforce away.",
+        )
     return Misconfigured(
         f"the proxy does not let us through to {host} (status {status})",
         code="salesforce.proxy",

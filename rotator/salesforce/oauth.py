@@ -26,6 +26,9 @@ from rotator.secret import Secret
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _IDENTITY = re.compile(r"/id/(00D[0-9A-Za-z]{12,15})/(005[0-9A-Za-z]{12,15})/?$")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_NOT_SALESFORCE = (
+    "Usually maintenance, or something that answers in place of Salesforce. If it lasts, check `login_url`."
+)
 _LONGEST_TOKEN = 16_384  # what servers take in a header
 _LONGEST_TEXT = 2_048
 
@@ -197,12 +200,18 @@ def _origin(url: str) -> str:
     """Return scheme and host of the instance URL. Raises when a token must not be sent there."""
     if not url:
         raise Transient(
-            "the token endpoint answered without an instance_url", code="salesforce.no_instance_url"
+            "the token endpoint answered without an instance_url",
+            code="salesforce.no_instance_url",
+            hint=_NOT_SALESFORCE,
         )
     require_https(url)
     parts = urlsplit(url)
     if "@" in parts.netloc or not _VISIBLE.fullmatch(parts.netloc):
-        raise Misconfigured("the instance_url of the org is no plain URL", code="salesforce.instance_url")
+        raise Misconfigured(
+            "the instance_url of the org is no plain URL",
+            code="salesforce.instance_url",
+            hint="The token is not sent there. Check that `login_url` is Salesforce's, and the org's My Domain in Setup.",
+        )
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -226,7 +235,9 @@ def _object(reply: Reply) -> Mapping[str, Any]:
     found = reply.json()
     if isinstance(found, dict):
         return found
-    raise Transient("an OAuth endpoint answered without a JSON object", code="salesforce.not_json")
+    raise Transient(
+        "an OAuth endpoint answered without a JSON object", code="salesforce.not_json", hint=_NOT_SALESFORCE
+    )
 
 
 def _text(said: Mapping[str, Any], name: str, longest: int = _LONGEST_TEXT) -> str:

@@ -118,7 +118,12 @@ def unzipped(archive: bytes) -> dict[str, bytes]:
 
 
 def _bad_archive(what: str) -> Rejected:
-    return Rejected(f"a metadata package {what}", code="salesforce.metadata.bad_archive")
+    return Rejected(
+        f"a metadata package {what}",
+        code="salesforce.metadata.bad_archive",
+        hint="Nothing of it is deployed. If it comes from the org again and again, keep the app's metadata files "
+        "yourself (deploy.source.directory).",
+    )
 
 
 def read_directory(directory: Path) -> tuple[dict[str, bytes], str | None]:

@@ -44,7 +44,11 @@ _CERTIFICATE = (
 )
 _WRONG_CLIENT = "Check the client secret, and that it belongs to `consumer_key`."
 _LOGIN_HISTORY = "See the user's Login History in Setup for the reason."
-_STATUS_PAGE = "If it lasts, see status.salesforce.com."
+STATUS_PAGE: Final = "If it lasts, see status.salesforce.com."
+SESSION_ENDS: Final = (
+    "If it happens again and again: is `session.timeout` longer than the org's, does the org lock sessions to an IP "
+    "address, or does somebody end them?"
+)
 _INACTIVE_USER = "The user is inactive, frozen or locked: see its page in Setup."
 _INACTIVE_ORG = "The org is locked, expired or deleted."
 _CONSUMER_KEY = (
@@ -65,7 +69,7 @@ TOKEN: Final = (
         "Find out who else logs in as this user.", 60.0),
     Row("unknown_error", "", Transient, "unknown_error",
         "Salesforce asks for another try. If it lasts, check `login_url`: a wrong host answers so, too."),
-    Row("server_error|service_unavailable|system_down", "", Transient, "unavailable", _STATUS_PAGE),
+    Row("server_error|service_unavailable|system_down", "", Transient, "unavailable", STATUS_PAGE),
     # The key.
     Row("invalid_grant", "invalid assertion", KeyRefused, "invalid_grant.invalid_assertion", _CERTIFICATE),
     Row("invalid_grant", "validate jwt", KeyRefused, "invalid_grant.invalid_jwt", _CERTIFICATE),
@@ -127,7 +131,7 @@ SECRET_HOLDER: Final = (
     Row("invalid_client|invalid_client_id|invalid_basic_auth_header", "", Misconfigured, "client_secret",
         _WRONG_CLIENT),
     Row("invalid_grant", "client", Misconfigured, "client_secret", _WRONG_CLIENT),
-    Row("invalid_token", "", SessionDead, "invalid_token", ""),
+    Row("invalid_token", "", SessionDead, "invalid_token", SESSION_ENDS),
     Row("unsupported_token_type", "", Misconfigured, "unsupported_token_type",
         "Take the client secret out of the configuration: this org does not tell about such tokens."),
     *(row for row in TOKEN if row.raises is not KeyRefused),
@@ -137,13 +141,12 @@ SECRET_HOLDER: Final = (
 REST: Final = (
     Row("INVALID_SESSION_ID|INVALID_JWT_FORMAT|INVALID_AUTH_HEADER|(Bad|Missing)_OAuth_Token|invalid_token",
         "", SessionDead, "session_dead",
-        "If it happens again and again: is `session.timeout` longer than the org's, does the org lock sessions to an "
-        "IP address, or does somebody end them?"),
+        SESSION_ENDS),
     Row("REQUEST_LIMIT_EXCEEDED", "", Transient, "request_limit",
         "The org has used up its API calls of 24 hours, or runs too many at once. See System Overview in Setup.",
         300.0),
     Row("SERVER_UNAVAILABLE|UNABLE_TO_LOCK_ROW|QUERY_TIMEOUT|UNKNOWN_EXCEPTION",
-        "", Transient, "unavailable", _STATUS_PAGE),
+        "", Transient, "unavailable", STATUS_PAGE),
     Row("API_DISABLED_FOR_ORG|API_CURRENTLY_DISABLED", "", Misconfigured, "api_disabled",
         "Give the user the permission API Enabled. The edition of the org must include the API."),
     Row("INSUFFICIENT_ACCESS.*|FORBIDDEN|OPERATION_NOT_ALLOWED|FUNCTIONALITY_NOT_ENABLED",
@@ -161,8 +164,8 @@ REST: Final = (
 
 
 OVERRIDING: Final = (
-    Row("429", "", Transient, "too_many_requests", _STATUS_PAGE),
-    Row("5[0-9][0-9]", "", Transient, "unavailable", _STATUS_PAGE),
+    Row("429", "", Transient, "too_many_requests", STATUS_PAGE),
+    Row("5[0-9][0-9]", "", Transient, "unavailable", STATUS_PAGE),
 )
 """Statuses that decide by themselves; they stand where the other tables have the error code."""
 

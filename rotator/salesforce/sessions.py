@@ -7,10 +7,10 @@ session itself tells which one it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from rotator.salesforce import appxml, soap
 from rotator.salesforce.appfiles import App, AppKind, belongs
@@ -34,6 +34,7 @@ ORG_TIMEOUTS: Final = {
 
 _LONGEST_SECONDS = 366 * 24 * 3600  # no session lives for a year: what is longer is no time of a session
 _OWN_SESSION = "SELECT NumSecondsValid FROM AuthSession WHERE IsCurrent = true"
+_TIMEOUT, _LOCK, _RANGES = "sessionTimeout", "lockSessionsToIp", "enforceIpRangesEveryRequest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,37 @@ def own_timeout(wire: Wire, org: Org) -> timedelta | None:
     return timedelta(seconds=min(known)) if known else None
 
 
-def read_org_settings(wire: Wire, org: Org) -> OrgSettings | None:
-    """Return the org's session settings; None where they are not shown to the user."""
+def newest_session(wire: Wire, org: Org, user_id: str) -> Mapping[str, Any] | None:
+    """Return when the newest session of a user began and was last active, and how long it lives; None if none is shown.
+
+    The keys are ``NumSecondsValid``, ``CreatedDate`` and ``LastModifiedDate``.
+    """
+    if not user_id.isalnum():
+        return None
+    found = query(
+        wire,
+        org,  # an id of letters and digits: nothing to inject
+        "SELECT NumSecondsValid, CreatedDate, LastModifiedDate FROM AuthSession"  # noqa: S608 - see above
+        f" WHERE UsersId = '{user_id}' ORDER BY CreatedDate DESC LIMIT 1",
+    )
+    return next(iter(found), None)
+
+
+def told_settings(wire: Wire, org: Org) -> dict[str, str] | None:
+    """Return the org's session settings as it tells them, by name; None where they are not shown to the user."""
     found = soap.read_metadata(wire, org, "SecuritySettings", "Security")
     if found is None:
         return None
+    return {name: found.get(f"sessionSettings/{name}", "") for name in (_TIMEOUT, _LOCK, _RANGES)}
 
-    def flag(name: str) -> bool | None:
-        return {"true": True, "false": False}.get(found.get(f"sessionSettings/{name}", ""))
 
-    timeout = ORG_TIMEOUTS.get(found.get("sessionSettings/sessionTimeout", ""))
-    return OrgSettings(timeout, flag("lockSessionsToIp"), flag("enforceIpRangesEveryRequest"))
+def read_org_settings(wire: Wire, org: Org) -> OrgSettings | None:
+    """Return the org's session settings; None where they are not shown to the user."""
+    told = told_settings(wire, org)
+    if told is None:
+        return None
+    flags = {"true": True, "false": False}
+    return OrgSettings(ORG_TIMEOUTS.get(told[_TIMEOUT]), flags.get(told[_LOCK]), flags.get(told[_RANGES]))
 
 
 def read_app_policies(

@@ -19,6 +19,7 @@ from defusedxml.common import DefusedXmlException
 from rotator.errors import Misconfigured, RotatorError, SessionDead, Transient
 from rotator.salesforce.appxml import MOST_DEPTH, lavishness
 from rotator.salesforce.http import Reply, Wire
+from rotator.salesforce.refusal_table import SESSION_ENDS, STATUS_PAGE
 from rotator.salesforce.rest import Org
 from rotator.secret import Secret
 from rotator.show.quoting import quote
@@ -113,7 +114,9 @@ def check_retrieve(wire: Wire, org: Org, retrieve_id: str) -> Retrieved | None:
     if _text(answer, "result/success") != "true":
         said = _text(answer, "result/errorMessage") or _text(answer, "result/status")
         raise Transient(
-            f"the org could not retrieve the metadata: {quote(said)}", code="salesforce.soap.retrieve"
+            f"the org could not retrieve the metadata: {quote(said)}",
+            code="salesforce.soap.retrieve",
+            hint="It is asked again. If it lasts, check the permissions of the deployer. " + _PERMISSIONS,
         )
     try:
         archive = base64.b64decode("".join(_text(answer, "result/zipFile").split()), validate=True)
@@ -199,9 +202,9 @@ def _fault(fault: Element, token: Secret) -> RotatorError:
     code = f"salesforce.soap.{name.lower()}"
     said = f"the Metadata API answered {quote(_text(fault, 'faultstring'), [token])}"
     if name == "INVALID_SESSION_ID":
-        return _takes_no_jwt("") if is_jwt(token) else SessionDead(said, code=code)
+        return _takes_no_jwt("") if is_jwt(token) else SessionDead(said, code=code, hint=SESSION_ENDS)
     if name in _AGAIN:
-        return Transient(said, code=code)
+        return Transient(said, code=code, hint=STATUS_PAGE)
     if name.startswith("INSUFFICIENT_ACCESS") or name in {
         "API_DISABLED_FOR_ORG",
         "FUNCTIONALITY_NOT_ENABLED",
@@ -232,7 +235,9 @@ def _not_soap(reply: Reply) -> Transient:
 
 def _unreadable(what: str) -> Transient:
     return Transient(
-        f"the org's answer to {what} is not what Salesforce sends", code="salesforce.soap.unreadable"
+        f"the org's answer to {what} is not what Salesforce sends",
+        code="salesforce.soap.unreadable",
+        hint="It is asked again. If it lasts: does a proxy change answers, or is there a newer rotator?",
     )
 
 

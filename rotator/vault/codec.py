@@ -7,15 +7,15 @@ and writing the document back would lose them. Times are RFC 3339, and UTC as al
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from rotator.core.model import Record, Request, Serial
-from rotator.core.soundness import Flaw, flaw_of, times
+from rotator.core.soundness import Flaw, flaw_of
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
 from rotator.wording import one_line
@@ -159,6 +159,18 @@ class Codec(Generic[T]):
             code="vault.document.malformed",
             hint=self._mend,
         )
+
+
+def times(value: object, key: str = "") -> Iterator[tuple[str, datetime]]:
+    """Yield every time within a document, with the key that leads to it."""
+    if isinstance(value, datetime):
+        yield key, value
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from times(item, f"{key}.{number}")
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from times(getattr(value, field.name), f"{key}.{field.name}".lstrip("."))
 
 
 def _token_flaw(document: TokenDocument) -> Flaw | None:

@@ -98,7 +98,10 @@ class Documents:
         stored = self._stored_key(path)
         if stored != key_pair:
             raise Transient(
-                f"{path}: Vault shows another key pair than was just written", code="vault.key.unequal"
+                f"{path}: Vault shows another key pair than was just written",
+                code="vault.key.unequal",
+                hint="It is looked at again before anything is deployed. If it lasts, see Vault's audit log for who "
+                "else writes there.",
             )
         return stored
 
@@ -121,7 +124,9 @@ class Documents:
             self._kv.destroy(path, alive)
         if self._kv.read(path).state is not State.DESTROYED:
             raise Transient(
-                f"{path}: Vault does not show the key as destroyed", code="vault.key.not_destroyed"
+                f"{path}: Vault does not show the key as destroyed",
+                code="vault.key.not_destroyed",
+                hint="It is destroyed again. If it lasts, see Vault's audit log for who else writes there.",
             )
 
     def list_requests(self) -> list[str]:

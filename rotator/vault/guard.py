@@ -30,6 +30,7 @@ from urllib3.util import Url, parse_url
 from rotator.errors import Misconfigured, Transient
 from rotator.loopback import is_loopback
 from rotator.punctual import PunctualAdapter, read_body
+from rotator.vault.codec import YEARS
 from rotator.vault.settings import Certificate, VaultSettings
 from rotator.vault.unanswered import network_error, too_long
 from rotator.wording import one_line
@@ -40,7 +41,6 @@ MOST_BYTES = 1 << 22
 _MOST_REDIRECTS = 3
 _SHOWN = 100  # characters of an address
 _INDEX = re.compile(r"[!-~]{1,4096}")
-_YEARS = range(1900, 9000)
 _KEEPING_REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 _WAITS_FOR_INDEX_SECONDS = (0.05, 0.1, 0.2, 0.4)
 _CONNECTIONS = 4  # one thread needs one; redirects to other nodes some more
@@ -64,7 +64,7 @@ class Shared:
         with self._lock:
             if index is not None and _INDEX.fullmatch(index):  # it is sent back with every request
                 self._index = index
-            if at is not None and at.tzinfo is not None and at.year in _YEARS:
+            if at is not None and at.tzinfo is not None and at.year in YEARS:
                 # The header has whole seconds, cut off: on average the clock was half a second further.
                 self._skew = at + timedelta(milliseconds=500) - (sent + (received - sent) / 2)
 

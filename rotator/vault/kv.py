@@ -14,9 +14,9 @@ from typing import Any
 import hvac
 import requests
 
-from rotator.errors import Conflict, Misconfigured, Transient
+from rotator.errors import Misconfigured, Transient
 from rotator.vault.client import VaultClient
-from rotator.vault.refusals import accept, body_of, is_cas_mismatch, part, refusal
+from rotator.vault.refusals import accept, body_of, conflict, is_cas_mismatch, part, refusal
 from rotator.wording import one_line
 
 _MOST_VERSIONS = 10**9
@@ -105,7 +105,7 @@ class Kv:
                 answer = accept(response).get("data")
                 return _live(answer, path, data, "Vault's answer to the write", maybe_done=True)
             if self._moved(path, cas):
-                raise Conflict(f"{path}: somebody else wrote first", code="vault.conflict")
+                raise conflict(path)
             if wait_seconds is not None:
                 time.sleep(wait_seconds)
         raise Transient(

@@ -185,7 +185,11 @@ def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
     finally:
         client.token = ""
     if not isinstance(secret_id := data.get("secret_id"), str) or not secret_id:
-        raise Rejected("the wrapping token held no secret_id", code="vault.wrapping.empty")
+        raise Rejected(
+            "the wrapping token held no secret_id",
+            code="vault.wrapping.empty",
+            hint="Supply a new one: `bao write -wrap-ttl=10m -f auth/approle/role/ROLE/secret-id`.",
+        )
     redactor.remember(secret_id, "vault.login")
     return Secret(secret_id)
 

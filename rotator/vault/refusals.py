@@ -81,6 +81,15 @@ def refusal(response: requests.Response) -> RotatorError:
     return by_text or _by_status(response, text)
 
 
+def conflict(path: str) -> Conflict:
+    """Return the error that a version moved."""
+    return Conflict(
+        f"{path}: somebody else wrote first",
+        code="vault.conflict",
+        hint="It is read again, and decided anew. If it goes on and on, see Vault's audit log for who else writes there.",
+    )
+
+
 def is_cas_mismatch(response: requests.Response) -> bool:
     """Tell whether Vault says that the version moved. From a standby that can be untrue."""
     return response.status_code == HTTPStatus.BAD_REQUEST and _CAS_MISMATCH.encode() in response.content
@@ -99,9 +108,13 @@ def _by_text(response: requests.Response, text: str) -> RotatorError | None:
     """Return the error for the texts that tell more than their status."""
     path = path_of(response)
     if _CAS_MISMATCH in text:
-        return Conflict(f"{path}: somebody else wrote first", code="vault.conflict")
+        return conflict(path)
     if "Upgrading from non-versioned" in text:
-        return Transient(f"the mount of {path} is being upgraded to KV version 2", code="vault.upgrading")
+        return Transient(
+            f"the mount of {path} is being upgraded to KV version 2",
+            code="vault.upgrading",
+            hint="Vault ends it by itself, within seconds as a rule; its own log tells if it does not.",
+        )
     if "invalid role or secret ID" in text or "invalid role_id" in text or "invalid secret_id" in text:
         return Misconfigured(
             "Vault refuses the AppRole login: role_id or secret_id is wrong, expired or used up",

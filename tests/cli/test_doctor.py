@@ -315,7 +315,7 @@ def test_what_opens_a_session_is_tried_once_also_when_it_is_refused():
 
     def refused():
         tried.append(1)
-        raise Misconfigured("no", code="deployer.refused")
+        raise Misconfigured("no", code="deployer.refused", hint="Mend it.")
 
     opened = sessions._once(refused)
     for _ in range(3):

@@ -78,11 +78,11 @@ def test_it_runs_as_a_module_and_tells_its_version(module):
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (Transient("Vault is sealed", code="vault.sealed"), Exit.UNAVAILABLE),
-        (Misconfigured("no", code="config.mistakes"), Exit.USAGE),
-        (Misconfigured("no", code="vault.permission_denied"), Exit.PROBLEM),
-        (Conflict("no"), Exit.PROBLEM),
-        (Rejected("no"), Exit.PROBLEM),
+        (Transient("Vault is sealed", code="vault.sealed", hint="Mend it."), Exit.UNAVAILABLE),
+        (Misconfigured("no", code="config.mistakes", hint="Mend it."), Exit.USAGE),
+        (Misconfigured("no", code="vault.permission_denied", hint="Mend it."), Exit.PROBLEM),
+        (Conflict("no", code="some.code", hint="Mend it."), Exit.PROBLEM),
+        (Rejected("no", code="some.code", hint="Mend it."), Exit.PROBLEM),
     ],
 )
 def test_an_error_has_the_exit_code_that_a_script_can_act_on(error, code):

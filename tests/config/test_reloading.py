@@ -64,6 +64,17 @@ def test_an_app_is_never_served_twice(write: Write):
     assert list(reload(old)[0].credentials) == ["umbrella", "globex"]
 
 
+def test_apps_that_have_no_consumer_key_yet_are_not_the_same_app(write: Write):
+    acme, globex = (
+        text.replace(f"    consumer_key: 3MVG9{name}\n", "")
+        for text, name in ((ACME, "acme"), (GLOBEX, "globex"))
+    )
+    old = load(write(VAULT + "credentials:\n" + acme + globex))
+    assert old.credentials["acme"].consumer_key is old.credentials["globex"].consumer_key is None
+    write(VAULT + "credentials:\n" + acme + MISTAKE + globex)
+    assert reload(old)[0].credentials["acme"] == old.credentials["acme"]
+
+
 def test_a_mistake_that_concerns_all_is_fatal(write: Write):
     old = load(write(BEFORE))
     write(VAULT + "fleet: {workers: 0}\ncredentials:\n" + ACME + GLOBEX)

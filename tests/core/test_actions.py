@@ -188,10 +188,21 @@ class TestWhoSigns:
 
     def test_for_a_while_after_a_restore_the_previous_key_signs_too_and_the_one_given_up_last(self):
         keys = (key(1), key(2), key(3), key(4))
-        given_up = tuple(Retired(serial, NOW, handed_out=True) for serial in (3, 4))
-        restored = steady(newest=4, keys=keys, retired=given_up, promoted_at=NOW - 29 * MINUTE)
+        times = (NOW - DAY, NOW - 40 * MINUTE)
+        given_up = tuple(
+            Retired(serial, at, handed_out=True) for serial, at in zip((3, 4), times, strict=True)
+        )
+        kept = {"newest": 4, "keys": keys, "retired": given_up, "failed_at": times[-1]}
+        restored = steady(**kept, promoted_at=NOW - 29 * MINUTE)
         assert signers(restored, TERMS, NOW) == (2, 1, 4)
         assert signers(restored, TERMS, NOW + MINUTE) == (2,)
+
+    @pytest.mark.parametrize("reason", [Reason.ROTATION, Reason.FOUND])
+    def test_a_key_that_was_replaced_and_not_given_up_signs_no_more(self, reason):
+        known = {"reason": reason, "asked": 1, "proofs": 4, "proved": ("ann",), "failed_at": NOW - HOUR}
+        after = settle(changing(Phase.PROVING, **known), Prove("ann", 3, 2), answer("ok"), TERMS)
+        assert (after.current, after.previous, after.retired[-1].serial) == (3, 2, 1)
+        assert signers(after, TERMS, NOW + MINUTE) == (3, 2)
 
     def test_a_previous_key_that_leaked_does_not(self):
         leaked = steady(keys=(key(1, leaked=True), key(2)), promoted_at=NOW)

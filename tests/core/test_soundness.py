@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.model import Entry, Phase, Reason, Record, Retired
-from rotator.core.soundness import MOST_COUNTED, MOST_SERIALS, flaw_of, times
-from tests.core.given import HOUR, NOW, changing, key, steady
+from rotator.core.soundness import MOST_COUNTED, MOST_SERIALS, flaw_of
+from tests.core.given import NOW, changing, key, steady
 
 NEVER_MADE = "names a key pair that was never made (newest is the highest serial)"
 UNKNOWN = "names a key pair that is not among keys"
@@ -77,17 +77,3 @@ def test_records_as_they_are_written_are_sound(record):
 )
 def test_what_cannot_be_is_told_with_its_key(record, key, what):
     assert flaw_of(record) == (key, what)
-
-
-def test_every_time_of_a_document_is_found_with_the_way_to_it():
-    later = NOW + HOUR
-    record = steady(keys=(key(2),), history=(replace(entry(1), ended=later),), promoted_at=NOW)
-    assert dict(times(record)) == {
-        "keys.0.not_before": key(2).not_before,
-        "keys.0.not_after": key(2).not_after,
-        "history.0.began": NOW,
-        "history.0.ended": later,
-        "promoted_at": NOW,
-    }
-    assert list(times("no time")) == []
-    assert list(times(Record)) == []

@@ -41,7 +41,7 @@ def test_a_deploy_is_recorded_before_it_is_sent_and_settled_after_it():
 def test_a_conflict_at_the_intent_ends_the_step_before_anything_is_sent():
     steps, _save = begun(STAGED)
     with pytest.raises(Conflict):
-        steps.throw(Conflict("somebody else wrote first"))
+        steps.throw(Conflict("somebody else wrote first", code="some.code", hint="Mend it."))
 
 
 def test_what_needs_no_intent_is_done_without_a_write():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import random
 import resource
 import sys
@@ -47,7 +48,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--mutants", type=int, default=1000, help="try so many mutants of the table (all)")
     parser.add_argument("--seed", type=int, default=1, help="chooses the mutants where not all are tried")
-    parser.add_argument("--processes", type=int, default=1, help="1 GiB each (%(default)s)")
+    parser.add_argument(
+        "--processes", type=int, default=min(os.cpu_count() or 1, 4), help="1 GiB each (%(default)s)"
+    )
     parser.add_argument("world", nargs="*", help="all wide ones unless named")
     given = parser.parse_args()
     given.bounds = {name: value for name in BOUNDS if (value := getattr(given, name)) is not None}

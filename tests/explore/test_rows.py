@@ -11,7 +11,7 @@ from tests.explore.mutants import AS_IT_IS, catch, fails_core_tests, mutants
 from tests.explore.rows import WAYS, watched
 from tests.explore.worlds import worlds
 
-TOGETHER = ("faults", "init", "adopt", "adopt_abort", "reverted", "leaked", "called", "gone")
+TOGETHER = ("faults", "init", "adopt", "adopt_abort", "reverted", "leaked", "called", "held", "gone")
 """Worlds that between them go every way; to go them all takes no more than their first states."""
 
 SAMPLE = sorted(random.Random(4).sample(sorted(mutants()), 5))  # noqa: S311 - no secret

@@ -115,6 +115,14 @@ def test_a_token_that_can_never_outlive_a_change_is_told(heard):
     assert heard(staged, tokens=(token(30, prolongable=True),)) == []
 
 
+@pytest.mark.parametrize("under_way", [{"reason": Reason.RESTORE}, {"asked": 1}], ids=str)
+def test_what_waits_for_no_session_is_not_said_to_lack_one(heard, under_way):
+    """A restore is what consumers wait for, and a deploy that was asked for may have ended their sessions already."""
+    change = replace(Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True), **under_way)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    assert heard(staged, tokens=(token(30, prolongable=False),)) == []
+
+
 def test_a_dead_token_that_nobody_replaces_is_told_once_whatever_each_try_meets(heard):
     dead = steady(200, trouble=(Trouble("token:u", NOON, "session.dead", "it is over"),))
     assert heard(dead, NOON + TERMS.verify_every / 2) == []
@@ -146,9 +154,21 @@ def test_a_session_that_lives_too_short_after_a_call_to_outlast_a_change_is_told
     assert all("session.timeout" in line["hint"] for line in heard.lines)
 
 
+@pytest.mark.parametrize("minutes", [16, 30])
+def test_a_session_that_ends_between_half_and_all_of_what_is_needed_is_told_once_calls_have_not_mended_it(
+    heard, minutes
+):
+    """Such is an org of 15 or 30 minutes under the default of two hours: no call ever leaves enough."""
+    change = Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True)
+    staged = replace(steady(20), phase=Phase.STAGED, change=change)
+    short = token(minutes, prolongable=True)
+    assert heard(staged, NOON + timedelta(minutes=29), tokens=(short,)) == []
+    assert heard(staged, NOON + timedelta(minutes=30), tokens=(short,)) == ["bridge.lacking"]
+
+
 def test_a_session_that_is_too_short_is_told_once_however_much_of_it_a_call_leaves(heard):
     change = Change(2, 1, Reason.ROTATION, ("u",), NOON, validated=True)
     staged = replace(steady(20), phase=Phase.STAGED, change=change)
-    lives = (14, 20, 14, 29, 30, 14)
+    lives = (14, 20, 14, 30, 31, 14)
     told = [heard(staged, tokens=(token(minutes, prolongable=True),)) for minutes in lives]
     assert told == [["bridge.lacking"], [], [], [], [], ["bridge.lacking"]]

@@ -35,7 +35,7 @@ def lose_vault(hand: Hand) -> None:
     """Let Vault answer nothing from now on."""
 
     def call(_send):
-        raise Transient("Vault does not answer", code="vault.unreachable")
+        raise Transient("Vault does not answer", code="vault.unreachable", hint="Mend it.")
 
     hand.app.client.call = call
 
@@ -101,7 +101,7 @@ def test_a_write_whose_answer_is_lost_is_found_out_and_not_repeated_blindly(lab,
     def losing(send):
         response = call(send)
         if response.request.method == "POST" and "tokens" in response.request.url:
-            raise Transient("cut", code="vault.unreachable", maybe_done=True)
+            raise Transient("cut", code="vault.unreachable", maybe_done=True, hint="Mend it.")
         return response
 
     globex.app.client.call = losing
@@ -289,7 +289,7 @@ def test_a_version_that_the_org_has_retired_is_looked_for_anew(lab, globex):
     globex.station.api_version = "20.0"
 
     def gone(*_more, **_and):
-        raise Misconfigured("gone", code="salesforce.version_retired")
+        raise Misconfigured("gone", code="salesforce.version_retired", hint="Mend it.")
 
     mint, globex.app.tools.mint = globex.app.tools.mint, gone
     globex.perform(Mint(USER, (1,)))
@@ -332,6 +332,38 @@ def test_what_a_publisher_remarks_on_a_deploy_is_in_the_log(lab, globex):
     answer = Answer(Kind.PENDING, globex.clock(), ticket="0Af000000000001", message=remark)
     tell_action(globex.station, Deploy(1, by_hand=False), answer, again=False)
     assert [line["message"] for line in lab.told("deploy.sent", credential="globex")] == [remark]
+
+
+def test_what_an_effect_brought_is_told_once_however_often_it_cannot_be_recorded(lab, globex, monkeypatch):
+    lab.write_key("globex", 2, lab.servers.pairs["acme"])
+    change = Change(
+        2, 1, Reason.ROTATION, GLOBEX, globex.clock(), asked=1, asked_at=globex.clock(), ticket="0Af1"
+    )
+    keys = (*globex.record.keys, replace(lab.facts("acme"), serial=2))
+    lab.edit_record(
+        "globex", replace(globex.record, phase=Phase.DEPLOYING, newest=2, keys=keys, change=change)
+    )
+    globex.station.doubt()
+    polled = []
+
+    def poll(_pem, **asked):
+        polled.append(asked["ticket"])
+        return Answer(Kind.OK, globex.clock())
+
+    def unwritable(*_written):
+        raise Transient("Vault has no quorum", code="vault.unavailable", hint="See its log.")
+
+    globex.station.publisher.poll = poll
+    with monkeypatch.context() as patched:
+        patched.setattr(globex.app.documents, "write_record", unwritable)
+        for _ in range(3):
+            with pytest.raises(Transient):
+                globex.until_wait()
+    assert len(polled) == 3
+    assert len(lab.told("deploy.finished", credential="globex", target=2)) == 1
+    globex.step()
+    assert globex.record.phase is Phase.PROVING
+    assert len(lab.told("deploy.finished", credential="globex", target=2)) == 1
 
 
 def test_the_end_of_a_deploy_is_told_with_the_ticket_of_its_beginning(lab, globex):

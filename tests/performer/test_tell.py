@@ -50,6 +50,19 @@ def test_a_key_that_signed_before_was_brought_back_by_somebody_and_alerts():
     )
 
 
+@pytest.mark.parametrize(("tried", "failed"), [(2, None), (3, 3)])
+def test_a_key_that_is_brought_back_is_not_told_as_the_one_that_failed(tried, failed):
+    """After a lock-out, and after a rehearsal, the change before was to the same key."""
+    keys = tuple(KeyFacts(number, "f", NOON, NOON + timedelta(days=9)) for number in (2, 3))
+    change = Change(tried, None, Reason.RESTORE, ("u",), NOON)
+    out = Record(Phase.LOCKED_OUT, newest=3, current=2, keys=keys, change=change)
+    back = replace(change, target=2, began=NOON + timedelta(hours=1))
+    ended = entry(tried, "locked_out", reason=Reason.RESTORE)
+    lines = told(out, replace(out, phase=Phase.STAGED, change=back, history=(ended,)))
+    (line,) = [line for line in lines if line["event"] == "change.restoring"]
+    assert (line["target"], line["failed"]) == (2, failed)
+
+
 @pytest.mark.parametrize("outcome", ["failed", "refused", "given_up", "aborted", "locked_out"])
 def test_a_deploy_of_ours_that_landed_after_its_change_was_given_up_is_no_work_of_somebody_else(outcome):
     line = told_of_found(

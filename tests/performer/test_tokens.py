@@ -139,7 +139,7 @@ def test_where_the_org_takes_no_call_with_a_token_in_jwt_format_no_other_is_told
     globex.until_wait()
 
     def refused(*_arguments, **_more):
-        raise Misconfigured("the user may not read Account", code="salesforce.forbidden")
+        raise Misconfigured("the user may not read Account", code="salesforce.forbidden", hint="Mend it.")
 
     monkeypatch.setattr(tokens, "query_accounts", refused)
     for _round in range(4):

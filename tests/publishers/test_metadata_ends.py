@@ -282,7 +282,10 @@ def test_a_login_that_failed_is_no_deploy_whatever_became_of_it(lab, new_pem, ke
         if sessions:
             return sessions.pop()()
         raise Transient(
-            "the token endpoint answered with 503", code="salesforce.unavailable", maybe_done=True
+            "the token endpoint answered with 503",
+            code="salesforce.unavailable",
+            maybe_done=True,
+            hint="Mend it.",
         )
 
     publisher = lab.publisher(GLOBEX, source=kept(GLOBEX), session=session)

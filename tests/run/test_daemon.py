@@ -464,7 +464,7 @@ def test_while_a_new_login_is_refused_the_old_token_serves_and_it_is_told_once(r
         until(published(ready), "served")
 
         def fails(_now):
-            raise Misconfigured("no", code="vault.login.refused")
+            raise Misconfigured("no", code="vault.login.refused", hint="Mend it.")
 
         daemon.app.client.keep_alive = fails
         until(lambda: ready.told("vault.login_failed"), "told")
@@ -477,7 +477,9 @@ def test_while_a_new_login_is_refused_the_old_token_serves_and_it_is_told_once(r
 def test_an_outage_at_a_renewal_is_told_as_the_outage_that_it_is_and_requests_are_looked_for(ready):
     with serving(ready) as daemon:
         until(lambda: ready.told("vault.login"), "logged in")
-        away = [Transient("Vault failed", code="vault.unavailable", maybe_done=True)]  # as any POST may be
+        away = [
+            Transient("Vault failed", code="vault.unavailable", maybe_done=True, hint="Mend it.")
+        ]  # as any POST may be
 
         def fails(_now):
             if away:
@@ -514,7 +516,7 @@ def test_when_vault_is_back_nobody_waits_for_the_end_of_a_pause(ready):
         daemon = Daemon(app, Manager())
         daemon.rounds.look_at_vault()
         assert daemon.ready.sizes() == (0, 0)
-        daemon.weather.failed(Transient("Vault is sealed", code="vault.sealed"))
+        daemon.weather.failed(Transient("Vault is sealed", code="vault.sealed", hint="Mend it."))
         until = Clock()() + timedelta(minutes=5)
         for station in daemon.stations.values():
             station.held["touch:somebody"] = Held(9, until, "vault.sealed")

@@ -22,13 +22,13 @@ CHANGE = Change(
 def limit(lab):
     """Return what a step of globex may take with edits of the configuration, in a phase or steady."""
 
-    def of(*edits, phase: Phase = Phase.STEADY, **of_change) -> timedelta:
+    def of(*edits, phase: Phase = Phase.STEADY, keys=1, deployers_keys=1, **of_change) -> timedelta:
         with lab.application(_usual, *edits) as app:
             stations = app.driver.stations
             station, deployer = stations["globex"], stations["deployer"]
             facts = lab.facts("globex")
-            deployer.record = Record(Phase.STEADY, newest=1, current=1, keys=(facts,))
-            station.record = Record(phase, newest=1, current=1, keys=(facts,))
+            deployer.record = Record(Phase.STEADY, newest=1, current=1, keys=(facts,) * deployers_keys)
+            station.record = Record(phase, newest=1, current=1, keys=(facts,) * keys)
             if phase is not Phase.STEADY:
                 station.record = replace(station.record, change=replace(CHANGE, **of_change))
             uses = deployer if station.config.deployer_name else None
@@ -72,6 +72,19 @@ def test_the_search_for_a_deploy_whose_answer_was_lost_is_waited_for(limit):
 def test_many_users_and_keys_are_tried_one_by_one(limit):
     users = [f"user{number}@globex.example" for number in range(30)]
     assert limit(credential("globex", users=users)) > limit() + 20 * timedelta(seconds=40)
+
+
+@pytest.mark.parametrize("known", [{"users": 21}, {"keys": 21}, {"deployers_keys": 21}], ids=str)
+def test_each_user_and_each_key_may_have_to_be_read_from_a_vault_that_answers_late(limit, known):
+    def may_take(*edits, users=1, **keys) -> timedelta:
+        named = [f"user{number}@globex.example" for number in range(users)]
+        return limit(credential("globex", users=named), *edits, **keys)
+
+    def late(said):
+        said["vault"].update(timeout="1m")
+
+    for_each = (may_take(late, **known) - may_take(**known)) - (may_take(late) - may_take())
+    assert for_each >= 20 * 3 * MINUTE
 
 
 def test_a_round_may_take_as_long_as_a_vault_that_answers_late(lab):

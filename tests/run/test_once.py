@@ -9,9 +9,10 @@ import pytest
 
 from rotator.core.effects import Wait
 from rotator.core.model import Ask, PauseKind, Phase, Reason
-from rotator.errors import Transient
+from rotator.errors import Misconfigured, Transient
 from rotator.run.ask import acquaint
 from rotator.run.once import run_to_rest
+from rotator.vault.refusals import PERMISSION_DENIED
 from tests.world.lab import GLOBEX, NAMES
 
 USER = GLOBEX[0]
@@ -94,7 +95,7 @@ def test_vault_away_is_an_error(ready):
     with ready.application(hastily) as app:
 
         def call(_send):
-            raise Transient("Vault does not answer", code="vault.unreachable")
+            raise Transient("Vault does not answer", code="vault.unreachable", hint="Mend it.")
 
         app.client.call = call
         with pytest.raises(Transient):
@@ -113,6 +114,19 @@ def test_a_request_that_cannot_be_read_keeps_nobody_from_work(ready):
     ready.put("-/requests/globex", {"request": "nonsense", "schema": 1})
     with ready.application() as app:
         assert run_to_rest(app, ["globex"]) == []
+
+
+def test_a_request_whose_answer_cannot_be_recorded_keeps_no_token_from_consumers(ready, monkeypatch):
+    ready.ask("globex", Ask.PAUSE)
+
+    def denied(*_written):
+        raise Misconfigured("Vault's policy does not allow it", code=PERMISSION_DENIED, hint="Mend it.")
+
+    with ready.application() as app:
+        monkeypatch.setattr(app.documents, "write_record", denied)
+        assert run_to_rest(app, ["globex"]) == ["globex"]
+        assert app.driver.stations["globex"].sentence == "Vault's policy does not allow it"
+    assert ready.told("token.published", user=USER)
 
 
 def test_it_does_not_wait_for_a_person(lab):

@@ -13,6 +13,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.base import STATE_STOPPED
 
 from rotator.run.timer import Timer
+from rotator.show import logs
 
 OFTEN = timedelta(milliseconds=100)
 PATIENCE_SECONDS = 20.0
@@ -89,6 +90,28 @@ def test_a_stop_in_the_moment_in_which_something_is_fired_is_no_crash(monkeypatc
         assert time.monotonic() < end
         time.sleep(0.001)
     assert crashed == []
+
+
+def test_a_time_that_is_left_out_because_the_last_one_is_not_over_is_an_event_of_ours_and_nothing_else():
+    began, over = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        began.set()
+        over.wait(PATIENCE_SECONDS)
+
+    timer = Timer(lambda _name: None)
+    timer.every(OFTEN, slow, executor="rounds")
+    with logs.capture() as lines:
+        timer.start()
+        try:
+            assert began.wait(PATIENCE_SECONDS)
+            end = time.monotonic() + PATIENCE_SECONDS
+            while not lines and time.monotonic() < end:
+                time.sleep(0.01)
+        finally:
+            over.set()
+            timer.stop()
+    assert {(line["event"], line.get("job")) for line in lines} == {("timer.overrun", "every:rounds")}
 
 
 def test_while_it_runs_a_job_that_is_not_there_is_told():

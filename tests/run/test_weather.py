@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rotator.core.effects import Wait
-from rotator.core.model import Retired
+from rotator.core.model import Ask, Request, Retired
 from rotator.errors import Transient
 from rotator.run.daemon import Daemon
 from rotator.run.notify import Notifier
@@ -21,7 +21,7 @@ from rotator.run.weather import LeaseKeeper
 from rotator.secret import Secret
 from rotator.show import logs
 from rotator.vault.client import VaultClient
-from rotator.vault.codec import RECORD
+from rotator.vault.codec import RECORD, REQUEST, RequestDocument
 from rotator.vault.settings import AppRole, Login, Token, VaultSettings
 from tests.world.fake_vault import FakeVault
 from tests.world.lab import FAST, GLOBEX, NAMES, Clock, Lab
@@ -242,6 +242,41 @@ def test_it_is_not_told_to_be_over_by_tokens_that_are_written_while_the_record_i
     fake.heal()
     daemon._step("globex")
     assert len(lab.told("vault.document_usable", credential="globex")) == 1
+
+
+def test_a_request_whose_answer_cannot_be_recorded_keeps_no_token_from_its_refresh(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    """Each round finds the request again: it is tried, and then tokens have their turn at once."""
+    clock, station = daemon.app.tools.clock, daemon.stations["globex"]
+    daemon._step("globex")
+    published = len(lab.told("token.published", user=USER))
+    request = RequestDocument(Request("r1", Ask.PAUSE, 1, clock(), "tester"), {})
+    fake.edit(f"{lab.base}/-/requests/globex", REQUEST.encode(request))
+    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/record", times=1000)
+    for _ in range(6):
+        clock.advance(seconds=FAST.refresh_seconds / 2)
+        daemon.rounds.look_at_vault()
+        assert daemon._step("globex") <= clock()
+        daemon._step("globex")
+    assert len(lab.told("token.published", user=USER)) >= published + 2
+    assert station.record.paused is None
+    fake.heal()
+    daemon.rounds.look_at_vault()
+    daemon._step("globex")
+    assert station.record.paused is not None
+
+
+def test_a_token_past_its_proof_is_replaced_although_that_it_was_cannot_be_recorded(
+    daemon: Daemon, lab: Lab, fake: FakeVault
+):
+    clock = daemon.app.tools.clock
+    daemon._step("globex")
+    published = len(lab.told("token.published", user=USER))
+    clock.advance(seconds=FAST.session_timeout_seconds)
+    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/record", times=1000)
+    daemon._step("globex")
+    assert len(lab.told("token.published", user=USER)) == published + 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"], ids=["load", "save"])

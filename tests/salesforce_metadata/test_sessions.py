@@ -71,7 +71,7 @@ def test_policies_that_an_org_lists_none_of_are_not_shown(fake, wire):
 
 def test_nothing_is_asked_when_it_is_too_late(fake, wire):
     def late():
-        raise Transient("too late")
+        raise Transient("too late", code="some.code", hint="Mend it.")
 
     app = App(AppKind.EXTERNAL_CLIENT_APP, "Rotator_Acme")
     with pytest.raises(Transient):

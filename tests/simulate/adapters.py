@@ -77,6 +77,7 @@ class Wire:
             f"{org.host} did not answer in time",
             code="salesforce.unreachable",
             maybe_done=method not in ("GET", "HEAD"),
+            hint="Mend it.",
         )
         if cut and process.machine.rng.random() < 0.5:
             raise lost

@@ -118,7 +118,7 @@ def test_a_dead_session_that_is_put_on_record_as_that_of_another_user_is_found(p
 
 
 def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(monkeypatch):
-    monkeypatch.setattr(guards, "CLOCKS_DIFFER", timedelta(days=1000))
+    monkeypatch.setattr(guards, "MOST_SKEW", timedelta(days=1000))
     assert "calls of cred1 failed" in found(
         Mishap("clock back", NOON, seconds=5 * HOUR), style="defaults", days=2.6
     )

@@ -122,7 +122,7 @@ class Kv:
         def change() -> Document:
             entry = self.vault.entries.get(path) or Entry()
             if entry.version != cas:
-                raise Conflict(f"{path}: somebody else wrote first", code="vault.conflict")
+                raise Conflict(f"{path}: somebody else wrote first", code="vault.conflict", hint="Mend it.")
             version = cas + 1
             kept = {number: old for number, old in entry.data.items() if number > version - entry.most}
             self.vault.put(path, replace(entry, version=version, data={**kept, version: data}))
@@ -162,7 +162,7 @@ class Kv:
         self.before(what, writing)
         code = self.vault.away or (self.vault.unwritable if writing else "")
         if code:
-            raise Transient(f"Vault does not serve ({code})", code=code)
+            raise Transient(f"Vault does not serve ({code})", code=code, hint="Mend it.")
 
     def _write(self, what: str, change: Callable[[], Any]) -> Any:
         try:

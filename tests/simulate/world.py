@@ -231,6 +231,8 @@ class World:
     def network_to_vault(self, process: Process, writing: bool, *, arrived: bool) -> None:
         """Raise what the network between a daemon and Vault does."""
         if process.machine.name in self.cut_off and not arrived:
-            raise Transient("Vault cannot be reached", code="vault.unreachable")
+            raise Transient("Vault cannot be reached", code="vault.unreachable", hint="Mend it.")
         if arrived and writing and self.lost_replies and process.machine.rng.random() < self.lost_replies:
-            raise Transient("Vault did not answer in time", code="vault.unreachable", maybe_done=True)
+            raise Transient(
+                "Vault did not answer in time", code="vault.unreachable", maybe_done=True, hint="Mend it."
+            )

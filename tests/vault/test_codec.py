@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.model import Record
+from rotator.core.model import Entry, Reason, Record
 from rotator.errors import Misconfigured
-from rotator.vault.codec import RECORD, REQUEST, TOKEN, RequestDocument
+from rotator.vault.codec import RECORD, REQUEST, TOKEN, RequestDocument, times
 from rotator.vault.paths import Paths, name_of, segment
+from tests.core.given import HOUR, NOW, key, steady
 from tests.vault.values import ask, record, token
 
 
@@ -28,6 +29,24 @@ def test_times_are_rfc_3339_in_utc():
         "2026-11-24T13:00:00Z",
         "2026-11-24T12:00:00.125000Z",
     )
+
+
+def test_every_time_of_a_document_is_found_with_the_way_to_it():
+    later = NOW + HOUR
+    record = steady(
+        keys=(key(2),),
+        history=(Entry(1, Reason.ROTATION, "promoted", NOW, later, deployed=True),),
+        promoted_at=NOW,
+    )
+    assert dict(times(record)) == {
+        "keys.0.not_before": key(2).not_before,
+        "keys.0.not_after": key(2).not_after,
+        "history.0.began": NOW,
+        "history.0.ended": later,
+        "promoted_at": NOW,
+    }
+    assert list(times("no time")) == []
+    assert list(times(Record)) == []
 
 
 NEEDED = {"schema": 1, "phase": "empty", "newest": 0, "current": None, "keys": []}
