@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import ROOT, blocks
+from tests.docs.markdown import ROOT, blocks, code
 
 pytestmark = pytest.mark.timeout(600)
 
+PAGE = (ROOT / "docs" / "tutorial.md").read_text()
 MOST_COMMANDS = 8
+ENDING = "kill %2 %1"
 ON_YOUR_ORG = "on your org"  # the mark of what is not for the sandbox
 SEEN_WITHIN_SECONDS = 180.0
 LENGTH_OF_TIME = r"[\d.]+ [smhd](?: \d+ [smhd])?"
@@ -27,7 +28,7 @@ LENGTH_OF_TIME = r"[\d.]+ [smhd](?: \d+ [smhd])?"
 def steps():
     """Return each command of the page, with the lines that the page says are seen after it."""
     found: list[tuple[str, list[str]]] = []
-    for block in blocks((ROOT / "docs" / "tutorial.md").read_text()):
+    for block in blocks(PAGE):
         if block.language == "sh" and block.mark != ON_YOUR_ORG:
             found += [(command, []) for command in block.commands]
         elif block.language == "text":
@@ -57,7 +58,7 @@ class Shell:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(ROOT)}
         with output.open("wb") as file:
             self.process = subprocess.Popen(
-                ["bash", "--noprofile", "--norc"],
+                ["bash", "--noprofile", "--norc", "-m"],  # with jobs, as a person has them
                 stdin=subprocess.PIPE,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -90,10 +91,10 @@ class Shell:
         return self._output.read_text()
 
     def end(self) -> None:
-        """Ask everything that was started to end, and wait for it."""
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.stdin.close()
+        """End what was started, as the page says, and wait for it."""
+        print(ENDING, "wait", "exit", sep="\n", file=self.process.stdin, flush=True)
         self.process.wait(60)
+        self.process.stdin.close()
 
 
 def first_missing(wanted: list[re.Pattern[str]], said: str) -> str | None:
@@ -136,10 +137,8 @@ def test_word_by_word_it_leads_to_the_first_rotation_with_eight_commands(checkou
         assert acme["tokens"]
     finally:
         shell.end()
-    left = time.monotonic() + 60
-    while (checkout / "first-hour").exists():
-        assert time.monotonic() < left, "the sandbox left its folder behind"
-        time.sleep(0.1)
+    assert ENDING in code(PAGE)
+    assert not (checkout / "first-hour").exists()
     figures(commands=len(commands), seconds=round(seconds, 1))
 
 
