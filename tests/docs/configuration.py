@@ -46,6 +46,26 @@ def page() -> str:
     return "".join(text)
 
 
+def settings() -> set[str]:
+    """Return the path of every key, as texts name it: that of a credential's without the credential."""
+    document = schema()
+    below = {
+        key: _paths(document, part)
+        for key, part in document["properties"].items()
+        if key not in MADE_ELSEWHERE
+    }
+    credential = _paths(document, {"$ref": "#/$defs/CredentialConfig"})
+    return {f"{key}{path}" for key, paths in below.items() for path in ("", *paths)} | {
+        path[1:] for path in credential
+    }
+
+
+def _paths(document: Part, part: Part) -> set[str]:
+    """Return the paths below a place, each with a dot before it."""
+    keys = [item for name in _named(part) for item in document["$defs"][name]["properties"].items()]
+    return {f".{key}{path}" for key, below in keys for path in ("", *_paths(document, below))}
+
+
 def _sections(document: Part, required: dict[str, set[str]], path: str, part: Part) -> Iterator[str]:
     """Yield the text of each section from a path on."""
     for name in _named(part):

@@ -14,6 +14,8 @@ import yaml
 from rotator.cli import main
 from rotator.config import load
 from rotator.config.model import Configuration
+from rotator.events import CATALOGUE
+from tests.docs.configuration import settings
 from tests.docs.made import PAGES as MADE
 from tests.docs.markdown import ROOT, anchors, blocks, code, links
 
@@ -151,6 +153,32 @@ def put_into(whole, part):
     if not isinstance(whole, dict) or not isinstance(part, dict) or "method" in part:
         return part
     return {key: put_into(whole.get(key), part[key]) if key in part else whole[key] for key in whole | part}
+
+
+NAMED = re.compile(r"[a-z]\w*(?:\.[a-z]\w*)+")
+FILES = (
+    ".yaml",
+    ".py",
+    ".xml",
+    ".log",
+    ".md",
+    ".json",
+    ".svg",
+    ".crt",
+    ".example",
+    ".com",
+    ".service",
+    ".timer",
+)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.is_relative_to(ROOT / "docs")], ids=lambda page: page.stem
+)
+def test_settings_and_events_that_are_named_exist(page):
+    known = settings() | {event.name for event in CATALOGUE}
+    named = {word for word in code(page.read_text()) if NAMED.fullmatch(word) and not word.endswith(FILES)}
+    assert named - known == set()
 
 
 def test_pages_that_are_made_say_so():
