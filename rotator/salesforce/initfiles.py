@@ -35,8 +35,8 @@ _OF_DEPLOYERS: Final = """\
    "Create, edit, and delete External Client Apps", "View External Client Apps Consumer Secrets in Metadata",
    and "View all External Client Apps, view their settings, and edit their policies\""""
 _SECRETS_ALLOWED = """\
-In Setup, External Client Apps, Settings: turn on "Allow Access to OAuth Consumer Secrets via Metadata API".
-   Without it the certificate can be renewed by hand alone."""
+In Setup, External Client Apps, Settings: turn on "Allow Access to OAuth Consumer Secrets via Metadata API",
+   if your org still has that switch. Where it is off the certificate can be renewed by hand alone."""
 _CONNECTED_APP_ALLOWED = """\
 Since Spring '26 new Connected Apps have to be allowed by Salesforce Customer Support. Take an External Client App
    unless this one exists already."""
