@@ -16,13 +16,16 @@ DAYS ?= 1000000
 SECONDS ?= 60
 DURATION ?= 1h
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz system-test crash soak model-check mutate simulate check audit sbom format lock
+.PHONY: help demo sandbox test fuzz system-test crash soak model-check mutate simulate check audit sbom format lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sandbox, on this machine
 	$(BIN)/rotator demo $(ARGS)
+
+sandbox: $(READY)  ## start an org and a Vault server to try things out on, as docs/tutorial.md tells
+	$(BIN)/rotator sandbox --empty --directory first-hour $(ARGS)
 
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
 	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges --ignore=tests/machines $(ARGS)

@@ -9,21 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "config" / "consumers"
-PAGES = [ROOT / "README.md", *sorted(EXAMPLES.rglob("README.md"))]
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_links_to_what_is_there(page):
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        path, _, section = link.partition("#")
-        if "//" in link:
-            continue
-        target = page.parent / path if path else page
-        assert target.exists(), link
-        if section:
-            titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
-            assert section in {title.lower().replace(" ", "-") for title in titles}, link
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -64,10 +64,9 @@ def test_tests_run_with_the_very_versions_that_are_shipped():
     assert {**pins(RUNTIME), **pins(BUILD)}.items() <= development.items()
 
 
-def test_each_dependency_has_its_reason_in_the_readme_and_nothing_else_has():
-    table = (
-        (ROOT / "README.md").read_text().partition("## Dependencies, and why each\n")[2].partition("\n## ")[0]
-    )
+def test_each_dependency_has_its_reason_and_nothing_else_has():
+    text = (ROOT / "README.md").read_text()
+    table = text.partition("## Dependencies, and why each\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (\w.*?) \| (\w.*?) \|$", table, re.MULTILINE)
     told = [canonicalize_name(name) for names, _reason in rows[1:] for name in names.split(", ")]
     asked = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["sandbox"]]

@@ -8,7 +8,15 @@ from typing import Any, Final
 import click
 
 from rotator.cli.exits import Exit
-from rotator.cli.settings import F, Settings, json_option, name_argument, on_vault, pass_settings
+from rotator.cli.settings import (
+    F,
+    Settings,
+    json_option,
+    name_argument,
+    on_vault,
+    pass_settings,
+    some_names_argument,
+)
 from rotator.cli.teaching import ASKS, WITHDRAWS, command
 
 ASKING: Final = (Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE, Exit.UNANSWERED)
@@ -32,7 +40,7 @@ class Duration(click.ParamType[timedelta]):
             self.fail(f"{value!r} {error}; write it as 90s, 15m or 1h30m", param, ctx)
 
 
-def request_options(function: F) -> F:
+def common_options(function: F) -> F:
     """Add what all requests have in common."""
     for option in (
         json_option,
@@ -47,10 +55,14 @@ def request_options(function: F) -> F:
             metavar="DURATION",
             help="How long to wait for the answer. [default: two rounds of the daemon and 3s]",
         ),
-        name_argument,
     ):
         function = option(function)
     return function
+
+
+def request_options(function: F) -> F:
+    """Add what requests for one credential have in common."""
+    return name_argument(common_options(function))
 
 
 wait_option = click.option(
@@ -58,7 +70,11 @@ wait_option = click.option(
 )
 
 
-def _request(
+def _request(settings: Settings, name: str, what: str, **manner: Any) -> None:
+    click.get_current_context().exit(_asked(settings, name, what, **manner))
+
+
+def _asked(
     settings: Settings,
     name: str,
     what: str,
@@ -67,12 +83,12 @@ def _request(
     within: timedelta | None,
     as_json: bool,
     wait: bool = False,
-) -> None:
+) -> Exit:
     from rotator.cli.asking import Manner, request
     from rotator.core.model import Ask
 
     manner = Manner(where=where, within=within, as_json=as_json, wait=wait)
-    click.get_current_context().exit(request(settings, name, Ask(what), manner))
+    return request(settings, name, Ask(what), manner)
 
 
 @command(
@@ -150,13 +166,17 @@ def resume(settings: Settings, /, name: str, **manner: Any) -> None:
     _request(settings, name, "resume", **manner)
 
 
-@command("Say that a certificate was brought in by hand.", ASKS, "rotator deployed acme --wait", exits=ASKING)
-@request_options
+@command("Say that certificates were brought in by hand.", ASKS, "rotator deployed acme --wait", exits=ASKING)
+@some_names_argument
+@common_options
 @wait_option
 @pass_settings
-def deployed(settings: Settings, /, name: str, **manner: Any) -> None:
-    """Say that the certificate was brought into the org by hand: it is proved at once, not in a while."""
-    _request(settings, name, "deployed", **manner)
+def deployed(settings: Settings, /, names: tuple[str, ...], **manner: Any) -> None:
+    """Say that the certificates of NAMEs were brought into the org by hand: they are proved at once, not in a while.
+
+    One after the other, with --json a document for each; the exit code is the worst of them.
+    """
+    click.get_current_context().exit(max(_asked(settings, name, "deployed", **manner) for name in names))
 
 
 @command(

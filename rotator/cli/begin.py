@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from rotator.cli.ask import ASKING, request_options
-from rotator.cli.settings import Settings, pass_settings
+from rotator.cli.ask import ASKING, common_options, request_options
+from rotator.cli.settings import Settings, pass_settings, some_names_argument
 from rotator.cli.teaching import ASKS, command
 
 
@@ -17,51 +17,52 @@ from rotator.cli.teaching import ASKS, command
     ASKS
     + " To write the app's files, the certificate is read beside the key: that needs the daemon's rights.",
     "rotator init acme --directory acme-app",
+    "rotator init deployer acme --here --directory apps      # before there is a daemon",
     exits=ASKING,
 )
+@some_names_argument
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where the app's metadata files are written. [default: the app's name, here]",
+    help="Where the metadata files of the apps are written. [default: the name of the first app, here]",
 )
 @click.option(
     "--permission-set",
-    default="Rotator_Integration",
-    show_default=True,
     metavar="NAME",
-    help="Permission set whose users may use the app.",
+    help="Permission set whose users may use the app. [default: Rotator_Deployer for who brings certificates in, "
+    "else Rotator_Integration]",
 )
 @click.option(
     "--contact-email",
     metavar="ADDRESS",
     help="Whom Salesforce writes to about the app. [default: key.subject.email, else the first user]",
 )
-@request_options
+@common_options
 @pass_settings
 def init(
     settings: Settings,
-    name: str,
+    names: tuple[str, ...],
     *,
     directory: Path | None,
-    permission_set: str,
+    permission_set: str | None,
     contact_email: str | None,
     where: str | None,
     within: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Begin a credential: make its first key pair, and the metadata files of its app.
+    """Begin credentials: make the first key pair of each NAME, and the metadata files of their apps.
 
-    The private key is made and stored in Vault by the daemon and never leaves it. Then this writes the files of an
-    External Client App (or Connected App) that holds the certificate, and prints what a person does with them. The
-    key pair signs once the org takes it. May be repeated: the files and the list are made again.
+    A private key is made and stored in Vault by the daemon and never leaves it. Then this writes the files of an
+    External Client App (or Connected App) for each certificate into one folder, and prints what a person does with
+    them. A key pair signs once the org takes it. May be repeated: the files and the list are made again.
     """
     from rotator.cli.asking import Manner
-    from rotator.cli.beginning import NewAppWishes, init_credential
+    from rotator.cli.beginning import NewAppWishes, init_credentials
 
     manner = Manner(where=where, within=within, as_json=as_json)
     wishes = NewAppWishes(directory, permission_set, contact_email)
-    click.get_current_context().exit(init_credential(settings, name, wishes, manner))
+    click.get_current_context().exit(init_credentials(settings, names, wishes, manner))
 
 
 @command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,8 @@ from rotator.secret import Secret
 from rotator.standing import progress
 
 KEY_WITHIN_SECONDS = 60.0
+DEPLOYERS, INTEGRATIONS = "Rotator_Deployer", "Rotator_Integration"
+"""Permission sets of those who bring certificates in, and of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class NewAppWishes:
     """What the operator wants of a new app."""
 
     directory: Path | None
-    permission_set: str
+    permission_set: str | None
     contact_email: str | None
 
 
@@ -40,26 +42,35 @@ class KeyFiles:
     passphrase: Path | None
 
 
-def init_credential(settings: Settings, name: str, wishes: NewAppWishes, manner: Manner) -> Exit:
-    """Have the first key pair made, and write the app's files. Raises RotatorError."""
-    with settings.application([name]) as (app, _problems):
-        record, _version = app.documents.read_record(name)
-        if _is_awaited(record):
-            return _hand_over(app, name, wishes, record, manner)
-        with Asking(app, name, manner).session(settings) as asking:
-            answer = asking.answer(Ask.INIT)
-            if answer is None:
-                return Exit.UNANSWERED
-            if not answer.accepted:
-                return asking.end(answer, Exit.PROBLEM)
-            record = asking.follow(_is_awaited, KEY_WITHIN_SECONDS)
-        if not _is_awaited(record):
-            complain(
-                f"{name}: {progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",
-                f"See `rotator status {name}`; then repeat this command.",
-            )
-            return Exit.PROBLEM
-        return _hand_over(app, name, wishes, record, manner)
+def init_credentials(settings: Settings, names: Sequence[str], wishes: NewAppWishes, manner: Manner) -> Exit:
+    """Have the first key pairs made, and write the files of their apps. Raises RotatorError."""
+    with settings.application(names) as (app, _problems):
+        for name in names:
+            code = _begin(settings, app, name, manner)
+            if code is not Exit.OK:
+                return code
+        return _hand_over(app, names, wishes, manner)
+
+
+def _begin(settings: Settings, app: Application, name: str, manner: Manner) -> Exit:
+    """See that a first key pair is there, and that a person is to bring its certificate in."""
+    record, _version = app.documents.read_record(name)
+    if _is_awaited(record):
+        return Exit.OK
+    with Asking(app, name, manner).session(settings) as asking:
+        answer = asking.answer(Ask.INIT)
+        if answer is None:
+            return Exit.UNANSWERED
+        if not answer.accepted:
+            return asking.end(answer, Exit.PROBLEM)
+        record = asking.follow(_is_awaited, KEY_WITHIN_SECONDS)
+    if _is_awaited(record):
+        return Exit.OK
+    complain(
+        f"{name}: {progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",
+        f"See `rotator status {name}`; then repeat this command.",
+    )
+    return Exit.PROBLEM
 
 
 def _is_awaited(record: Record) -> bool:
@@ -67,28 +78,40 @@ def _is_awaited(record: Record) -> bool:
     return record.phase is Phase.PROVING and record.change is not None and record.change.reason is Reason.INIT
 
 
-def _hand_over(app: Application, name: str, wishes: NewAppWishes, record: Record, manner: Manner) -> Exit:
-    """Write the app's files, and tell what to do with them."""
+def _hand_over(app: Application, names: Sequence[str], wishes: NewAppWishes, manner: Manner) -> Exit:
+    """Write the files of the apps, and tell what to do with them."""
+    serials = {name: app.documents.read_record(name)[0].newest for name in names}
+    apps = [_new_app(app, name, serial, wishes) for name, serial in serials.items()]
+    directory = wishes.directory or Path(apps[0].app.name)
+    written = write_app_files(apps, directory)
+    steps = checklist(apps, directory)
+    if manner.as_json:
+        print_json({"serials": serials, "files": written, "steps": steps.splitlines()})
+        return Exit.OK
+    for new in apps:
+        name = new.credential
+        say(
+            f"{name}: key pair {serials[name]} is in Vault; the files of the app {new.app.name} are in {directory}"
+        )
+    say("")
+    say("What is left for a person:")
+    say(steps.rstrip())
+    return Exit.OK
+
+
+def _new_app(app: Application, name: str, serial: int, wishes: NewAppWishes) -> NewApp:
     credential = app.configuration.credentials[name]
-    serial = record.change.target if record.change else record.newest
-    new = NewApp(
+    deploys = any(one.deployer_name == name for one in app.configuration.credentials.values())
+    return NewApp(
+        name,
+        credential.usernames,
         app_of(credential),
         app.documents.read_key(name, serial).certificate_pem,
-        wishes.permission_set,
+        wishes.permission_set or (DEPLOYERS if deploys else INTEGRATIONS),
         wishes.contact_email or credential.key.subject.email or credential.usernames[0],
+        deploys=deploys,
         **({"api_version": credential.api_version} if credential.api_version else {}),
     )
-    directory = wishes.directory or Path(new.app.name)
-    written = write_app_files(new, directory)
-    steps = checklist(new, directory, credential.usernames)
-    if manner.as_json:
-        print_json({"credential": name, "serial": serial, "files": written, "steps": steps.splitlines()})
-    else:
-        say(f"{name}: key pair {serial} is in Vault; the files of the app {new.app.name} are in {directory}")
-        say("")
-        say("What is left for a person:")
-        say(steps.rstrip())
-    return Exit.OK
 
 
 def adopt_pair(settings: Settings, name: str, files: KeyFiles, manner: Manner) -> Exit:

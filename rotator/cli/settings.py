@@ -152,6 +152,9 @@ def complete_names(context: click.Context, parameter: click.Parameter, incomplet
 
 
 name_argument = click.argument("name", metavar="NAME", shell_complete=complete_names)
+some_names_argument = click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_names
+)
 names_argument = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
 user_option = click.option("--user", metavar="USERNAME", help="As whom to log in. [default: the first user]")
 pass_settings = click.make_pass_decorator(Settings, ensure=True)

@@ -6,15 +6,25 @@ import json
 import signal
 import sys
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rotator.cli.exits import Exit
-from rotator.cli.output import GOOD, complain, facts, say
+from rotator.cli.output import GOOD, complain, facts, print_json, say
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 EXTRA = "pip install '.[sandbox]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a sandbox begins with: a fleet that works, or nothing; and where it writes (None: a temporary folder)."""
+
+    empty: bool = False
+    folder: Path | None = None
 
 
 def lacking_extra() -> Exit | None:
@@ -30,11 +40,12 @@ def lacking_extra() -> Exit | None:
     return None
 
 
-def stay(*, as_json: bool) -> Exit:
+def stay(beginning: Beginning, *, as_json: bool) -> Exit:
     """Run a sandbox until SIGTERM or SIGINT."""
     if (code := lacking_extra()) is not None:
         return code
     from rotator.demo.policies import sandbox_policies
+    from rotator.sandbox.lifetimes import FIRST_HOUR, SANDBOX
     from rotator.sandbox.stage import Stage
     from rotator.sandbox.vault_api import BaoError
 
@@ -43,19 +54,33 @@ def stay(*, as_json: bool) -> Exit:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
-        with Stage(sandbox_policies()) as stage:
-            if not as_json:
-                say("the key pairs are adopted, and the first tokens published ...", error=True)
-            troubled = _begin(stage.config, stop)
+        with Stage(
+            sandbox_policies(),
+            FIRST_HOUR if beginning.empty else SANDBOX,
+            empty=beginning.empty,
+            folder=beginning.folder,
+        ) as stage:
+            described = {**stage.describe(), "in_trouble": []}
+            if not beginning.empty:
+                if not as_json:
+                    say("the key pairs are adopted, and the first tokens published ...", error=True)
+                described["in_trouble"] = _begin(stage.config, stop)
             if stop.is_set():
                 return Exit.INTERRUPTED
-            described = {**stage.describe(), "in_trouble": troubled}
             if as_json:
                 sys.stdout.write(json.dumps(described) + "\n")
                 sys.stdout.flush()
             else:
-                _introduce(described)
+                _introduce(described, _FIRST_HOUR if beginning.empty else _FLEET)
             stop.wait()
+    except OSError as error:
+        if beginning.folder is None or str(error.filename) != str(beginning.folder):
+            raise
+        complain(
+            f"{beginning.folder} cannot be made: {error.strerror}",
+            "Name a folder that is not there, in one where you may write; it is removed at the end.",
+        )
+        return Exit.USAGE
     except BaoError as error:
         complain(str(error), "Is there room on loopback and in the folder for temporary files?")
         return Exit.PROBLEM
@@ -74,7 +99,48 @@ def _begin(config: Path, stop: threading.Event) -> list[str]:
         return run_to_rest(app, stop=stop)
 
 
-def _introduce(described: dict[str, Any]) -> None:
+def administer(config: Path, metadata: Path, *, as_json: bool) -> Exit:
+    """Do in a sandbox that runs what a person does in an org's Setup."""
+    if (code := lacking_extra()) is not None:
+        return code
+    from rotator.sandbox.administrator import administer as do
+    from rotator.sandbox.control import ControlError
+
+    try:
+        keys = do(config, metadata)
+    except (ControlError, OSError) as error:
+        complain(
+            f"the sandbox of {config} did not take {metadata}: {error}",
+            "Does `rotator sandbox` run, and was the folder written by `rotator init`?",
+        )
+        return Exit.PROBLEM
+    if as_json:
+        print_json({"config": config, "consumer_keys": keys})
+        return Exit.OK
+    for app, key in keys.items():
+        say(f"{app} is in the org; its consumer key {key[:8]}... is in {config.name}", GOOD)
+    return Exit.OK
+
+
+_FLEET = (
+    ("rotator status", "how the credentials stand"),
+    ("rotator plan", "what comes next, and when"),
+    ("rotator doctor", "does everything work?"),
+    ("rotator rotate acme --wait", "replace a key pair now"),
+    ("rotator rollback acme --wait", "and go back"),
+    ("rotator run", "let the daemon do it"),
+)
+_FIRST_HOUR = (
+    ("rotator init deployer acme --here --directory {folder}/apps", ""),
+    ("rotator sandbox --administer {folder}/apps", ""),
+    ("rotator run 2> {folder}/rotator.log &", ""),
+    ("rotator deployed deployer acme --wait", ""),
+    ("rotator rotate acme --wait", ""),
+)
+"""As docs/tutorial.md explains them."""
+
+
+def _introduce(described: dict[str, Any], commands: Sequence[tuple[str, str]]) -> None:
     say("A Salesforce org and a Vault server run on this machine, until Ctrl-C.", GOOD)
     salesforce, vault = described["salesforce"], described["vault"]
     facts(
@@ -86,14 +152,16 @@ def _introduce(described: dict[str, Any]) -> None:
         ]
     )
     say("")
-    say("In another terminal:")
-    say(f"  export ROTATOR_CONFIG={described['config']}")
-    for command, what in (
-        ("rotator status", "how the credentials stand"),
-        ("rotator plan", "what comes next, and when"),
-        ("rotator doctor", "does everything work?"),
-        ("rotator rotate acme --wait", "replace a key pair now"),
-        ("rotator rollback acme --wait", "and go back"),
-        ("rotator run", "let the daemon do it"),
-    ):
-        say(f"  {command:<30} {what}")
+    say("What comes next, in another terminal:")
+    folder = Path(described["config"]).parent
+    shown = [(command.format(folder=_short(folder)), what) for command, what in commands]
+    width = max(len(command) for command, _what in shown)
+    say(f"  export ROTATOR_CONFIG={_short(folder)}/rotator.yaml")
+    for command, what in shown:
+        say(f"  {command:<{width}}   {what}".rstrip())
+
+
+def _short(path: Path) -> Path:
+    """Return a path as it is written from here, where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

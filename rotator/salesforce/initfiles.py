@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,29 +26,44 @@ CALLBACK_URL: Final = "https://login.salesforce.com/services/oauth2/success"
 """Every app must name one; the JWT bearer flow never goes there."""
 
 _PERMISSION_SET = """\
-In Setup, Permission Sets: make {permission_set} if it is not there, with "API Enabled" and Read on Account.
+In Setup, Permission Sets: make {permission_set} if it is not there, with {permissions}.
    Assign it to {users}."""
+_OF_USERS: Final = '"API Enabled" and Read on Account'
+_OF_DEPLOYERS: Final = """\
+"API Enabled", Read on Account,
+   "Customize Application" and "Modify Metadata Through Metadata API Functions"; for External Client Apps also
+   "Create, edit, and delete External Client Apps", "View External Client Apps Consumer Secrets in Metadata",
+   and "View all External Client Apps, view their settings, and edit their policies\""""
 _SECRETS_ALLOWED = """\
-In Setup, External Client Apps, Settings: turn on "Allow Access to OAuth Consumer Secrets via Metadata API".
-   Without it the certificate can be renewed by hand alone."""
+In Setup, External Client Apps, Settings: turn on "Allow Access to OAuth Consumer Secrets via Metadata API",
+   if your org still has that switch. Where it is off the certificate can be renewed by hand alone."""
 _CONNECTED_APP_ALLOWED = """\
 Since Spring '26 new Connected Apps have to be allowed by Salesforce Customer Support. Take an External Client App
    unless this one exists already."""
 _DEPLOY = """\
-Deploy the {kind}, as a user who may customize the application:
+Deploy {names}, as a user who may customize the application:
    sf project deploy start --metadata-dir {directory} --single-package --target-org <alias>"""
 _EXTERNAL_CLIENT_APP_KEY = """\
-In Setup, External Client App Manager: open {name}, select Settings, OAuth Settings, Consumer Key and Secret, and
-   copy the consumer key. Look at Policies, too: Permitted Users must be pre-authorized."""
+In Setup, External Client App Manager: open {name}, select Settings, OAuth Settings,
+   Consumer Key and Secret, and copy the consumer key. Look at Policies, too: Permitted Users must be pre-authorized."""
 _CONNECTED_APP_KEY = """\
-In Setup, App Manager: open the menu in the row of {name}, select View, then Manage Consumer Details, and copy the
-   consumer key."""
-_CONFIGURE = """\
-Write the consumer key into the configuration (`consumer_key`); the consumer secret is not needed. Then have the
-   daemon read it: systemctl reload rotator."""
+In Setup, App Manager: open the menu in the row of {name}, select View, then Manage Consumer Details,
+   and copy the consumer key."""
+_WRITE = """\
+Write each consumer key into the configuration: `consumer_key` of {credentials}.
+   The consumer secret is not needed. Then have the daemon read it: systemctl reload rotator."""
 _WAIT = """\
-Wait until the new app has reached all servers of the org (2 to 30 minutes). rotator keeps trying and tells when
-   the key pair is proved; `rotator deployed` makes it look at once."""
+Wait until a new app has reached all servers of the org (2 to 30 minutes). The daemon keeps trying and tells when
+   a key pair is proved; `rotator deployed {names} --wait` makes it look at once."""
+
+_ALLOWED: Final = {
+    AppKind.CONNECTED_APP: _CONNECTED_APP_ALLOWED,
+    AppKind.EXTERNAL_CLIENT_APP: _SECRETS_ALLOWED,
+}
+_KEY: Final = {
+    AppKind.CONNECTED_APP: _CONNECTED_APP_KEY,
+    AppKind.EXTERNAL_CLIENT_APP: _EXTERNAL_CLIENT_APP_KEY,
+}
 
 Field = tuple[str, "str | tuple[Field, ...]"]
 
@@ -58,14 +73,20 @@ class NewApp:
     """An app that is to be made.
 
     Attributes:
+        credential: its name in the configuration.
+        usernames: those who use the app.
+        deploys: they bring certificates in, for this credential or others.
         permission_set: API name of the permission set whose users may use the app without being asked.
         contact_email: whom Salesforce writes to about the app.
     """
 
+    credential: str
+    usernames: tuple[str, ...]
     app: App
     certificate_pem: str
     permission_set: str
     contact_email: str
+    deploys: bool = False
     api_version: str = "66.0"
 
     @property
@@ -74,46 +95,64 @@ class NewApp:
         return self.app.name.replace("_", " ")
 
 
-def app_files(new: NewApp) -> dict[str, bytes]:
-    """Return package.xml and the files of an app, by path.
+def app_files(apps: Sequence[NewApp]) -> dict[str, bytes]:
+    """Return one package.xml and the files of all these apps, by path.
 
     An External Client App takes five: without its two policies everybody may authorise it for himself, which a
     server can't do (the default is AllSelfAuthorized). The scope RefreshToken is demanded for the JWT bearer flow.
     """
-    components = _connected_app(new) if new.app.kind is AppKind.CONNECTED_APP else _external_client_app(new)
     files: dict[str, bytes] = {}
     members: dict[str, list[str]] = {}
-    for kind, name, fields in components:
-        files[f"{kind.folder}/{name}.{kind.suffix}"] = _document(kind.name, fields)
-        members[kind.name] = [name]
-    return {"package.xml": manifest(members, new.api_version), **files}
+    for new in apps:
+        for kind, name, fields in _components(new):
+            files[f"{kind.folder}/{name}.{kind.suffix}"] = _document(kind.name, fields)
+            members.setdefault(kind.name, []).append(name)
+    return {"package.xml": manifest(members, max(new.api_version for new in apps)), **files}
 
 
-def write_app_files(new: NewApp, directory: Path) -> list[Path]:
-    """Write the files of an app into a folder, which is made, and return their paths.
+def write_app_files(apps: Sequence[NewApp], directory: Path) -> list[Path]:
+    """Write the files of some apps into a folder, which is made, and return their paths.
 
     Raises Misconfigured when a file is there already with other content: it may have been edited.
     """
-    files = {directory / path: content for path, content in app_files(new).items()}
+    files = {directory / path: content for path, content in app_files(apps).items()}
     write_files(files, code="salesforce.metadata.directory")
     return list(files)
 
 
-def checklist(new: NewApp, directory: Path, usernames: Iterable[str]) -> str:
-    """Return what a person has to do so that the app serves: deploy it, pre-authorise, copy the consumer key."""
-    app, users = new.app, ", ".join(usernames)
-    is_connected_app = app.kind is AppKind.CONNECTED_APP
+def checklist(apps: Sequence[NewApp], directory: Path) -> str:
+    """Return what a person has to do so that these apps serve: deploy, pre-authorise, copy the consumer keys."""
+    credentials = [new.credential for new in apps]
     steps = (
-        _PERMISSION_SET.format(permission_set=new.permission_set, users=users),
-        _CONNECTED_APP_ALLOWED if is_connected_app else _SECRETS_ALLOWED,
-        _DEPLOY.format(
-            kind="Connected App" if is_connected_app else "External Client App", directory=directory
+        *_permission_sets(apps),
+        *dict.fromkeys(_ALLOWED[new.app.kind] for new in apps),
+        _DEPLOY.format(names=_and([new.app.name for new in apps]), directory=directory),
+        *(
+            _KEY[kind].format(name=_and([new.app.name for new in apps if new.app.kind is kind]))
+            for kind in dict.fromkeys(new.app.kind for new in apps)
         ),
-        (_CONNECTED_APP_KEY if is_connected_app else _EXTERNAL_CLIENT_APP_KEY).format(name=app.name),
-        _CONFIGURE,
-        _WAIT,
+        _WRITE.format(credentials=_and(credentials)),
+        _WAIT.format(names=" ".join(credentials)),
     )
     return "".join(f"{number}. {step}\n" for number, step in enumerate(steps, 1))
+
+
+def _permission_sets(apps: Sequence[NewApp]) -> Iterator[str]:
+    for name in dict.fromkeys(new.permission_set for new in apps):
+        own = [new for new in apps if new.permission_set == name]
+        yield _PERMISSION_SET.format(
+            permission_set=name,
+            permissions=_OF_DEPLOYERS if any(new.deploys for new in own) else _OF_USERS,
+            users=", ".join(dict.fromkeys(user for new in own for user in new.usernames)),
+        )
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _components(new: NewApp) -> list[tuple[FileType, str, tuple[Field, ...]]]:
+    return _connected_app(new) if new.app.kind is AppKind.CONNECTED_APP else _external_client_app(new)
 
 
 def _external_client_app(new: NewApp) -> list[tuple[FileType, str, tuple[Field, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -41,6 +42,12 @@ class Control:
     def clear_certificate(self, app: str) -> dict[str, Any]:
         """Empty the slot of an app by hand."""
         return self._call("POST", "/certificate/clear", {"app": app})
+
+    def deploy(self, archive: bytes) -> dict[str, str]:
+        """Deploy the zip of a package by hand, and return the consumer keys of its apps by name."""
+        said = self._call("POST", "/deploy", {"zip": base64.b64encode(archive).decode("ascii")})
+        keys: dict[str, str] = said["consumer_keys"]
+        return keys
 
     def delete_app(self, app: str) -> int:
         """Delete an app, which ends its sessions, and return how many there were."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +103,6 @@ SANDBOX = Lifetimes(
     deploy_seconds=2,
 )
 """Rotations come due after minutes."""
+
+FIRST_HOUR = replace(SANDBOX, certificate_seconds=14_400, deployer_certificate_seconds=14_400)
+"""Nothing comes due before a person has had the time to read."""

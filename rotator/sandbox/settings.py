@@ -17,15 +17,10 @@ _DAY_SECONDS = 86400
 def settings(
     org: Org, vault_address: str, role_id: str, secret_id_file: str, lives: Lifetimes
 ) -> dict[str, Any]:
-    """Return what the configuration file says of this org and this Vault."""
-    credentials = {name: _credential(org, name) for name in APPS}
-    credentials["deployer"] |= {
-        "publish": False,
-        "deploy": {"allow_self": True},
-        "key": {"lifetime": text(lives.deployer_certificate_seconds)},
-    }
-    for name in ("acme", "globex"):
-        credentials[name]["deploy"] = {"with": "deployer"}
+    """Return what the configuration file says of this org and this Vault.
+
+    Where the org has no app yet, the credentials are those with which one begins.
+    """
     return {
         "vault": {
             "address": vault_address,
@@ -40,7 +35,40 @@ def settings(
         "web": {"listen": "127.0.0.1:0"},
         "fleet": {"reconcile_every": text(lives.reconcile_seconds)},
         "defaults": _defaults(lives),
-        "credentials": credentials,
+        "credentials": _fleet(org, lives) if org.apps else _first_credentials(org, lives),
+    }
+
+
+def _fleet(org: Org, lives: Lifetimes) -> dict[str, Any]:
+    credentials = {name: _credential(org, name) for name in APPS}
+    credentials["deployer"] |= {
+        "publish": False,
+        "deploy": {"allow_self": True},
+        "key": {"lifetime": text(lives.deployer_certificate_seconds)},
+    }
+    for name in ("acme", "globex"):
+        credentials[name]["deploy"] = {"with": "deployer"}
+    return credentials
+
+
+def _first_credentials(org: Org, lives: Lifetimes) -> dict[str, Any]:
+    """Return the credentials of docs/tutorial.md: one to rotate, and its deployer, both without an app."""
+    own: dict[str, Any] = {
+        "acme": {"deploy": {"with": "deployer"}},
+        "deployer": {
+            "publish": False,
+            "deploy": {"publisher": "manual"},
+            "key": {"lifetime": text(lives.deployer_certificate_seconds)},
+        },
+    }
+    return {
+        name: {
+            "login_url": org.instance_url,
+            "app": {"type": "external_client_app", "name": APPS[name]},
+            "users": [USERS[APPS[name]][0]],
+            **more,
+        }
+        for name, more in own.items()
     }
 
 

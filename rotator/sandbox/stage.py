@@ -6,8 +6,8 @@ that the first run of rotator takes them over.
 
 from __future__ import annotations
 
-import os
 import secrets
+import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -27,8 +27,10 @@ from rotator.sandbox.org.server import OrgServer
 from rotator.sandbox.pairs import Pair, make_pair
 from rotator.sandbox.settings import APPS, BASE_PATH, MOUNT, settings
 from rotator.sandbox.vault import BaoServer
-from rotator.sandbox.vault_api import AppRoleFiles, BaoApi
+from rotator.sandbox.vault_api import AppRoleFiles, BaoApi, write_private
 
+CONTROL_URL = "control-url"
+"""File beside the configuration: where the org's control port is."""
 _LONGEST = "768h"  # more than the server gives a token by default is cut to this
 
 
@@ -62,6 +64,8 @@ class Stage:
         durable: Vault keeps its data on disk, so that it can be stopped and started again.
         tls: the org serves HTTPS, as Salesforce does; None: HTTP, which needs no certificate.
         vault: a server that runs already, with nothing of a sandbox in it, and goes on running.
+        empty: the org has no app yet, and nothing is to be adopted: the beginning of docs/tutorial.md.
+        folder: where all is written; it must not be there, and is removed at the end. None: a temporary one.
     """
 
     vault: BaoApi
@@ -80,6 +84,8 @@ class Stage:
         durable: bool = False,
         tls: Tls | None = None,
         vault: BaoApi | None = None,
+        empty: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self.lifetimes = lifetimes
         self._policies = policies
@@ -87,19 +93,20 @@ class Stage:
         self._durable = durable
         self._tls = tls
         self._given_vault = vault
+        self._empty = empty
+        self._wanted_folder = folder
         self._ending = ExitStack()
 
     def start(self) -> Self:
         """Raises BaoError or OSError when a server cannot be started."""
         with ExitStack() as starting:
-            # mkdtemp makes it with mode 0700.
-            self.folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="rotator-sandbox-")))
+            self.folder = self._make_folder(starting)
             if self._given_vault is None:
                 storage = self.folder / "vault" if self._durable else None
                 self.vault = starting.enter_context(BaoServer(secrets.token_urlsafe(24), storage=storage))
             else:
                 self.vault = self._given_vault
-            pairs = self._make_pairs()
+            pairs = {} if self._empty else self._make_pairs()
             knobs = Knobs(
                 session_timeout_seconds=self.lifetimes.session_timeout_seconds,
                 propagation_seconds=self.lifetimes.propagation_seconds,
@@ -108,7 +115,8 @@ class Stage:
             knobs.set(self._knobs)
             certificates = {APPS[name]: pair.certificate for name, pair in pairs.items()}
             tls = (self._tls.chain, self._tls.key) if self._tls else None
-            self.org = starting.enter_context(OrgServer(seed_org(certificates, knobs=knobs), tls=tls))
+            org = seed_org(certificates, apps=not self._empty, knobs=knobs)
+            self.org = starting.enter_context(OrgServer(org, tls=tls))
             self.control = Control(self.org.control_url)
             self._install()
             for name, pair in pairs.items():
@@ -136,14 +144,14 @@ class Stage:
 
     def describe(self) -> dict[str, Any]:
         """Return all that somebody needs to use it, as JSON data."""
-        app = self.org.org.app(APPS["acme"])
+        app = APPS["acme"]
         return {
             "salesforce": {
                 "login_url": self.org.url,
                 "control_url": self.org.control_url,
-                "consumer_key": app.consumer_key,
-                "username": USERS[app.name][0],
-                "app": app.name,
+                "consumer_key": None if self._empty else self.org.org.app(app).consumer_key,
+                "username": USERS[app][0],
+                "app": app,
             },
             "vault": {
                 "address": self.vault.address,
@@ -156,6 +164,15 @@ class Stage:
             "config": str(self.config),
             "lifetimes": asdict(self.lifetimes),
         }
+
+    def _make_folder(self, starting: ExitStack) -> Path:
+        """Raises FileExistsError."""
+        if self._wanted_folder is None:
+            # mkdtemp makes it with mode 0700.
+            return Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="rotator-sandbox-")))
+        self._wanted_folder.mkdir(mode=0o700)
+        starting.callback(shutil.rmtree, self._wanted_folder, ignore_errors=True)
+        return self._wanted_folder.absolute()
 
     def _make_pairs(self) -> dict[str, Pair]:
         lives = self.lifetimes
@@ -177,11 +194,11 @@ class Stage:
             token_ttl="10m",  # noqa: S106 - a duration
         )
         operator = self.vault.make_token(["rotator-operator"], ttl=_LONGEST)
-        _write_private(self.operator_token_file, operator)
+        write_private(self.operator_token_file, operator)
         for name, policy in self._policies.consumers.items():
             self.vault.install_policy(f"rotator-consumer-{name}", policy)
             token = self.vault.make_token([f"rotator-consumer-{name}"], ttl=_LONGEST)
-            _write_private(self.consumer_token_file(name), token)
+            write_private(self.consumer_token_file(name), token)
         said = settings(
             self.org.org,
             self.vault.address,
@@ -192,7 +209,8 @@ class Stage:
         if self._tls:
             said["salesforce"]["ca_file"] = str(self._tls.authority)
         self.config = self.folder / "rotator.yaml"
-        _write_private(self.config, yaml.safe_dump(said, sort_keys=False))
+        write_private(self.config, yaml.safe_dump(said, sort_keys=False))
+        write_private(self.folder / CONTROL_URL, self.org.control_url)
 
     def _ask_to_adopt(self, name: str, pair: Pair) -> None:
         document = {
@@ -208,8 +226,3 @@ class Stage:
         }
         path = f"{MOUNT}/data/{BASE_PATH}/-/requests/{name}"
         self.vault.request("POST", path, {"data": document, "options": {"cas": 0}})
-
-
-def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

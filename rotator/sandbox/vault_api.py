@@ -80,7 +80,7 @@ class BaoApi(ABC):
         role_id = self.request("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"]
         secret_id = self.request("POST", f"auth/approle/role/{name}/secret-id")["data"]["secret_id"]
         path = folder / "secret_id"
-        _write_private(path, secret_id)
+        write_private(path, secret_id)
         return AppRoleFiles(role_id, path)
 
     def wrapped_secret_id(self, name: str, ttl: str = "5m") -> str:
@@ -108,7 +108,8 @@ class BaoApi(ABC):
         return response.status, json.loads(text) if text else {}
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         os.fchmod(file.fileno(), 0o600)  # also if the file was there before with a wider mode

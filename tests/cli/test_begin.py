@@ -64,7 +64,7 @@ def test_init_makes_the_key_pair_writes_the_apps_files_and_tells_what_is_left(ro
     ran = rotator("init", "newco", "--directory", folder, "--here", config=newco)
     assert ran.code == 0, ran.err
     assert "key pair 1 is in Vault" in ran.out
-    assert "5. Write the consumer key into the configuration" in ran.out
+    assert "5. Write each consumer key into the configuration: `consumer_key` of newco" in ran.out
     assert f"--metadata-dir {folder}" in ran.out
     certificate = next(folder.rglob("*_glbloauth.*")).read_text()
     assert "-----BEGIN CERTIFICATE-----" in certificate
@@ -77,10 +77,36 @@ def test_init_may_be_repeated_and_makes_no_second_key_pair(rotator, newco, tmp_p
     first = rotator("init", "newco", "--directory", tmp_path / "one", "--here", "--json", config=newco).json
     again = rotator("init", "newco", "--directory", tmp_path / "two", "--json", config=newco)
     assert again.code == 0
-    assert (first["serial"], again.json["serial"]) == (1, 1)
+    assert first["serials"] == again.json["serials"] == {"newco": 1}
     assert {path.rpartition("/")[2] for path in first["files"]} == {
         path.rpartition("/")[2] for path in again.json["files"]
     }
+
+
+def test_init_of_several_writes_one_folder_and_gives_a_deployer_its_rights(rotator, stage, tmp_path):
+    credentials = {
+        name: {
+            "login_url": stage.org.url,
+            "app": {"name": f"Rotator_{name}"},
+            "users": [f"{name}@newco.example"],
+        }
+        for name in ("courier", "newco")
+    }
+    credentials["courier"] |= {"publish": False, "deploy": {"publisher": "manual"}}
+    credentials["newco"] |= {"deploy": {"with": "courier"}}
+    config = rotator.variant(tmp_path, credentials=credentials)
+    try:
+        ran = rotator("init", "courier", "newco", "--directory", tmp_path / "apps", "--here", config=config)
+    finally:
+        forget(stage, "courier")
+        forget(stage, "newco")
+    assert ran.code == 0, ran.err
+    assert "make Rotator_Deployer if it is not there" in ran.out
+    assert "Assign it to courier@newco.example." in ran.out
+    assert "make Rotator_Integration if it is not there" in ran.out
+    policies = {path.name: path.read_text() for path in (tmp_path / "apps").rglob("*.ecaOauthPlcy")}
+    assert ">Rotator_Deployer<" in policies["Rotator_courier_oauthPlcy.ecaOauthPlcy"]
+    assert ">Rotator_Integration<" in policies["Rotator_newco_oauthPlcy.ecaOauthPlcy"]
 
 
 def test_init_does_not_write_over_files_that_were_edited(rotator, newco, tmp_path):
@@ -177,3 +203,5 @@ def test_a_certificate_that_a_person_brings_in_is_shown_waited_for_and_proved(
         stage.control.put_certificate("Rotator_Globex", pair[1])
     assert done.code == 0, done.err
     assert [(one["reason"], one["outcome"]) for one in done.json["changes"]] == [("rotation", "promoted")]
+    late = rotator("deployed", "taken-over", "--wait", "--here", config=adopter)
+    assert (late.code, late.out) == (0, "taken-over: no certificate is waited for: key pair 2 signs\n")

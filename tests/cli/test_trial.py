@@ -60,6 +60,48 @@ def test_stopped_while_it_starts_it_leaves_nothing_behind_either(start, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_one_tells_what_comes_next_and_plays_the_administrator(rotator, start, tmp_path):
+    folder = tmp_path / "first"
+    process = start("--empty", "--directory", str(folder))
+    said = ""
+    while "rotator rotate acme --wait" not in said:
+        assert process.poll() is None
+        said += process.stdout.readline()
+    assert f"rotator init deployer acme --here --directory {folder}/apps\n" in said
+    config = folder / "rotator.yaml"
+    for name in ("deployer", "acme"):
+        begun = rotator("init", name, "--here", "--directory", folder / name, config=config)
+        assert begun.code == 0, begun.err
+    ran = rotator("sandbox", "--administer", folder / "deployer", "--json", config=config)
+    assert ran.code == 0, ran.err
+    assert set(ran.json["consumer_keys"]) == {"Rotator_Deployer"}
+    told = rotator("sandbox", "--administer", folder / "acme", config=config)
+    assert "Rotator_Acme is in the org; its consumer key 3MVG9" in told.out
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert (process.returncode, folder.exists()) == (0, False)
+
+
+@pytest.mark.parametrize(("below", "why"), [("", "File exists"), ("no/such", "No such file or directory")])
+def test_a_folder_that_cannot_be_made_is_told(rotator, tmp_path, below, why):
+    ran = rotator.process("sandbox", "--directory", tmp_path / below)
+    assert ran.code == 2
+    assert f"cannot be made: {why}" in ran.err
+
+
+def test_to_administer_a_sandbox_is_not_to_start_one(rotator, tmp_path):
+    ran = rotator("sandbox", "--administer", tmp_path, "--empty")
+    assert ran.code == 2
+    assert "--empty and --directory start one" in ran.err
+
+
+def test_where_no_sandbox_runs_there_is_no_administrator(rotator, tmp_path):
+    ran = rotator("sandbox", "--administer", tmp_path, config=tmp_path / "rotator.yaml")
+    assert ran.code == 1
+    assert "did not take" in ran.err
+    assert "Does `rotator sandbox` run" in ran.err
+
+
 @pytest.mark.parametrize("command", ["sandbox", "demo"])
 def test_without_the_extra_it_is_told_what_to_install(command):
     program = f"import sys; sys.modules['cheroot'] = None; from rotator.cli import main; main(['{command}'])"

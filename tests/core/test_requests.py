@@ -72,7 +72,7 @@ NOT_STEADY = "the credential is proving; this needs it steady"
         (changing(Phase.PROVING, reason=Reason.RESTORE), Ask.ABORT,
          "a restore can't be aborted: it ends when the org takes a kept key"),
         (steady(), Ask.RESUME, "it is not paused"),
-        (steady(), Ask.DEPLOYED, "no certificate is waited for"),
+        (Record(), Ask.DEPLOYED, "no certificate is waited for"),
         (changing(Phase.STAGED), Ask.DEPLOYED, "no certificate is waited for"),
     ],
 )  # fmt: skip
@@ -180,6 +180,12 @@ class TestPause:
 def test_whoever_says_deployed_has_the_proofs_collected_quickly(phase):
     after, said = taken(changing(phase, failed_at=NOW, failures=1), Ask.DEPLOYED)
     assert (after.change.nudged_at, said) == (NOW, "key pair 3 is proved now")
+
+
+def test_whoever_says_deployed_when_all_is_proved_already_is_told_so():
+    after, said = taken(steady(), Ask.DEPLOYED)
+    assert said == "no certificate is waited for: key pair 2 signs"
+    assert replace(after, answered=None) == steady()
 
 
 def test_the_answer_is_on_record_with_its_time():

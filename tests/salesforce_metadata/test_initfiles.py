@@ -36,7 +36,8 @@ def pem(key) -> str:
 
 
 def new_app(pem: str, kind: AppKind) -> NewApp:
-    return NewApp(App(kind, "Rotator_New"), pem, PERMISSION_SET, "admin@acme.example")
+    app = App(kind, "Rotator_New")
+    return NewApp("new", ("integration@acme.example",), app, pem, PERMISSION_SET, "admin@acme.example")
 
 
 @pytest.mark.parametrize("kind", list(AppKind))
@@ -52,7 +53,7 @@ def test_the_org_takes_the_files_and_a_server_can_log_in_at_once(key, pem, kind)
         org.sessions.add(session)
         org.users[USERS[DEPLOYER][0]].permissions |= {"ModifyAllData", "ManageProfilesPermissionsets"}
         deployer = Org(server.url, Secret(token), "66.0")
-        package = zipped(app_files(new_app(pem, kind)))
+        package = zipped(app_files([new_app(pem, kind)]))
         deploy = get_deploy(wire, deployer, start_deploy(wire, deployer, package, check_only=False))
         assert (deploy.status, deploy.problem) == ("Succeeded", "")
         made = org.app("Rotator_New")
@@ -63,7 +64,7 @@ def test_the_org_takes_the_files_and_a_server_can_log_in_at_once(key, pem, kind)
 
 
 def test_an_external_client_app_takes_five_files_and_is_pre_authorised(pem):
-    files = app_files(new_app(pem, AppKind.EXTERNAL_CLIENT_APP))
+    files = app_files([new_app(pem, AppKind.EXTERNAL_CLIENT_APP)])
     assert len(files) == 1 + 5
     everything = b"".join(files.values())
     assert b"<permittedUsersPolicyType>AdminApprovedPreAuthorized<" in everything
@@ -75,7 +76,7 @@ def test_an_external_client_app_takes_five_files_and_is_pre_authorised(pem):
 @pytest.mark.parametrize("kind", list(AppKind))
 def test_the_written_folder_serves_as_the_source_of_later_deploys(pem, tmp_path, kind):
     new = new_app(pem, kind)
-    written = write_app_files(new, tmp_path / "app")
+    written = write_app_files([new], tmp_path / "app")
     assert all(path.is_file() for path in written)
     files, version = read_directory(tmp_path / "app")
     assert version == new.api_version
@@ -84,29 +85,56 @@ def test_the_written_folder_serves_as_the_source_of_later_deploys(pem, tmp_path,
 
 def test_what_was_written_can_be_written_again_but_an_edited_file_is_not_overwritten(pem, tmp_path):
     new = new_app(pem, AppKind.EXTERNAL_CLIENT_APP)
-    header = next(path for path in write_app_files(new, tmp_path) if path.suffix == ".eca")
-    write_app_files(new, tmp_path)
+    header = next(path for path in write_app_files([new], tmp_path) if path.suffix == ".eca")
+    write_app_files([new], tmp_path)
     header.write_text("edited")
     with pytest.raises(Misconfigured, match="Rotator_New"):
-        write_app_files(new, tmp_path)
+        write_app_files([new], tmp_path)
     assert header.read_text() == "edited"
 
 
 def test_a_folder_that_can_not_be_written_is_told(pem, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured):
-        write_app_files(new_app(pem, AppKind.CONNECTED_APP), tmp_path / "file")
+        write_app_files([new_app(pem, AppKind.CONNECTED_APP)], tmp_path / "file")
 
 
 @pytest.mark.parametrize("kind", list(AppKind))
 def test_the_checklist_names_what_is_left_to_do(pem, tmp_path, kind):
-    text = checklist(new_app(pem, kind), tmp_path, ["integration@acme.example"])
+    text = checklist([new_app(pem, kind)], tmp_path)
     for word in (
         PERMISSION_SET,
         "integration@acme.example",
         str(tmp_path),
-        "consumer_key",
-        "rotator deployed",
+        "`consumer_key` of new",
+        "rotator deployed new",
     ):
         assert word in text
-    assert [line[:2] for line in text.splitlines() if line[0].isdigit()] == [f"{n}." for n in range(1, 7)]
+    assert "Modify Metadata" not in text
+    assert numbers(text) == [1, 2, 3, 4, 5, 6]
+
+
+def numbers(text):
+    return [int(line.partition(".")[0]) for line in text.splitlines() if line[0].isdigit()]
+
+
+def test_several_apps_are_one_package_and_one_list(pem, tmp_path):
+    integration = new_app(pem, AppKind.EXTERNAL_CLIENT_APP)
+    deployer = NewApp(
+        "deployer",
+        ("deployer@acme.example",),
+        App(AppKind.CONNECTED_APP, "Rotator_Deployer"),
+        pem,
+        "Rotator_Deployer",
+        "admin@acme.example",
+        deploys=True,
+    )
+    files = app_files([deployer, integration])
+    assert len(files) == 1 + 1 + 5
+    assert b"<members>Rotator_Deployer</members>" in files["package.xml"]
+    assert b"<members>Rotator_New</members>" in files["package.xml"]
+    text = checklist([deployer, integration], tmp_path)
+    assert numbers(text) == list(range(1, 10))
+    assert text.index("make Rotator_Deployer") < text.index("Modify Metadata") < text.index(PERMISSION_SET)
+    assert "Deploy Rotator_Deployer and Rotator_New, as a user" in text
+    assert "rotator deployed deployer new --wait" in text

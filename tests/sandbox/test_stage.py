@@ -14,8 +14,13 @@ from rotator.config import load
 from rotator.core.model import Phase
 from rotator.demo.policies import sandbox_policies
 from rotator.run.once import run_to_rest
+from rotator.salesforce.appfiles import App, AppKind
+from rotator.salesforce.initfiles import NewApp, write_app_files
+from rotator.sandbox.administrator import administer
 from rotator.sandbox.control import Control, ControlError
-from rotator.sandbox.lifetimes import DEMO, SANDBOX
+from rotator.sandbox.lifetimes import DEMO, FIRST_HOUR, SANDBOX
+from rotator.sandbox.org.seed import PERMISSION_SET
+from rotator.sandbox.pairs import make_pair
 from rotator.sandbox.settings import APPS
 from rotator.sandbox.stage import Stage
 from rotator.sandbox.vault_api import BaoError
@@ -91,7 +96,15 @@ def test_what_it_writes_is_for_its_owner_alone(stage):
     assert stat.S_IMODE(stage.folder.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in stage.folder.iterdir()}
     assert modes == dict.fromkeys(
-        ("rotator.yaml", "secret_id", "operator-token", "consumer-token-acme", "consumer-token-globex"), 0o600
+        (
+            "rotator.yaml",
+            "secret_id",
+            "control-url",
+            "operator-token",
+            "consumer-token-acme",
+            "consumer-token-globex",
+        ),
+        0o600,
     )
 
 
@@ -133,3 +146,43 @@ def test_nothing_is_left_of_it(tmp_path, monkeypatch, knobs):
         stage.stop()
     assert stage.vault.pid is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def empty(tmp_path):
+    with Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path / "first") as stage:
+        yield stage
+
+
+def test_an_empty_one_has_an_org_without_apps_and_credentials_that_begin(empty, tmp_path):
+    assert empty.config == tmp_path / "first" / "rotator.yaml"
+    assert empty.control.state()["apps"] == {}
+    credentials = load(empty.config).credentials
+    assert {name: one.consumer_key for name, one in credentials.items()} == {"acme": None, "deployer": None}
+    with pytest.raises(BaoError, match="404"):
+        empty.vault.request("LIST", "secret/metadata/salesforce/")
+
+
+def test_the_folder_of_ones_own_must_not_be_there_and_is_removed_at_the_end(tmp_path):
+    with pytest.raises(FileExistsError):
+        Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path).start()
+    with Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path / "mine"):
+        assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o700
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_administrator_deploys_and_writes_the_consumer_keys_down(empty, tmp_path):
+    pem = make_pair("acme", 3600).certificate
+    app = App(AppKind.EXTERNAL_CLIENT_APP, APPS["acme"])
+    new = NewApp("acme", ("integration@acme.example",), app, pem, PERMISSION_SET, "admin@acme.example")
+    write_app_files([new], tmp_path / "apps")
+    keys = administer(empty.config, tmp_path / "apps")
+    assert keys == {"Rotator_Acme": empty.control.state()["apps"]["Rotator_Acme"]["consumer_key"]}
+    assert load(empty.config).credentials["acme"].consumer_key == keys["Rotator_Acme"]
+    assert stat.S_IMODE(empty.config.stat().st_mode) == 0o600
+
+
+def test_what_the_org_does_not_take_of_its_administrator_is_told(empty, tmp_path):
+    (tmp_path / "package.xml").write_text("<Package/>")
+    with pytest.raises(ControlError, match=r"package\.xml"):
+        administer(empty.config, tmp_path)

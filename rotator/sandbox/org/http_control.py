@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 
+from rotator.sandbox.org.administrator import deploy_by_hand
 from rotator.sandbox.org.answers import ApiError, answer, error_answer
 from rotator.sandbox.org.apps import PERMISSIONS, App
 from rotator.sandbox.org.certificates import read_certificate
 from rotator.sandbox.org.components import CONNECTED_APP, GLOBAL_OAUTH
 from rotator.sandbox.org.knobs import meanings
+from rotator.sandbox.org.packages import BadPackage
 from rotator.sandbox.org.seed import add_accounts
 
 if TYPE_CHECKING:
@@ -115,6 +119,15 @@ def _acting(org: Org, app: Flask) -> None:
 
 
 def _adding(org: Org, app: Flask) -> None:
+    @app.post("/deploy")
+    def deploy() -> Response:
+        """{"zip": base64}: a package that the administrator deploys; tells the consumer keys of its apps."""
+        try:
+            archive = base64.b64decode(str(_body().get("zip", "")), validate=True)
+            return answer({"consumer_keys": deploy_by_hand(org, archive)})
+        except (binascii.Error, BadPackage) as problem:
+            raise ApiError(400, "BAD_PACKAGE", str(problem)) from None
+
     @app.post("/users")
     def put_user() -> Response:
         """{"username", and fields of User}: adds the user, or changes the fields given."""

@@ -63,6 +63,7 @@ def seed_org(
     *,
     name: str = "Acme",
     accounts: int = 5,
+    apps: bool = True,
     is_sandbox: bool = False,
     knobs: Knobs | None = None,
     clock_source: Callable[[], datetime] = utc_now,
@@ -70,16 +71,18 @@ def seed_org(
     """An org with the apps Rotator_Acme (External Client App), Rotator_Globex and Rotator_Deployer (Connected Apps).
 
     `certificates` maps app names to the PEM that is in their slots from the beginning; an app that
-    is not named has none. The deployer may change both apps. Ids and consumer keys follow from the
-    seed among the knobs and from `name`, which tells several orgs apart.
+    is not named has none. The deployer may change both apps. Without `apps` there are their users and
+    permission sets alone. Ids and consumer keys follow from the seed among the knobs and from `name`, which
+    tells several orgs apart.
     """
     pems = dict(certificates or {})
 
     def populate(org: Org) -> None:
         _add_users(org)
-        add_external_client_app(org, ACME, pems.get(ACME, ""))
-        add_connected_app(org, GLOBEX, pems.get(GLOBEX, ""), PERMISSION_SET)
-        add_connected_app(org, DEPLOYER, pems.get(DEPLOYER, ""), DEPLOYER_PERMISSION_SET)
+        if apps:
+            add_external_client_app(org, ACME, pems.get(ACME, ""))
+            add_connected_app(org, GLOBEX, pems.get(GLOBEX, ""), PERMISSION_SET)
+            add_connected_app(org, DEPLOYER, pems.get(DEPLOYER, ""), DEPLOYER_PERMISSION_SET)
         add_accounts(org, accounts)
 
     return Org(populate, name=name, is_sandbox=is_sandbox, knobs=knobs, clock_source=clock_source)
