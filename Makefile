@@ -25,13 +25,13 @@ demo: $(READY)  ## rotate credentials on a real Vault server and a Salesforce sa
 	$(BIN)/rotator demo $(ARGS)
 
 test: $(READY)  ## run the tests; ARGS="tests/show -k redact" runs some of them
-	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --ignore=tests/system --ignore=tests/judges --ignore=tests/machines $(ARGS)
 
 fuzz: $(READY)  ## feed every reader with what atheris finds, for SECONDS=60 in all, from SEED=1 on (Linux on x86-64)
 	$(BIN)/python -m tests.hostile.fuzz --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
-system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, and judges from outside (some minutes)
-	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system $(ARGS)
+system-test: $(READY) $(JUDGES)  ## run the slow tests: processes that are killed, machines that boot, and judges from outside (some minutes)
+	$(BIN)/python -m pytest -q -n auto --dist loadscope tests/judges tests/system tests/machines $(ARGS)
 
 crash: $(READY)  ## kill the daemon before and after every write of every path; ARGS="--points 6" takes a sample
 	$(BIN)/python -m tests.crash $(ARGS)

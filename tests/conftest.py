@@ -1,7 +1,8 @@
-"""Settings of all tests; at the end of a run it is told how much the explorer has seen."""
+"""Settings of all tests; at the end of a run the figures are told that tests noted, and what the explorer has seen."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 
 import pytest
@@ -22,7 +23,36 @@ def temporary_folder(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def figures(record_property):
+    """Note figures of a test, to be shown at the end of the run."""
+
+    def note(**values):
+        record_property("figures", json.dumps(values))
+
+    return note
+
+
 def pytest_terminal_summary(terminalreporter):
+    _tell_figures(terminalreporter)
+    _tell_explored(terminalreporter)
+
+
+def _tell_figures(terminalreporter):
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    noted = sorted(
+        (report.nodeid.rpartition("::")[2], value)
+        for report in reports
+        for name, value in report.user_properties
+        if name == "figures" and report.when == "call"
+    )
+    if noted:
+        terminalreporter.section("figures")
+    for test, value in noted:
+        terminalreporter.write_line(f"{test}: {value}")
+
+
+def _tell_explored(terminalreporter):
     explored = [
         dict(report.user_properties)
         for report in terminalreporter.stats.get("passed", [])

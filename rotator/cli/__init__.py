@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from rotator import __version__
-from rotator.cli import alive, ask, begin, examine, export, look, papers, serve, trial
+from rotator.cli import alive, ask, begin, examine, export, install, look, papers, serve, trial
 from rotator.cli.dumps import keep_out_of_dumps
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
@@ -21,7 +21,7 @@ from rotator.errors import RotatorError
 FAMILIES = {
     "Look": (*look.COMMANDS, *examine.COMMANDS, *alive.COMMANDS),
     "Ask the daemon": (*ask.COMMANDS, *begin.COMMANDS),
-    "Do the work": serve.COMMANDS,
+    "Do the work": (*serve.COMMANDS, *install.COMMANDS),
     "Hand to other programs": export.COMMANDS,
     "Print what is built in": papers.COMMANDS,
     "Try it out": trial.COMMANDS,

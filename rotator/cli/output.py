@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rotator.secret import Secret
+from rotator.show import journal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +37,9 @@ def console(*, error: bool = False) -> Console:
 
 
 def say(text: str, style: str = "", *, error: bool = False) -> None:
-    """Print a line for people."""
+    """Print a line for people. On its way to the journal of systemd an error says that it is one."""
+    if error and journal.listens(sys.stderr):
+        text = journal.marked(text, "error")
     console(error=error).print(styled(text, style), soft_wrap=True)
 
 

@@ -59,7 +59,9 @@ class AppRoleLogin(Section):
     method: Literal["approle"] = Field(description=_METHOD)
     mount: VaultPath = Field(default="approle", description=_MOUNT)
     role_id: TextOrSecret = Field(description="No secret by itself.", examples=["5f1b0c9e-rotator"])
-    secret_id: SecretField = Field(description="Where the secret_id is.", examples=[{"file": "secret_id"}])
+    secret_id: SecretField = Field(
+        description="Where the secret_id is.", examples=[{"file": "credentials/secret_id"}]
+    )
     wrapped: bool = Field(
         default=False,
         description="secret_id holds a response-wrapping token, good for one start of `run` or `once`. Other commands "
@@ -88,10 +90,10 @@ class CertificateLogin(Section):
     method: Literal["cert"] = Field(description=_METHOD)
     mount: VaultPath = Field(default="cert", description=_MOUNT)
     certificate_file: FilePath = Field(
-        description="Client certificate (PEM).", examples=["/etc/rotator/vault-client.pem"]
+        description="Client certificate (PEM).", examples=["credentials/vault-client.pem"]
     )
     key_file: FilePath = Field(
-        description="Its private key (PEM).", examples=["/etc/rotator/vault-client.key"]
+        description="Its private key (PEM).", examples=["credentials/vault-client.key"]
     )
     role: Text | None = Field(default=None, description="Default: Vault tries all roles.")
 
@@ -121,10 +123,10 @@ class ClientCertificate(Section):
     """TLS client certificate for a listener of Vault that demands one."""
 
     certificate_file: FilePath = Field(
-        description="Client certificate (PEM).", examples=["/etc/rotator/vault-client.pem"]
+        description="Client certificate (PEM).", examples=["credentials/vault-client.pem"]
     )
     key_file: FilePath = Field(
-        description="Its private key (PEM).", examples=["/etc/rotator/vault-client.key"]
+        description="Its private key (PEM).", examples=["credentials/vault-client.key"]
     )
 
 
@@ -136,7 +138,13 @@ class VaultConfig(Section):
     )
     login: VaultLogin = Field(
         description="How rotator logs in.",
-        examples=[{"method": "approle", "role_id": "5f1b0c9e-rotator", "secret_id": {"file": "secret_id"}}],
+        examples=[
+            {
+                "method": "approle",
+                "role_id": "5f1b0c9e-rotator",
+                "secret_id": {"file": "credentials/secret_id"},
+            }
+        ],
     )
     namespace: Namespace | None = Field(
         default=None, description="Namespace, where Vault has them.", examples=["team-a"]
@@ -209,8 +217,10 @@ class FleetConfig(Section):
 class LogConfig(Section):
     """What is logged, and how."""
 
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: console on a terminal, JSON elsewhere."
+    format: Literal["auto", "json", "journal", "console"] = Field(
+        default="auto",
+        description="auto: console on a terminal, journal where the journal of systemd listens, JSON elsewhere. "
+        "journal: JSON with the level before each line, for `journalctl -p warning`.",
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from rotator.loopback import is_loopback
 
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"  # where systemd puts what LoadCredential= names
 MISTAKE = "mistake"
 _SHOWN = 40  # characters of a value that is wrong
 _URL_MEND = "Write it as https://host or https://host:port."
@@ -61,6 +63,21 @@ def folder_of(info: ValidationInfo) -> Path:
     return Path((info.context or {}).get("folder", "."))
 
 
+def located(folder: Path, file: str) -> tuple[Path, bool]:
+    """Return where a file is that the configuration names, and whether systemd keeps it.
+
+    A relative path is looked for in systemd's credentials directory first, then in ``folder``. There a file has the
+    name that systemd gives to what it loads from a folder (systemd.exec(5), LoadCredential=): ``/`` becomes ``_``. So
+    `credentials/secret_id` is one file to the service, which finds it there, and to root, who finds it in the folder.
+    """
+    directory = os.environ.get(CREDENTIALS_DIRECTORY)
+    if directory and not file.startswith("/"):
+        kept = Path(directory) / file.replace("/", "_")
+        if kept.is_file():
+            return kept, True
+    return folder / file, False
+
+
 def _url(value: str) -> str:
     """Check a base URL without showing it: it may hold a password."""
     try:
@@ -101,7 +118,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
         return value
     if not isinstance(value, str) or not value or "\0" in value:
         raise mistake("should be the path of a file", "Write it as text, such as /etc/ssl/certs/ca.pem.")
-    return folder_of(info) / value
+    return located(folder_of(info), value)[0]
 
 
 def matching(pattern: str, what: str, mend: str, *, secret: bool = False) -> AfterValidator:
