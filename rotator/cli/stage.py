@@ -30,8 +30,8 @@ def lacking_extra() -> Exit | None:
     return None
 
 
-def stay(*, as_json: bool) -> Exit:
-    """Run a sandbox until SIGTERM or SIGINT."""
+def stay(folder: Path | None, *, as_json: bool) -> Exit:
+    """Run a sandbox until SIGTERM or SIGINT, with its files in a folder or in one that it makes."""
     if (code := lacking_extra()) is not None:
         return code
     from rotator.demo.policies import sandbox_policies
@@ -43,7 +43,7 @@ def stay(*, as_json: bool) -> Exit:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
-        with Stage(sandbox_policies()) as stage:
+        with Stage(sandbox_policies(), folder=folder) as stage:
             if not as_json:
                 say("the key pairs are adopted, and the first tokens published ...", error=True)
             troubled = _begin(stage.config, stop)
@@ -58,6 +58,9 @@ def stay(*, as_json: bool) -> Exit:
             stop.wait()
     except BaoError as error:
         complain(str(error), "Is there room on loopback and in the folder for temporary files?")
+        return Exit.PROBLEM
+    except (FileExistsError, PermissionError) as error:
+        complain(str(error), "Name an empty folder, or one that can be made, that is yours.")
         return Exit.PROBLEM
     return Exit.OK
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from rotator.cli.exits import Exit
@@ -20,10 +22,17 @@ _ON_LOOPBACK = (
     "rotator sandbox",
     "# and in another terminal, with the configuration that it names:",
     "rotator status -c /tmp/rotator-sandbox-.../rotator.yaml",
+    "rotator sandbox --folder /sandbox     # for others who share its network, such as a container",
     exits=[Exit.PROBLEM, Exit.USAGE],
 )
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="An empty folder for the configuration and all that it needs. [default: one that is made, and removed]",
+)
 @json_option
-def sandbox(*, as_json: bool) -> None:
+def sandbox(folder: Path | None, *, as_json: bool) -> None:
     """Start a Salesforce org and a real Vault server on this machine, with a fleet that works, until Ctrl-C.
 
     Certificates live for minutes there, so that rotations come due while you watch. With --json one line tells all
@@ -31,7 +40,7 @@ def sandbox(*, as_json: bool) -> None:
     """
     from rotator.cli.stage import stay
 
-    click.get_current_context().exit(stay(as_json=as_json))
+    click.get_current_context().exit(stay(folder, as_json=as_json))
 
 
 @command(

@@ -6,12 +6,14 @@ that the first run of rotator takes them over.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +64,7 @@ class Stage:
         durable: Vault keeps its data on disk, so that it can be stopped and started again.
         tls: the org serves HTTPS, as Salesforce does; None: HTTP, which needs no certificate.
         vault: a server that runs already, with nothing of a sandbox in it, and goes on running.
+        folder: an empty one for all files, which is empty again at the end; None: one is made, and removed.
     """
 
     vault: BaoApi
@@ -80,6 +83,7 @@ class Stage:
         durable: bool = False,
         tls: Tls | None = None,
         vault: BaoApi | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.lifetimes = lifetimes
         self._policies = policies
@@ -87,13 +91,13 @@ class Stage:
         self._durable = durable
         self._tls = tls
         self._given_vault = vault
+        self._given_folder = folder
         self._ending = ExitStack()
 
     def start(self) -> Self:
-        """Raises BaoError or OSError when a server cannot be started."""
+        """Raises BaoError or OSError when a server cannot be started, OSError also for a folder that is in use."""
         with ExitStack() as starting:
-            # mkdtemp makes it with mode 0700.
-            self.folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="rotator-sandbox-")))
+            self.folder = starting.enter_context(_folder(self._given_folder))
             if self._given_vault is None:
                 storage = self.folder / "vault" if self._durable else None
                 self.vault = starting.enter_context(BaoServer(secrets.token_urlsafe(24), storage=storage))
@@ -208,6 +212,23 @@ class Stage:
         }
         path = f"{MOUNT}/data/{BASE_PATH}/-/requests/{name}"
         self.vault.request("POST", path, {"data": document, "options": {"cas": 0}})
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """Yield a folder that only we may read, and leave nothing in it. Raises OSError."""
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="rotator-sandbox-") as made:  # with mode 0700
+            yield Path(made)
+        return
+    given.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if any(given.iterdir()):
+        raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(given))
+    try:
+        yield given.absolute()
+    finally:
+        for path in given.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _write_private(path: Path, text: str) -> None:

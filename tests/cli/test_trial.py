@@ -50,6 +50,20 @@ def test_it_tells_in_one_line_what_is_needed_and_leaves_nothing_behind(rotator, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_all_its_files_can_be_in_a_folder_that_is_known_before(rotator, start, tmp_path):
+    folder = tmp_path / "of" / "mine"
+    process = start("--json", "--folder", str(folder))
+    said = json.loads(process.stdout.readline())
+    assert (said["config"], folder.stat().st_mode & 0o777) == (str(folder / "rotator.yaml"), 0o700)
+    assert rotator("status", config=folder / "rotator.yaml").code == 0
+    again = start("--folder", str(folder))
+    assert "Name an empty folder" in again.communicate(timeout=60)[1]
+    assert again.returncode == 1
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert (process.returncode, list(folder.iterdir())) == (0, [])
+
+
 def test_stopped_while_it_starts_it_leaves_nothing_behind_either(start, tmp_path):
     process = start()
     while not list(tmp_path.glob("rotator-*")) and process.poll() is None:
