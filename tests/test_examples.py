@@ -1,4 +1,4 @@
-"""The examples of config/consumers, as far as that can be told without running them; tests/judges runs them."""
+"""The examples of config, as far as that can be told without running them; tests/judges runs them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "config" / "consumers"
-PAGES = [ROOT / "README.md", *sorted(EXAMPLES.rglob("README.md"))]
+PAGES = [ROOT / "README.md", *sorted(EXAMPLES.parent.rglob("README.md"))]
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 
 
