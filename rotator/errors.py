@@ -18,6 +18,7 @@ Adapters translate the exceptions of their libraries into these, and nobody else
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 
 class RotatorError(Exception):
@@ -29,9 +30,12 @@ class RotatorError(Exception):
         maybe_done: the request may have taken effect although no answer came.
         retry_after_seconds: how long the other side asked us to wait, if it did.
         date: the other side's clock when it answered, if it did and told.
+        policy: what the daemon does about it, as metrics name it.
 
     No message ever holds a secret: no key, token, assertion or Vault credential.
     """
+
+    policy: ClassVar[str]
 
     def __init__(
         self,
@@ -55,13 +59,19 @@ class RotatorError(Exception):
 class Transient(RotatorError):
     """The world will heal by itself: a timeout, a sealed Vault, a rate limit, maintenance."""
 
+    policy = "transient"
+
 
 class Conflict(RotatorError):
     """Somebody else wrote first (a check-and-set version moved)."""
 
+    policy = "conflict"
+
 
 class Rejected(RotatorError):
     """The other side understood the request, and refused it."""
+
+    policy = "rejected"
 
 
 class KeyRefused(Rejected):
@@ -75,6 +85,10 @@ class SessionDead(Rejected):
 class Misconfigured(RotatorError):
     """Nothing gets better until a person changes a setting, a permission or a file."""
 
+    policy = "misconfigured"
+
 
 class Compromised(RotatorError):
     """A secret may be in other hands, or what we rely on was tampered with."""
+
+    policy = "compromised"

@@ -75,19 +75,45 @@ STEP_FAILED = _alert("step.failed", "error", "credential error not_before",
     "unforeseen-error")
 STEP_TAKEN = _event("step.taken", "debug", "credential late_seconds seconds",
     "A step was taken, ``late_seconds`` after its time; without that field it came before it, as for a request.")
+STEP_HINDERED = _event("step.hindered", "debug", "credential code policy",
+    "A step ended by an error that is tried again; where somebody should know, another event tells it once.")
+EFFECT_DONE = _event("effect.done", "debug", "credential effect answer seconds policy",
+    "One effect on Vault or Salesforce came to its end; ``policy`` is the class of the error where there was one.")
+TIMER_FAULTED = _event("timer.faulted", "debug", "kind job",
+    "The timer missed a time, or a job of it met an error.")
 CRASHED = _alert("daemon.crashed", "critical", "thread error",
     "An error that nobody foresaw ended a thread or the process.",
     "unforeseen-error")
 
+# --- health, metrics and the status page
+WEB_LISTENING = _event("web.listening", "info", "url",
+    "Health, metrics and the status page are served at ``url``.")
+WEB_FAILED = _alert("web.failed", "error", "listen error hint",
+    "The port for health and metrics cannot be served; that is tried again, and the credentials are served meanwhile.",
+    "web-port")
+WEB_REQUEST_FAILED = _alert("web.request_failed", "error", "page error",
+    "A look at the status page, health or metrics met an error that nobody foresaw; the credentials are served all the same.",
+    "unforeseen-error")
+
 # --- the configuration
-CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept",
-    "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not.")
+CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept finishing",
+    "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not; "
+    "those ``finishing`` were taken out of it, and are served until the change under way has ended.")
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
     "The configuration has mistakes; the daemon goes on with the one it has.",
+    "configuration")
+CONFIGURATION_FILE_REFUSED = _alert("configuration.file_refused", "error", "file mistakes kept",
+    "An included file does not hold as a whole; until it is mended, the credentials ``kept`` are served with the settings "
+    "that they had, and what else it has is left alone.",
     "configuration")
 CREDENTIAL_KEPT = _alert("credential.kept", "error", "credential message hint",
     "The new settings of one credential are wrong; until a restart it is served with those that it had.",
     "configuration")
+CREDENTIAL_FINISHING = _event("credential.finishing", "warning", "credential phase",
+    "A credential was taken out of the configuration in the middle of a change, or while it deploys for one that is; it "
+    "is served with its former settings until the change has ended.")
+CREDENTIAL_LET_GO = _event("credential.let_go", "info", "credential",
+    "A credential that was taken out of the configuration is served no more; what it has in Vault stays as it is.")
 CREDENTIAL_SET_ASIDE = _alert("credential.set_aside", "error", "credential message hint",
     "The settings of one credential are wrong; it is left alone and the others are served.",
     "configuration")

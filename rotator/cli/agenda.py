@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rotator.app import Application
-from rotator.cli.standing import NextRotation, next_rotation, unreadable
 from rotator.core.effects import Action, Do, Nothing, Wait
 from rotator.core.guards import token_unproven
 from rotator.core.machine import ROWS, Row, decide
@@ -16,6 +15,7 @@ from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint
 from rotator.run.weather import is_of_one_credential
+from rotator.standing import NextRotation, next_rotation, unreadable
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
-from rotator.cli.output import BAD, GOOD, complain, print_json, say, span
+from rotator.cli.output import BAD, GOOD, complain, print_json, say
 from rotator.cli.settings import Settings
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
 from rotator.errors import Misconfigured, RotatorError
 from rotator.publishers.manual import manual_steps
 from rotator.run import ask
-from rotator.run.once import waits_for_person
 from rotator.secret import Secret
+from rotator.show.times import span
+from rotator.standing import progress, waits_for_person
 from rotator.vault.paths import Paths
 
 GOOD_OUTCOMES = frozenset({"promoted", "rehearsed"})
@@ -157,7 +158,7 @@ class Asking:
         raise AssertionError("records never end")
 
     def _progress(self, record: Record) -> str:
-        return ask.progress(record, self._terms, datetime.now(UTC))
+        return progress(record, self._terms, datetime.now(UTC))
 
     def _is_stuck(self, record: Record) -> bool:
         """Tell whether something went wrong that nobody but a person can mend."""

@@ -17,6 +17,7 @@ from rotator.keypairs import adopt_key_pair, doubts_about
 from rotator.run import ask
 from rotator.salesforce.initfiles import NewApp, checklist, write_app_files
 from rotator.secret import Secret
+from rotator.standing import progress
 
 KEY_WITHIN_SECONDS = 60.0
 
@@ -57,7 +58,7 @@ def init_credential(settings: Settings, name: str, wishes: NewAppWishes, manner:
                     break
         if not _is_awaited(record):
             complain(
-                f"{name}: {ask.progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",
+                f"{name}: {progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",
                 f"See `rotator status {name}`; then repeat this command.",
             )
             return Exit.PROBLEM

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from rotator.app import application
-from rotator.cli.output import BAD, DOUBTFUL, facts, print_json, say, when
+from rotator.cli.output import BAD, DOUBTFUL, facts, print_json, say
 from rotator.cli.settings import Settings, see_to_names, user_of
 from rotator.config import Configuration
 from rotator.core.model import Serial
@@ -21,6 +21,7 @@ from rotator.performer.toolbox import no_signer, utc_now
 from rotator.postman import Given, collection, environment, without_assertion
 from rotator.salesforce.assertion import LIFETIME_SECONDS, sign_assertion
 from rotator.salesforce.oauth import Login
+from rotator.show.times import when
 
 if TYPE_CHECKING:
     from rich.text import Text

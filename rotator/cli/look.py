@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from rotator.cli.agenda import Agenda
-    from rotator.cli.standing import NextRotation, Standing
     from rotator.config import Problem
+    from rotator.standing import NextRotation, Standing
 
 
 @command(
@@ -74,7 +74,8 @@ def status(settings: Settings, names: tuple[str, ...], *, only_problems: bool, a
 
 
 def _print_standings(found: Sequence[Standing], now: datetime, *, in_detail: bool) -> None:
-    from rotator.cli.output import BAD, FAINT, facts, say, table, when
+    from rotator.cli.output import BAD, FAINT, facts, say, table
+    from rotator.show.times import when
 
     head = ("CREDENTIAL", "PHASE", "KEY", "FINGERPRINT", "CERTIFICATE ENDS", "NEXT ROTATION", "TOKENS PROVED")
     if found:
@@ -93,7 +94,8 @@ def _print_standings(found: Sequence[Standing], now: datetime, *, in_detail: boo
 
 
 def _row(one: Standing, now: datetime) -> tuple[Text | str, ...]:
-    from rotator.cli.output import BAD, DOUBTFUL, GOOD, briefly, styled
+    from rotator.cli.output import BAD, DOUBTFUL, GOOD, styled
+    from rotator.show.times import briefly
 
     key = one.current
     phase = one.phase.value.replace("_", " ") + (", paused" if one.paused else "")
@@ -111,7 +113,7 @@ def _row(one: Standing, now: datetime) -> tuple[Text | str, ...]:
 
 def _tokens(one: Standing, now: datetime) -> str:
     """Return until when the tokens are proved: the one that runs out first."""
-    from rotator.cli.output import relative
+    from rotator.show.times import relative
 
     if not one.publishes:
         return "not published"
@@ -125,7 +127,7 @@ def _tokens(one: Standing, now: datetime) -> str:
 
 def _details(one: Standing, now: datetime) -> list[tuple[str, Text | str]]:
     """Return what there is to know of a credential that was asked for by name."""
-    from rotator.cli.output import when
+    from rotator.show.times import when
 
     rows: list[tuple[str, Text | str]] = []
     if one.identity is not None:
@@ -151,7 +153,7 @@ def _details(one: Standing, now: datetime) -> list[tuple[str, Text | str]]:
 
 
 def _next(rotation: NextRotation | None, now: datetime) -> str:
-    from rotator.cli.output import briefly
+    from rotator.show.times import briefly
 
     if rotation is None:
         return "-"
@@ -160,7 +162,8 @@ def _next(rotation: NextRotation | None, now: datetime) -> str:
 
 def _remarks(one: Standing, now: datetime) -> list[tuple[str, str]]:
     """Return what does not fit into the table, with its colour."""
-    from rotator.cli.output import BAD, DOUBTFUL, when
+    from rotator.cli.output import BAD, DOUBTFUL
+    from rotator.show.times import when
 
     found: list[tuple[str, str]] = []
     if one.under_way is not None:
@@ -224,7 +227,8 @@ def _print_set_aside(problems: Sequence[Problem]) -> None:
 
 
 def _print_agenda(one: Agenda, now: datetime) -> None:
-    from rotator.cli.output import facts, say, when
+    from rotator.cli.output import facts, say
+    from rotator.show.times import when
 
     say(f"{one.credential}: {one.phase.value.replace('_', ' ')}", "bold")
     rows: list[tuple[str, Text | str]] = [("now", f"{one.action or 'nothing'}: {one.reason}")]
@@ -257,7 +261,8 @@ def _print_agenda(one: Agenda, now: datetime) -> None:
 @pass_settings
 def history(settings: Settings, name: str, *, as_json: bool) -> None:
     """Show the last changes of a credential, the newest at the end: what was brought in, why, and how it ended."""
-    from rotator.cli.output import clock, print_json, say, span, table
+    from rotator.cli.output import print_json, say, table
+    from rotator.show.times import clock, span
 
     with settings.application([name]) as (app, _problems):
         record, _version = app.documents.read_record(name)

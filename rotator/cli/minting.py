@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rotator.app import Application
-from rotator.cli.output import facts, print_json, say, when
+from rotator.cli.output import facts, print_json, say
 from rotator.core.slot import signers
 from rotator.salesforce.assertion import LONGEST_SECONDS
 from rotator.salesforce.rest import query_accounts
+from rotator.show.times import when
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rotator.secret import Secret
 from rotator.show import journal
+from rotator.show.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,8 +17,6 @@ if TYPE_CHECKING:
 
 WIDEST: Final = 100_000  # of a line that no terminal shows; a pipe gets everything
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would move the cursor, or worse
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_PLENTY: Final = 10  # of a unit: then the next smaller one says little
 GOOD, BAD, DOUBTFUL, FAINT = "green", "bold red", "yellow", "dim"
 
 
@@ -90,63 +83,6 @@ def print_json(value: object) -> None:
     """Print a value as JSON on standard output."""
     sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
     sys.stdout.flush()
-
-
-def plain(value: Any) -> Any:
-    """Return what JSON can hold. A secret stays masked."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Secret | Path):
-        return str(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(inner) for inner in value]
-    return value
-
-
-def span(duration: timedelta, *, coarse: bool = False) -> str:
-    """Return a length of time in its two largest units, or its largest: ``4 h 12 m``, ``23 d``, ``0.3 s``."""
-    left = int(abs(duration).total_seconds())
-    for (letter, size), (below, below_size) in pairwise(_UNITS):
-        amount, rest = divmod(left, size)
-        if amount:
-            small = 0 if coarse or amount >= _PLENTY else rest // below_size
-            return f"{amount} {letter} {small} {below}" if small else f"{amount} {letter}"
-    return f"{left} s" if left else f"{abs(duration).total_seconds():.1f} s"
-
-
-def relative(time: datetime, now: datetime, *, coarse: bool = False) -> str:
-    """Return how far a time is away, such as ``in 23 d``, ``4 m ago`` or ``now``."""
-    if abs(time - now) < timedelta(seconds=1):
-        return "now"
-    away = span(time - now, coarse=coarse)
-    return f"in {away}" if time > now else f"{away} ago"
-
-
-def clock(time: datetime) -> str:
-    """Return a time in UTC."""
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def when(time: datetime | None, now: datetime) -> str:
-    """Return a time in UTC, and how far it is away."""
-    return "-" if time is None else f"{clock(time)} ({relative(time, now)})"
-
-
-def briefly(time: datetime | None, now: datetime) -> str:
-    """Return a time to the minute, and about how far it is away, for a column of a table."""
-    return (
-        "-"
-        if time is None
-        else f"{time.astimezone(UTC):%Y-%m-%d %H:%MZ} ({relative(time, now, coarse=True)})"
-    )
 
 
 def complain(message: str, hint: str = "") -> None:

@@ -22,12 +22,14 @@ _DEFAULT_MOUNT, _DEFAULT_BASE_PATH = "secret", "salesforce"
     "rotator schema > rotator.schema.json",
     "# then, at the top of the configuration:",
     "# yaml-language-server: $schema=rotator.schema.json",
+    "rotator schema --included > config.d/included.schema.json",
 )
-def schema() -> None:
-    """Print the JSON Schema of the configuration, for editors."""
+@click.option("--included", is_flag=True, help="That of the files which `include` names.")
+def schema(*, included: bool) -> None:
+    """Print the JSON Schema of the configuration, or of the files that it includes, for editors."""
     from rotator.config import schema_text
 
-    click.echo(schema_text(), nl=False)
+    click.echo(schema_text(included=included), nl=False)
 
 
 @command("Print the catalogue of the log's events.", ALONE, "rotator events --alerts")

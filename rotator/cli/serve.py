@@ -103,7 +103,9 @@ def _tell(
             }
             for one in stations
         ]
-        print_json({"credentials": done, "set_aside": sorted({str(one.credential) for one in problems})})
+        print_json(
+            {"credentials": done, "set_aside": sorted({one.credential or str(one.file) for one in problems})}
+        )
         return
     for one in stations:
         say(f"{one.name}: {one.record.phase.value.replace('_', ' ')}", BAD if one.name in troubled else GOOD)

@@ -81,7 +81,8 @@ def see_to_names(configuration: Configuration, problems: Sequence[Problem], name
     for name in names:
         if name in configuration.credentials:
             continue
-        own = [problem for problem in problems if problem.credential == name]
+        # What stands in an included file that can't be read nobody knows.
+        own = [problem for problem in problems if problem.credential in (name, None)]
         if own:
             raise ConfigurationError(own)
         known = ", ".join(sorted(configuration.credentials))

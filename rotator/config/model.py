@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from rotator.config.shape import (
     matching,
     text_or_mapping,
 )
+from rotator.config.web import WebConfig
 
 _SEGMENT = r"(?!-(?:/|$))[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 VaultPath = Annotated[
@@ -234,6 +236,16 @@ class General(Section):
     salesforce: SalesforceConfig = Field(default=SalesforceConfig(), description="How Salesforce is reached.")
     fleet: FleetConfig = Field(default=FleetConfig(), description="What holds for all credentials together.")
     log: LogConfig = Field(default=LogConfig(), description="What is logged, and how.")
+    include: tuple[Text, ...] = Field(
+        default=(),
+        description="Further files with credentials, from the folder of this one: names, or patterns with `*`, `?` and "
+        "`**` (for folders), taken in the order of their names. Each holds `credentials`, and perhaps `defaults` for "
+        "those alone, over the `defaults` of this file.",
+        examples=[["config.d/*.yaml"]],
+    )
+    web: WebConfig = Field(
+        default=WebConfig(), description="Health, metrics and the status page, on one port."
+    )
 
 
 class Configuration(General):
@@ -244,6 +256,7 @@ class Configuration(General):
     )
 
     _file: Path = PrivateAttr(default=Path())
+    _origins: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -252,3 +265,19 @@ class Configuration(General):
 
     def model_post_init(self, context: Any, /) -> None:
         self._file = (context or {}).get("file", Path())
+        self._origins = (context or {}).get("origins", {})
+
+    def origin(self, name: str) -> Path:
+        """Return the file in which a credential stands, or stood when it was read."""
+        return self._origins.get(name, self._file)
+
+    def keeping(self, names: Iterable[str], old: Configuration) -> Configuration:
+        """Return this configuration with some credentials as they are in another one."""
+        kept = {name: old.credentials[name] for name in names}
+        origins = {name: self.origin(name) for name in self.credentials} | {
+            name: old.origin(name) for name in kept
+        }
+        return type(self).model_validate(
+            {**dict(self), "credentials": {**self.credentials, **kept}},
+            context={"file": self._file, "origins": origins},
+        )

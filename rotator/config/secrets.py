@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
-from pydantic_core.core_schema import ValidationInfo
 
-from rotator.config.shape import Keys, folder_of, located, mistake
+from rotator.config.shape import Keys, mistake, place_of
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
 
@@ -38,7 +37,7 @@ class SecretReference:
 
     def path(self) -> Path | None:
         """Return the file that holds the secret; None when an environment variable does."""
-        return None if self.file is None else located(self.folder, self.file)[0]
+        return None if self.file is None else place_of(self.folder, self.file)[0]
 
     def read(self) -> Secret:
         """Return the secret, without the newline that ends it. Raises Misconfigured, naming file and key.
@@ -53,7 +52,7 @@ class SecretReference:
         return Secret(text)
 
     def _text(self, file: str) -> str:
-        path, kept_by_systemd = located(self.folder, file)
+        path, kept_by_systemd = place_of(self.folder, file)
         try:
             with path.open("rb") as stream:
                 status = os.fstat(stream.fileno())
@@ -82,7 +81,7 @@ class SecretReference:
         return Misconfigured(f"{self.key}: {where} {what}", code="config.secret", hint=mend)
 
 
-def _reference(value: object, info: ValidationInfo) -> SecretReference:
+def _reference(value: object) -> SecretReference:
     if isinstance(value, SecretReference):
         return value
     if not isinstance(value, Keys):
@@ -92,7 +91,7 @@ def _reference(value: object, info: ValidationInfo) -> SecretReference:
     ((kind, target),) = value.items()
     if not isinstance(target, str) or not target or "\0" in target or (kind == "env" and "=" in target):
         raise mistake(f"`{kind}` should be a name that is not empty", _MEND)
-    return SecretReference(value.path, folder_of(info), **{kind: target})
+    return SecretReference(value.path, value.folder, **{kind: target})
 
 
 REFERENCE_SCHEMA = {
@@ -104,7 +103,7 @@ REFERENCE_SCHEMA = {
         "file": {
             "type": "string",
             "description": "File that holds the secret. A relative path starts from systemd's credentials directory "
-            "if the file is there (`/` is `_` in its name there), else from the folder of this configuration.",
+            "if the file is there (`/` is `_` in its name there), else from the folder of this file.",
         },
         "env": {"type": "string", "description": "Environment variable that holds the secret."},
     },

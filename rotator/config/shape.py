@@ -32,11 +32,16 @@ class Section(BaseModel):
 
 
 class Keys(dict[str, object]):
-    """A mapping of the file that knows its own key path, such as ``credentials.acme.session``."""
+    """A mapping that knows its file, and its own key path there, such as ``credentials.acme.session``."""
 
-    def __init__(self, path: str, items: dict[str, object]) -> None:
+    def __init__(self, path: str, file: Path, items: dict[str, object]) -> None:
         super().__init__(items)
-        self.path = path
+        self.path, self.file = path, file
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths in it start from: the folder of the file in which it stands."""
+        return self.file.absolute().parent
 
 
 def mistake(what: str, mend: str) -> PydanticCustomError:
@@ -58,12 +63,12 @@ def text_or_mapping(value: object) -> str:
     return "text" if isinstance(value, str | int | float) else "mapping"
 
 
-def folder_of(info: ValidationInfo) -> Path:
-    """Return the folder that relative paths of the file start from."""
+def _folder_of(info: ValidationInfo) -> Path:
+    """Return the folder of the file that is read."""
     return Path((info.context or {}).get("folder", "."))
 
 
-def located(folder: Path, file: str) -> tuple[Path, bool]:
+def place_of(folder: Path, file: str) -> tuple[Path, bool]:
     """Return where a file is that the configuration names, and whether systemd keeps it.
 
     A relative path is looked for in systemd's credentials directory first, then in ``folder``. There a file has the
@@ -118,7 +123,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
         return value
     if not isinstance(value, str) or not value or "\0" in value:
         raise mistake("should be the path of a file", "Write it as text, such as /etc/ssl/certs/ca.pem.")
-    return located(folder_of(info), value)[0]
+    return place_of(_folder_of(info), value)[0]
 
 
 def matching(pattern: str, what: str, mend: str, *, secret: bool = False) -> AfterValidator:
@@ -139,6 +144,18 @@ def matching(pattern: str, what: str, mend: str, *, secret: bool = False) -> Aft
 BaseUrl = Annotated[str, AfterValidator(_secure_url), WithJsonSchema({"type": "string", "format": "uri"})]
 AnyUrl = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+
+
+def located(value: object, key: str) -> object:
+    """Return a section whose path at ``key`` starts from the file in which the section stands.
+
+    For what may come from the defaults of another file.
+    """
+    path = value.get(key) if isinstance(value, Keys) else None
+    if not isinstance(value, Keys) or not isinstance(path, str) or not path:
+        return value
+    return Keys(value.path, value.file, {**value, key: str(value.folder / path)})
+
 
 FilePath = Annotated[
     Path, PlainValidator(_path), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})

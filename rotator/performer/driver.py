@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import time
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,20 +50,30 @@ RECORD_AGE = timedelta(minutes=15)
 What another daemon wrote is noticed by then; before anything is done about it, because a write over it is a conflict.
 """
 
+VERSION_AGE = timedelta(seconds=30)
+"""How long the version of a record is trusted to hold what was read or written."""
+
 VERSION_RETIRED = "salesforce.version_retired"
 
 
 @dataclass
 class Driver:
-    """All credentials of this process, and how their steps are answered."""
+    """All credentials of this process, and how their steps are answered.
+
+    Attributes:
+        stations: may grow and shrink at any time; go through a copy.
+    """
 
     tools: Toolbox
-    fleet: FleetConfig
-    stations: dict[str, Station] = field(default_factory=dict)
+    neighbours: Neighbours
+    stations: dict[str, Station]
 
-    def __post_init__(self) -> None:
-        self.tools.stations = self.stations
-        self._neighbours = Neighbours(self.stations, self.fleet)
+    @classmethod
+    def of(cls, tools: Toolbox, fleet: FleetConfig) -> Driver:
+        """Return a driver of no credentials yet."""
+        stations: dict[str, Station] = {}
+        tools.stations = stations
+        return cls(tools, Neighbours(stations, fleet), stations)
 
     def step(self, name: str) -> Do | Wait:
         """Do one step for a credential and return what was decided. Raises RotatorError when Vault does not answer.
@@ -116,6 +127,10 @@ class Driver:
     def snapshot(self, station: Station) -> Snapshot:
         """Return all that a decision is made from. What was read a moment ago is not read again."""
         self.refresh(station)
+        return self.known(station)
+
+    def known(self, station: Station) -> Snapshot:
+        """Return what a decision would be made from by what was read before. Asks nobody; any thread may call it."""
         now = self.tools.clock()
         window = station.config.rotation.window
         return Snapshot(
@@ -125,7 +140,7 @@ class Driver:
             tokens=station.facts(),
             request=station.waiting.request if station.waiting else None,
             window=next_window(window, now) if window is not None else None,
-            fleet=self._neighbours.allowed(station, now, self.vault_skew_seconds()),
+            fleet=self.neighbours.allowed(station, now, self.vault_skew_seconds()),
             held=station.held_back(),
             unreconciled=frozenset(station.unreconciled),
         )
@@ -147,14 +162,20 @@ class Driver:
         now = self.tools.clock()
         if station.read_at is None or station.doubted or now > station.read_at + RECORD_AGE:
             record, version = self.tools.documents.read_record(station.name)
-            if version < station.version:
-                self._went_back(station, version)
             record = _still_leaked(record, station.record)
+            if version < station.version or (version == station.version and record != station.record):
+                self._went_back(station, version)
             station.record, station.version = record, version
             station.read_at, station.doubted = now, False
-            self._neighbours.note(station, record)
+            self.neighbours.note(station, record)
         for user in station.terms.users:
             tokens.published(self.tools, station, user)
+
+    def forget(self, name: str) -> None:
+        """Know nothing any more of a credential that is not served any more."""
+        self.stations.pop(name, None)
+        self.neighbours.forget(name)
+        self.tools.forget_key(name)
 
     def _went_back(self, station: Station, version: int) -> None:
         """Vault was restored: what it has is the truth, and of what was read before nothing but which keys leaked."""
@@ -190,14 +211,14 @@ class Driver:
 
     def clock_jumped(self) -> None:
         """Forget what was to wait until a time, and how clocks differed: ours was set. All is read again."""
-        for station in self.stations.values():
+        for station in tuple(self.stations.values()):
             station.held = {}
             station.skew_seconds = 0.0
             station.doubt()
 
     def forget_pacing(self, family: str) -> None:
         """Let be tried again at once what failed by a code of this family: what was in the way is gone."""
-        for station in self.stations.values():
+        for station in tuple(self.stations.values()):
             for held in tuple(station.held.values()):
                 if held.code.startswith(family):
                     held.until = None
@@ -216,7 +237,7 @@ class Driver:
 
     def braked(self) -> list[str]:
         """Return the credentials whose failed rotations hold the fleet back; empty when the brake is off."""
-        return self._neighbours.braked()
+        return self.neighbours.braked()
 
     def vault_skew_seconds(self) -> float:
         """Return Vault's clock minus ours; 0 before the first answer."""
@@ -224,20 +245,36 @@ class Driver:
         return skew.total_seconds() if skew is not None else 0.0
 
     def _save(self, station: Station, record: Record, version: int) -> int:
+        self._be_sure(station)
         before = station.record
-        self._neighbours.take_slot(station, before, record, self.tools.clock())
+        self.neighbours.take_slot(station, before, record, self.tools.clock())
         try:
             written = self.tools.documents.write_record(station.name, record, version)
         except Exception:
-            self._neighbours.note(station, before)
+            self.neighbours.note(station, before)
             raise
         station.record, station.version, station.read_at = record, written, self.tools.clock()
         station.doubted = False
-        self._neighbours.note(station, record)
+        self.neighbours.note(station, record)
         if record.answered != before.answered:
             station.held = {}  # what an operator asked for is tried at once
         tell_record(station, before, record, lambda: self._target_certificate(station, record))
         return written
+
+    def _be_sure(self, station: Station) -> None:
+        """See that a version still is the record that is known of it. Raises Conflict when it is not.
+
+        After a backup of Vault versions count on from an older one, and come to this one again by another way.
+        """
+        if station.read_at is None or self.tools.clock() <= station.read_at + VERSION_AGE:
+            return
+        read, version = self.tools.documents.read_record(station.name)
+        if version == station.version and _still_leaked(read, station.record) != station.record:
+            raise Conflict(
+                "Vault was restored, and this version of the record is another one",
+                code="vault.conflict",
+                hint="The step is decided again from the record as it is now; there is nothing to do.",
+            )
 
     def _target_certificate(self, station: Station, record: Record) -> str:
         """Return the certificate that a person may have to bring in; empty where it cannot be read now."""
@@ -249,14 +286,26 @@ class Driver:
             return ""
 
     def _perform(self, station: Station, action: Action, busy_until: datetime | None) -> Answer:
+        began = time.perf_counter()
+        failed: dict[str, Any] = {}
         try:
-            return self._effect(station, action, busy_until)
+            answer = self._effect(station, action, busy_until)
         except Conflict:
             raise
         except RotatorError as error:
             if error.code == VERSION_RETIRED:
                 station.api_version = None  # the newest is looked for again
-            return answer_to(error, self.tools.clock())
+            answer, failed = answer_to(error, self.tools.clock()), {"policy": error.policy}
+        if not isinstance(action, Nothing):
+            emit(
+                events.EFFECT_DONE,
+                credential=station.name,
+                effect=pacing_key(action).partition(":")[0],
+                answer=answer.kind.value,
+                seconds=round(time.perf_counter() - began, 4),
+                **failed,
+            )
+        return answer
 
     def _effect(self, station: Station, action: Action, busy_until: datetime | None) -> Answer:
         tools = self.tools

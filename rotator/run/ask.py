@@ -17,10 +17,10 @@ from datetime import UTC, datetime, timedelta
 
 from rotator.app import Application
 from rotator.core import timing
-from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
+from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request
 from rotator.errors import RotatorError, Transient
 from rotator.performer import Station
-from rotator.run.once import run_to_rest, waits_for_person
+from rotator.run.once import run_to_rest
 from rotator.run.weather import is_of_one_credential
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
@@ -137,30 +137,3 @@ def ended(record: Record, since: datetime) -> tuple[Entry, ...]:
 def is_over(record: Record) -> bool:
     """Tell whether no change is under way."""
     return record.phase in (Phase.STEADY, Phase.EMPTY)
-
-
-def progress(record: Record, terms: Terms, now: datetime) -> str:
-    """Return in a few words what a change under way is waiting for."""
-    change = record.change
-    if change is None:
-        return "no change is under way"
-    trouble = record.trouble_of("change")
-    mend = f"; {trouble.message}" if trouble is not None else ""
-    key = f"key pair {change.target}"
-    match record.phase:
-        case Phase.CREATING:
-            return f"{key} is being made and stored in Vault{mend}"
-        case Phase.STAGED if not change.validated:
-            return f"the publisher is asked whether it could bring in the certificate of {key}{mend}"
-        case Phase.STAGED:
-            return f"the certificate of {key} is about to be handed over; live sessions come first{mend}"
-        case Phase.DEPLOYING:
-            return f"the certificate of {key} is being brought into the org{mend}"
-        case Phase.PROVING:
-            proofs = f"{change.proofs} of {timing.proofs_needed(change, terms)} proofs"
-            person = "; a person brings the certificate in" if waits_for_person(record, terms, now) else ""
-            return f"{key} has {proofs}{person}{mend}"
-        case Phase.LOCKED_OUT:
-            return f"the org takes no key that is kept; all are tried again and again{mend}"
-        case _:
-            return record.phase.value

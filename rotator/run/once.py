@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from rotator.app import Application
-from rotator.core import timing
 from rotator.core.effects import Do, Wait
-from rotator.core.model import PauseKind, Phase, Record, Terms
+from rotator.core.model import PauseKind, Phase, Record
 from rotator.errors import RotatorError
 from rotator.performer.station import Station
 from rotator.run.weather import is_of_one_credential, pause_after
+from rotator.standing import waits_for_person
 
 Told = Callable[[str, Do | Wait], None]
 
@@ -99,17 +99,6 @@ def at_rest(record: Record, station: Station) -> bool:
     if record.phase is Phase.STEADY:
         return not any(held.failures for action, held in station.held.items() if action.startswith(TOKENS))
     return waits_for_person(record, station.terms, datetime.now(UTC))
-
-
-def waits_for_person(record: Record, terms: Terms, now: datetime) -> bool:
-    """Tell whether a certificate is not in the org, and nobody but a person brings it there.
-
-    What the org has begun to take is seen through, whoever brought it in.
-    """
-    change = record.change
-    if change is None or record.phase is not Phase.PROVING or change.proofs:
-        return False
-    return timing.by_hand(change, terms) or timing.is_stuck(record, terms, now)
 
 
 def _is_foreign(record: Record) -> bool:

@@ -14,6 +14,7 @@ from rotator.errors import RotatorError
 from rotator.performer.fleet import is_skewed
 from rotator.run.weather import LeaseKeeper
 from rotator.show.logs import emit
+from rotator.vault.client import VaultClient
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
@@ -24,7 +25,11 @@ NAMED = 3
 
 
 class Rounds:
-    """What a daemon does every ``fleet.reconcile_every``. One round at a time."""
+    """What a daemon does every ``fleet.reconcile_every``. One round at a time.
+
+    Attributes:
+        skewed: whose clock differs from ours so much that nothing is deployed, and by how many seconds.
+    """
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
@@ -34,7 +39,11 @@ class Rounds:
         self._clocks = self._read_clocks()
         self._brake: list[str] = []
         self._strangers: set[str] = set()
-        self._skewed: set[str] = set()
+        self.skewed: dict[str, float] = {}
+
+    def keep_lease_of(self, client: VaultClient) -> None:
+        """Keep the token of another client alive from now on."""
+        self._lease = LeaseKeeper(client)
 
     def go(self) -> None:
         """Do a round. Each part is done whatever becomes of those before it."""
@@ -121,7 +130,7 @@ class Rounds:
     def take_up_lost(self) -> None:
         """Let those have a step whose time has passed without one."""
         daemon, late = self._daemon, self._daemon.clock() - LATE
-        for name in daemon.stations:
+        for name in tuple(daemon.stations):
             due = daemon.due.get(name)
             if due is not None and due < late and not daemon.ready.waits(name):
                 daemon.offer(name)
@@ -137,22 +146,22 @@ class Rounds:
     def look_at_skew(self) -> None:
         """Tell whose clock differs so much from ours that nothing is deployed, and whose does no more."""
         found = {"Vault": self._daemon.driver.vault_skew_seconds()}
-        for station in self._daemon.stations.values():
+        for station in tuple(self._daemon.stations.values()):
             if is_skewed(station.skew_seconds):
                 found[urlsplit(station.config.login_url).netloc] = station.skew_seconds
-        skewed = {peer for peer, seconds in found.items() if is_skewed(seconds)}
-        for peer in sorted(skewed - self._skewed):
+        skewed = {peer: seconds for peer, seconds in found.items() if is_skewed(seconds)}
+        for peer in sorted(skewed.keys() - self.skewed.keys()):
             emit(events.CLOCK_SKEWED, peer=peer, seconds=round(found[peer], 1))
-        for peer in sorted(self._skewed - skewed):
+        for peer in sorted(self.skewed.keys() - skewed.keys()):
             emit(events.CLOCK_AGREES, peer=peer)
-        self._skewed = skewed
+        self.skewed = skewed
 
     def tell_status(self) -> None:
         self._daemon.notifier.status(self.sentence())
 
     def sentence(self) -> str:
         """Return how the fleet is, for ``systemctl status``."""
-        stations = self._daemon.stations
+        stations = dict(self._daemon.stations)
         phases = Counter(station.record.phase for station in stations.values())
         told = ", ".join(
             f"{count} {phase.value.replace('_', ' ')}" for phase, count in sorted(phases.items())
@@ -164,4 +173,6 @@ class Rounds:
             parts.append(f"trouble with {shown}")
         if (trouble := self._daemon.weather.trouble()) is not None:
             parts.append(trouble)
+        if self._daemon.flaws:
+            parts.append(self._daemon.flaws)
         return "; ".join(parts)

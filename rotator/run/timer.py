@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -25,6 +26,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from rotator import events
 from rotator.show.logs import emit
 
+_FAULTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_ERROR: "error"}
 _SET_BACK_SECONDS = 0.5  # more than what a clock is slewed by between two looks
 
 
@@ -37,8 +39,11 @@ def _is_not_told_by_us(record: logging.LogRecord) -> bool:
     return "maximum number of running instances" not in str(record.msg)
 
 
-def _left_out(event: JobSubmissionEvent) -> None:
-    emit(events.TIMER_OVERRUN, job=event.job_id)
+def _tell(happened: JobEvent) -> None:
+    if happened.code == EVENT_JOB_MAX_INSTANCES:
+        emit(events.TIMER_OVERRUN, job=happened.job_id)
+    else:
+        emit(events.TIMER_FAULTED, kind=_FAULTS[happened.code], job=happened.job_id)
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc] # the package carries no types
@@ -72,7 +77,7 @@ class Timer:
         )
         # One that is there already is not added again.
         logging.getLogger("apscheduler.scheduler").addFilter(_is_not_told_by_us)
-        self._scheduler.add_listener(_left_out, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(_tell, EVENT_JOB_MAX_INSTANCES | sum(_FAULTS))
 
     def start(self) -> None:
         """Begin to fire."""
@@ -83,6 +88,11 @@ class Timer:
         self._scheduler.add_job(
             self._fire, DateTrigger(at, timezone=UTC), args=[name], id=f"at:{name}", replace_existing=True
         )
+
+    def disarm(self, name: str) -> None:
+        """Do not fire ``name`` any more."""
+        with suppress(JobLookupError):
+            self._scheduler.remove_job(f"at:{name}")
 
     def every(self, pause: timedelta, job: Callable[[], None], *, executor: str) -> None:
         """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``)."""

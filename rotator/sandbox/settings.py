@@ -37,6 +37,7 @@ def settings(
             "connect_timeout": text(lives.connect_timeout_seconds),
             "read_timeout": text(lives.read_timeout_seconds),
         },
+        "web": {"listen": "127.0.0.1:0"},
         "fleet": {"reconcile_every": text(lives.reconcile_seconds)},
         "defaults": _defaults(lives),
         "credentials": credentials,

@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
@@ -29,15 +29,31 @@ redactor: Final = Redactor()
 
 _own: Final = logging.getLogger("rotator")
 _own.addHandler(logging.NullHandler())
+_LEVELS: Final = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 _log: Final[structlog.stdlib.BoundLogger] = structlog.wrap_logger(
     _own,
     wrapper_class=structlog.stdlib.BoundLogger,
     processors=[
-        structlog.stdlib.filter_by_level,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
     ],
 )
+
+
+Listener = Callable[[Event, Mapping[str, object]], None]
+"""Is told of every event with its fields, whatever its level."""
+
+_listeners: Final[list[Listener]] = []
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Tell a listener of all events meanwhile. It must be quick, for whoever emits waits, and raise nothing."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: object) -> None:
@@ -49,11 +65,14 @@ def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: o
         warnings.warn(
             f"{event.name} carries {sorted(unknown)}, not in the catalogue", RuntimeWarning, stacklevel=2
         )
+    for listener in tuple(_listeners):
+        listener(event, fields)
+    level = _LEVELS[event.level]
+    if not _own.isEnabledFor(level):
+        return
     if event.alert:
         fields |= {"alert": True, "runbook": event.runbook}
-    _log.log(
-        logging.getLevelNamesMapping()[event.level.upper()], event.name, exc_info=exc_info or None, **fields
-    )
+    _log.log(level, event.name, exc_info=exc_info or None, **fields)
 
 
 def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002 - the name of the setting
@@ -68,12 +87,15 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    handler = _Handler(stream)
-    handler.setFormatter(_formatter(*_renderers(format, stream)))
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
+    before = [handler for handler in root.handlers if isinstance(handler, _Handler)]
+    # The same one is kept: between two of them a line of another thread would be lost.
+    handler = next((one for one in before if one.stream is stream), None) or _Handler(stream)
+    handler.setFormatter(_formatter(*_renderers(format, stream)))
+    root.addHandler(handler)  # once, however often it is added
+    for old in before:
+        if old is not handler:
+            root.removeHandler(old)
     root.setLevel(max(threshold, logging.WARNING))
     _own.setLevel(threshold)
     logging.captureWarnings(capture=True)

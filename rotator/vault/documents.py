@@ -42,6 +42,12 @@ class Documents:
         self._kv = kv or Kv(client, self._mount)
         self._paths = Paths(client.settings.base_path)
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """In which Vault, and where there, the documents are."""
+        settings = self._client.settings
+        return settings.address, settings.namespace or "", settings.mount, settings.base_path
+
     def watch_writes(self, heard: Callable[[Transient | None], None]) -> None:
         """Let ``heard`` be called after every write, by the thread that wrote.
 

@@ -58,6 +58,28 @@ def test_a_bad_credential_is_set_aside_and_the_good_ones_are_shown(rotator, tmp_
     assert "credentials.globex.users" in rotator("history", "globex", config=config).err
 
 
+def test_an_included_file_that_does_not_hold_is_told_and_the_others_are_shown(rotator, tmp_path):
+    settings = rotator.settings()
+    config = rotator.variant(tmp_path, include=["more/*.yaml"])
+    (config.parent / "more").mkdir()
+    (config.parent / "more" / "a.yaml").write_text("credentials: [\n")
+    ran = rotator("check", config=config)
+    assert (ran.code, "more/a.yaml:2: is not YAML" in ran.err) == (2, True)
+    ran = rotator("status", config=config)
+    assert (ran.code, "acme" in ran.out, "set aside: " in ran.err) == (1, True, True)
+    assert all(name in ran.out for name in settings["credentials"])
+    found = rotator("status", "--json", config=config).json["set_aside"]
+    assert [one["credential"] for one in found] == [None]
+    ran = rotator("history", "umbrella", config=config)
+    assert (ran.code, "more/a.yaml:2" in ran.err) == (2, True)
+    (subject,) = {
+        one["subject"]
+        for one in rotator("doctor", "--json", config=config).json["findings"]
+        if "more/" in one["message"]
+    }
+    assert subject.startswith("configuration: ")
+
+
 def test_no_configuration_and_an_unknown_name_are_usage_errors():
     ran = CliRunner(env={"ROTATOR_CONFIG": None}).invoke(_main(), ["status"])
     assert ran.exit_code == 2

@@ -195,6 +195,28 @@ SHAPE = {
     "nothing at all": ("# nothing\n", "1: is empty"),
 }
 
+WEB = {
+    "a port without host": (
+        GOOD + "web: {listen: 8791}\n",
+        "9: web.listen: should be a host with a port",
+    ),
+    "a port beyond the highest": (
+        GOOD + "web: {listen: 'localhost:99999'}\n",
+        "9: web.listen: should be a host with a port",
+    ),
+    "a fleet that anybody may look at": (
+        GOOD + "web: {listen: '0.0.0.0:8791'}\n",
+        "9: web.listen: anybody in the network could look at the fleet",
+    ),
+    "a token that stands in the file": (
+        GOOD + "web: {listen: '0.0.0.0:8791', token: abc}\n",
+        "9: web.token: a secret must not stand in this file",
+    ),
+    "a certificate without key": (
+        GOOD + "web: {tls: {certificate: x.pem}}\n",
+        "9: web.tls.key: is missing",
+    ),
+}
 MEANING = {
     "a consumer key named twice": (
         GOOD + DEPLOYER.replace("3MVG9deployer", "3MVG9acme"),
@@ -334,7 +356,7 @@ ARITHMETIC = {
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [pytest.param(*case, id=name) for name, case in (SHAPE | MEANING | ARITHMETIC).items()],
+    [pytest.param(*case, id=name) for name, case in (SHAPE | WEB | MEANING | ARITHMETIC).items()],
 )
 def test_one_mistake_has_one_message(mistakes: Mistakes, text: str, expected: str):
     found = [mistake.replace("None: ", "").replace(" : ", " ") for mistake in mistakes(text)]

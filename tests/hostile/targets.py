@@ -1,7 +1,7 @@
 """Everything of rotator that reads what others wrote, each as a function of bytes that must not do more than refuse them.
 
 What was read is used as the daemon would: a value that is taken here and fails later is a fault as well. The tests and
-the fuzzer share these; to put another reader to the test (the requests of an HTTP server, say) is to add one function
+the fuzzer share these; to put another reader to the test is to add one function
 and, in ``corpus``, one folder of examples.
 """
 
@@ -37,6 +37,7 @@ from rotator.vault import kv, verify
 from rotator.vault.codec import KEY, RECORD, REQUEST, TOKEN
 from rotator.vault.login import Authenticator
 from rotator.vault.settings import AppRole, reveal, reveal_token
+from tests.hostile import visits
 from tests.hostile.canned import ORG, CannedVault, CannedWire
 from tests.hostile.canned import TOKEN as ACCESS_TOKEN
 from tests.hostile.verdict import LONGEST_MESSAGE, fit, told
@@ -284,10 +285,23 @@ def words(data: bytes) -> None:
     fit(quote(data.decode("utf-8", "replace"), [ACCESS_TOKEN]), LONGEST_MESSAGE)
 
 
+# -- the port for health, metrics and the status page ---------------------------------------------------------------
+
+
+def web_request(data: bytes) -> None:
+    """Who shows no token sees no credential, whatever else is sent; and nothing makes us fail."""
+    for door in visits.DOORS:
+        answer = visits.visit(data, door)
+        assert not answer or answer.startswith(b"HTTP/1.")
+        assert b" 500 " not in answer.partition(b"\r\n")[0]
+        if door.token is not None and visits.TOKEN.encode() not in data and b"asic" not in data:
+            assert b"globex" not in answer.partition(b"\r\n\r\n")[2].replace(data, b"")
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         configuration, secret_file, record, token, key, request, vault_answer, oauth_answer, rest_answer,
-        deploy_answer, soap_answer, archive, metadata_file, certificate, private_key, words,
+        deploy_answer, soap_answer, archive, metadata_file, certificate, private_key, words, web_request,
     )
 }  # fmt: skip

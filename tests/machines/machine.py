@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +18,9 @@ BOOT_SECONDS = 180.0
 STOP_SECONDS = 60.0
 COMMAND_SECONDS = 120.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NSPAWN = ["systemd-nspawn", "--boot", "--quiet", "--notify-ready=yes", "--link-journal=no"]
+# Nothing of this machine's own service manager, if it has one, and nothing of its terminal.
+_NSPAWN += ["--register=no", "--keep-unit", "--console=pipe"]
 
 
 class Machine:
@@ -37,19 +40,22 @@ class Machine:
     def __enter__(self) -> Self:
         upper = self._folder / "upper"
         lower = installed.install(upper)
-        layers = debian.layered(*lower, upper=upper)
-        command, at = layers.__enter__()
-        self._unmount: Callable[..., object] = layers.__exit__
-        nspawn = [
-            "systemd-nspawn",
-            "--boot",
-            "--quiet",
-            f"--directory={at}",
-            f"--machine=rotator-{os.getpid()}",
-        ]
-        # Nothing of this machine's own service manager, if it has one, and nothing of its terminal.
-        apart = ["--register=no", "--keep-unit", "--notify-ready=yes", "--link-journal=no", "--console=pipe"]
+        with ExitStack() as starting:
+            layered, at = starting.enter_context(debian.layered(*lower, upper=upper))
+            self._boot(
+                [*map(str, layered), *_NSPAWN, f"--directory={at}", f"--machine=rotator-{os.getpid()}"]
+            )
+            starting.callback(self._power_off)
+            self._ending = starting.pop_all()
+        self.root = Path(f"/proc/{self._leader}/root")
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ending.close()
+
+    def _boot(self, command: list[str]) -> None:
         address = self._folder / "notify"
+        # Closed after the boot: whoever speaks to one that is open and does not listen waits for ever.
         with (
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener,
             self._console.open("wb") as console,
@@ -57,7 +63,7 @@ class Machine:
             listener.bind(str(address))
             listener.settimeout(BOOT_SECONDS)
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig=TERM", "--", *map(str, command), *nspawn, *apart],
+                ["setpriv", "--pdeathsig=TERM", "--", *command],
                 env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": str(address)},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -66,19 +72,16 @@ class Machine:
             try:
                 self._await_boot(listener)
             except BaseException:
-                self.__exit__()
+                self._power_off()
                 raise
-        self.root = Path(f"/proc/{self._leader}/root")
-        return self
 
-    def __exit__(self, *_error: object) -> None:
+    def _power_off(self) -> None:
         self._process.send_signal(signal.SIGTERM)  # systemd-nspawn(1): the machine is asked to power off
         try:
             self._process.wait(STOP_SECONDS)
         finally:
             self._process.kill()
             self._process.wait()
-            self._unmount(None, None, None)
 
     @property
     def _console(self) -> Path:
@@ -120,9 +123,7 @@ class Machine:
     @contextmanager
     def listening(self, hear: Callable[[str], object], *command: object) -> Iterator[None]:
         """Run a command meanwhile that goes on and on, and hand over each line that it prints."""
-        process = subprocess.Popen(
-            self.enter(*command), stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        process = subprocess.Popen(self.enter(*command), stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         with process.stdout as stream:
             listener = threading.Thread(target=lambda: [hear(line) for line in stream], daemon=True)
@@ -130,7 +131,9 @@ class Machine:
             try:
                 yield
             finally:
-                os.killpg(process.pid, signal.SIGKILL)  # nsenter has a child of its own
+                # The child of nsenter alone: that sees its end and ends, too. An orphan would stay a zombie.
+                for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
                 process.wait()
                 listener.join()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,16 +19,16 @@ from tests.world.daemon import SENT
 from tests.world.program import program
 from tests.world.site import FAST
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)  # the first test of all makes the tree
 
 MOST_EXPOSED = 1.5  # of 10
 PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
+def machine():
     """A machine on which rotator is installed as its own command does it, and as that says to go on."""
-    with Machine(tmp_path_factory.mktemp("machine")) as machine:
+    with tempfile.TemporaryDirectory(prefix="rotator-machine-") as folder, Machine(Path(folder)) as machine:
         install(machine)
         yield machine
 

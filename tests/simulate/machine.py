@@ -34,6 +34,10 @@ class Machine:
         """How many steps were done on it."""
         return self._steps + (self.process.daemon.steps if self.process is not None else 0)
 
+    def works(self) -> bool:
+        """Tell whether what runs just now runs on it."""
+        return self.process is not None and self.process.works()
+
     def clock(self) -> datetime:
         """Return what its wall clock shows."""
         return self.loop.date(self.ahead_seconds)
@@ -47,6 +51,12 @@ class Machine:
         if self.process is None:
             self.process = Process(self)
             self.process.begin()
+
+    def reload(self) -> None:
+        """Let the daemon go on by the configuration that is in force now."""
+        if self.process is not None:
+            self.process.daemon.renew(self.world.in_force)
+            self.process.pump()
 
     def kill(self) -> None:
         """End the daemon in the middle of whatever it does."""

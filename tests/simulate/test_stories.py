@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from rotator.core.model import Phase
+from tests.simulate.aims import PASSING, Aim, aims
 from tests.simulate.drama import Mishap, Moment, Plot
 from tests.simulate.figures import Figures
 from tests.simulate.loop import DAY, HOUR, Lock, Loop
+from tests.simulate.mishaps import MISHAPS
 from tests.simulate.playwright import plot
 from tests.simulate.shrink import fewest
 from tests.simulate.story import tell
@@ -83,6 +87,15 @@ def test_no_call_fails(kind, seconds, daemons):
     assert outcome.failed.keys() <= {"at its start, once a day"}
 
 
+@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.STAGED, Phase.DEPLOYING, Phase.PROVING])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_credential_that_is_taken_out_in_a_change_and_put_back_ends_it_and_no_call_fails(phase, after):
+    when = Moment(0.0, "cred1", phase, 2)
+    outcome = told(Mishap("reloaded", when, "cred1", HOUR, after), style="daily", days=2.2)
+    assert outcome.failed.keys() <= {"at its start, once a day"}
+    assert outcome.ends["promoted"] > 5
+
+
 def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verification():
     outcome = told(Mishap("sessions killed", NOON), style="defaults", days=2.6)
     assert max(outcome.detected) <= 600
@@ -93,8 +106,15 @@ def test_a_kind_of_mishap_that_meets_no_credential_in_a_phase_is_named():
     figures = Figures()
     figures.add(told(Mishap("flood", NOON, seconds=60.0), days=1.6))
     missed = figures.met_less_than(1)
-    assert "flood in locked_out" in missed
-    assert "flood in steady" not in missed
+    assert "flood in locked_out with 1 daemon (0)" in missed
+    assert "flood in steady with 1 daemon (1)" not in " ".join(missed)
+
+
+def test_dense_stories_aim_at_every_mishap_in_every_phase_of_a_change_equally_often():
+    everything = {Aim(phase, kind) for phase in PASSING for kind in MISHAPS}
+    aimed = Counter(aim for nth in range(1000) for aim in aims(44, nth))
+    assert everything < aimed.keys()
+    assert max(aimed.values()) - min(aimed.values()) <= 1
 
 
 def test_who_waits_for_a_lock_lets_its_holder_go_on():

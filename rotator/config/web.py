@@ -1,0 +1,90 @@
+"""The section ``web``: the one port for health, metrics and the status page."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+
+from rotator.config.secrets import SecretField
+from rotator.config.shape import AnyUrl, FilePath, Section, mistake
+from rotator.loopback import is_loopback
+
+DEFAULT = "127.0.0.1:8791"
+_HIGHEST_PORT = (1 << 16) - 1
+_PLACE = re.compile(
+    r"(?P<host>[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]):(?P<port>\d{1,5})", re.ASCII | re.IGNORECASE
+)
+_MEND = f"Write it as host:port, such as {DEFAULT}, or `off`."
+
+
+def _listen(value: object) -> str | Literal[False]:
+    if value is False or value == "off":
+        return False
+    found = _PLACE.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found["port"]) > _HIGHEST_PORT:
+        raise mistake("should be a host with a port", _MEND)
+    return found[0].lower()
+
+
+Listen = Annotated[
+    str | Literal[False],
+    PlainValidator(_listen),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"const": False}]}),
+]
+
+
+class WebTls(Section):
+    """What the port is served with."""
+
+    certificate: FilePath = Field(
+        description="Certificate (PEM), with those that lead to its authority.",
+        examples=["/etc/rotator/web.pem"],
+    )
+    key: FilePath = Field(description="Its private key (PEM).", examples=["/etc/rotator/web.key"])
+
+
+class WebConfig(Section):
+    """Health, metrics and the status page, on one port."""
+
+    tls: WebTls | None = Field(default=None, description="Default: plain HTTP.")
+    token: SecretField | None = Field(
+        default=None,
+        description="Who shows it may look: as bearer token, or as the password of HTTP Basic. /livez and /readyz ask for none.",
+        examples=[{"file": "web-token"}],
+    )
+    listen: Listen = Field(
+        default=DEFAULT,
+        description="host:port, `off` for none. Beyond loopback a token is needed. Port 0 takes a free one, which the log tells.",
+        examples=[DEFAULT],
+    )
+    runbook: AnyUrl | None = Field(
+        default=None,
+        description="Where your operators find the runbook as a page; troubles lead to its sections.",
+        examples=["https://wiki.example.com/rotator/runbook"],
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _no_fleet_for_strangers(
+        cls, listen: str | Literal[False], info: ValidationInfo
+    ) -> str | Literal[False]:
+        """A look at the fleet is no secret, and yet nobody else's business. ``token`` was read before."""
+        if listen and not is_loopback(host_of(listen)) and info.data.get("token", ...) is None:
+            raise mistake(
+                "anybody in the network could look at the fleet",
+                "Demand a token: `token: {file: web-token}`; or listen on 127.0.0.1.",
+            )
+        return listen
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Return host and port to listen at; None: nowhere."""
+        return (host_of(self.listen), int(self.listen.rpartition(":")[2])) if self.listen else None
+
+
+def host_of(listen: str) -> str:
+    """Return the host of host:port, without the brackets of an IPv6 address."""
+    return urlsplit(f"//{listen}").hostname or ""

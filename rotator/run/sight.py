@@ -1,0 +1,52 @@
+"""What a daemon lets be seen by whoever looks at its port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rotator.core.model import Trouble
+from rotator.web import Seen
+
+if TYPE_CHECKING:
+    from rotator.run.daemon import Daemon
+
+
+def sight(daemon: Daemon) -> Callable[[], Seen]:
+    """Return what looks at a daemon."""
+
+    def look() -> Seen:
+        app, now = daemon.app, daemon.clock()
+        queued, running = daemon.ready.sizes()
+        return Seen(
+            at=now,
+            configuration=app.configuration,
+            loaded_at=daemon.loaded_at,
+            driver=daemon.driver,
+            stations=dict(daemon.stations),
+            aside=_aside(daemon),
+            unusable={
+                name: Trouble("record", now, code, message, lasting=True)
+                for name, (code, message) in daemon.unusable().items()
+            },
+            vault_trouble=daemon.weather.trouble(),
+            lease=app.client.lease(),
+            secret_id_ends=app.client.secret_id_ends(),
+            skews=dict(daemon.rounds.skewed),
+            queued=queued,
+            running=running,
+            beaten_at=now - timedelta(seconds=daemon.steady() - daemon.beaten_at),
+        )
+
+    return look
+
+
+def _aside(daemon: Daemon) -> dict[str, Trouble]:
+    """Return the first thing that is wrong in the settings of each credential, or of a file that names credentials."""
+    found: dict[str, Trouble] = {}
+    for problem in daemon.problems:
+        said = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
+        first = Trouble("configuration", daemon.loaded_at, "configuration", said, problem.mend, lasting=True)
+        found.setdefault(problem.credential or problem.file.name, first)
+    return found

@@ -1,0 +1,246 @@
+"""How a credential stands, as data: what `status` prints, and what the status page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rotator import events
+from rotator.config import next_window
+from rotator.core import timing
+from rotator.core.effects import Wait
+from rotator.core.guards import due_and_allowed
+from rotator.core.model import (
+    Change,
+    Entry,
+    Identity,
+    KeyFacts,
+    Pause,
+    Phase,
+    Record,
+    Serial,
+    Snapshot,
+    Terms,
+    TokenFacts,
+    Trouble,
+)
+from rotator.core.slot import NONE_TAKEN, RIVAL_TAKEN
+from rotator.errors import RotatorError
+from rotator.performer import Station
+
+EXPIRED, LOCKED_OUT = "certificate.expired", "locked_out"
+"""Codes of troubles that no daemon has put on record."""
+
+ANSWERED_BY = timedelta(minutes=1)
+"""So long after its time a daemon has begun what is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextRotation:
+    """When the next rotation begins.
+
+    Attributes:
+        due_at: jitter included.
+        begins_at: due, within the maintenance window or urgent; None while something else holds it.
+        urgent_at: from when windows, ranks and rehearsals no longer count.
+        held: why a rotation that is due does not begin; None if nothing holds it.
+    """
+
+    due_at: datetime
+    begins_at: datetime | None
+    urgent_at: datetime | None
+    held: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """The change that is under way."""
+
+    change: Change
+    proofs_needed: int
+    waiting_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a credential stands.
+
+    Attributes:
+        current: facts of the key pair that signs.
+        publishes: its tokens are for consumers; those of a deployer are not.
+        tokens: what is published; None where our Vault policy does not let us read it.
+        troubles: those on record, and what shows from here.
+    """
+
+    credential: str
+    phase: Phase
+    current: KeyFacts | None
+    previous: Serial | None
+    next_rotation: NextRotation | None
+    publishes: bool
+    tokens: tuple[TokenFacts, ...] | None
+    under_way: Underway | None
+    paused: Pause | None
+    troubles: tuple[Trouble, ...]
+    last_change: Entry | None
+    identity: Identity | None
+
+
+def standing(station: Station, snapshot: Snapshot, now: datetime, *, tokens: bool = True) -> Standing:
+    """Return how a credential stands, by what was read of it. ``tokens``: they were read, too."""
+    record = station.record
+    facts = station.facts() if tokens else None
+    rotation = next_rotation(station, snapshot, now)
+    return Standing(
+        credential=station.name,
+        phase=record.phase,
+        current=record.key(record.current),
+        previous=record.previous,
+        next_rotation=rotation,
+        publishes=station.config.publish,
+        tokens=facts,
+        under_way=_under_way(station, now),
+        paused=record.paused,
+        troubles=(*record.trouble, *_seen_from_here(station, facts, rotation, now)),
+        last_change=record.history[-1] if record.history else None,
+        identity=record.identity,
+    )
+
+
+def unknown(station: Station, trouble: Trouble) -> Standing:
+    """Return the standing of a credential whose documents cannot be read."""
+    return Standing(
+        credential=station.name,
+        phase=station.record.phase,
+        current=None,
+        previous=None,
+        next_rotation=None,
+        publishes=station.config.publish,
+        tokens=None,
+        under_way=None,
+        paused=None,
+        troubles=(trouble,),
+        last_change=None,
+        identity=None,
+    )
+
+
+def unreadable(error: RotatorError, now: datetime) -> Trouble:
+    """Return the trouble of a credential whose documents cannot be read."""
+    return Trouble("record", now, error.code, error.message, error.hint, lasting=True)
+
+
+def _under_way(station: Station, now: datetime) -> Underway | None:
+    change = station.record.change
+    if change is None:
+        return None
+    needed = timing.proofs_needed(change, station.terms)
+    return Underway(change, needed, progress(station.record, station.terms, now))
+
+
+def next_rotation(station: Station, snapshot: Snapshot, now: datetime) -> NextRotation | None:
+    """Return when the next rotation begins; None while there is no key pair, or a change is under way."""
+    record, terms, window = station.record, station.terms, station.config.rotation.window
+    due, urgent = timing.due_at(record, terms), timing.urgent_at(record, terms)
+    if due is None or urgent is None or record.phase is not Phase.STEADY:
+        return None
+    if now >= due:
+        verdict = due_and_allowed(snapshot, now)
+        if isinstance(verdict, Wait):
+            return NextRotation(due, verdict.until, urgent, verdict.reason)
+        return NextRotation(due, now, urgent, None)
+    begins = max(due, timing.backoff_until(record, terms) or due)
+    if window is not None and begins < urgent:
+        begins = min(max(begins, next_window(window, begins).opens), urgent)
+    return NextRotation(due, begins, urgent, None)
+
+
+def _seen_from_here(
+    station: Station, tokens: tuple[TokenFacts, ...] | None, rotation: NextRotation | None, now: datetime
+) -> list[Trouble]:
+    """Return what no daemon has put on record: most likely none runs."""
+    found, record = [], station.record
+    hint = "Does the daemon run? `rotator alive` tells where it runs; see its log, too."
+    if rotation is not None and rotation.held is None and now > rotation.due_at + ANSWERED_BY:
+        message = f"the rotation of key pair {record.current} is due, and nobody has begun it"
+        found.append(Trouble("change", rotation.due_at, "rotation.overdue", message, hint))
+    for token in tokens or ():
+        if record.trouble_of(f"token:{token.user}") or record.trouble_of(f"mint:{token.user}"):
+            continue
+        if now < token.expires_at and timing.is_overdue(token, record, station.terms, now):
+            message = f"nobody has refreshed the token of {token.user}, which was to be done"
+            found.append(Trouble(f"token:{token.user}", token.refresh_after, "token.overdue", message, hint))
+        if now >= token.expires_at:
+            message = f"the published token of {token.user} is proved no longer"
+            found.append(Trouble(f"token:{token.user}", token.expires_at, "token.stale", message, hint))
+    facts = record.key(record.current)
+    if facts is not None and now >= facts.not_after:
+        message = f"the certificate of key pair {facts.serial} has ended"
+        found.append(Trouble(f"key:{facts.serial}", facts.not_after, EXPIRED, message, "Rotate it."))
+    if record.phase is Phase.LOCKED_OUT and record.trouble_of("change") is None:
+        since = record.change.began if record.change else now
+        message = "the org takes no key that is kept"
+        found.append(Trouble("change", since, LOCKED_OUT, message, "See the daemon's log for the steps."))
+    return found
+
+
+def runbook_of(trouble: Trouble) -> str:
+    """Return the section of the runbook that a trouble leads to: that of the event by which it is told."""
+    match trouble.subject.partition(":")[0]:
+        case "token":
+            return events.TOKEN_UNPROVEN.runbook
+        case "mint":
+            return events.TOKEN_REFUSED.runbook
+        case "key" if trouble.code == RIVAL_TAKEN:
+            return events.KEY_STILL_ACCEPTED.runbook
+        case "key" if trouble.code == EXPIRED:
+            return events.CERTIFICATE_EXPIRED.runbook
+        case "key":
+            return events.KEY_NOT_DESTROYED.runbook
+        case "change" if trouble.code in {NONE_TAKEN, LOCKED_OUT}:
+            return events.LOCKED_OUT.runbook
+        case "change" if trouble.lasting:
+            return events.CHANGE_STUCK.runbook
+        case "change":
+            return events.CHANGE_FAILED.runbook
+        case "configuration":
+            return events.CREDENTIAL_SET_ASIDE.runbook
+    return events.VAULT_DOCUMENT_UNUSABLE.runbook
+
+
+def progress(record: Record, terms: Terms, now: datetime) -> str:
+    """Return in a few words what a change under way is waiting for."""
+    change = record.change
+    if change is None:
+        return "no change is under way"
+    trouble = record.trouble_of("change")
+    mend = f"; {trouble.message}" if trouble is not None else ""
+    key = f"key pair {change.target}"
+    match record.phase:
+        case Phase.CREATING:
+            return f"{key} is being made and stored in Vault{mend}"
+        case Phase.STAGED if not change.validated:
+            return f"the publisher is asked whether it could bring in the certificate of {key}{mend}"
+        case Phase.STAGED:
+            return f"the certificate of {key} is about to be handed over; live sessions come first{mend}"
+        case Phase.DEPLOYING:
+            return f"the certificate of {key} is being brought into the org{mend}"
+        case Phase.PROVING:
+            proofs = f"{change.proofs} of {timing.proofs_needed(change, terms)} proofs"
+            person = "; a person brings the certificate in" if waits_for_person(record, terms, now) else ""
+            return f"{key} has {proofs}{person}{mend}"
+        case Phase.LOCKED_OUT:
+            return f"the org takes no key that is kept; all are tried again and again{mend}"
+        case _:
+            return record.phase.value
+
+
+def waits_for_person(record: Record, terms: Terms, now: datetime) -> bool:
+    """Tell whether a certificate is not in the org, and nobody but a person brings it there.
+
+    What the org has begun to take is seen through, whoever brought it in.
+    """
+    change = record.change
+    if change is None or record.phase is not Phase.PROVING or change.proofs:
+        return False
+    return timing.by_hand(change, terms) or timing.is_stuck(record, terms, now)

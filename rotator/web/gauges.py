@@ -1,0 +1,215 @@
+"""What stands at the moment of a look: read off the stations, so that nothing goes stale and nothing removed stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from rotator import __version__
+from rotator.core import timing
+from rotator.core.model import PauseKind, Phase
+from rotator.performer import Station
+from rotator.web.certificates import Ends
+from rotator.web.seen import Seen
+
+Sample = tuple[tuple[str, ...], float]
+
+
+class Gauges(Collector):
+    """Gives the present numbers of what a daemon lets be seen."""
+
+    def __init__(self, look: Callable[[], Seen | None]) -> None:
+        """``look``: None while there is nothing to be seen."""
+        self._look = look
+        self._began = time.time()
+        self._ends = Ends()
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: that would be a look."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all gauges."""
+        yield InfoMetricFamily("rotator_build", "The version that runs.", {"version": __version__})
+        yield _gauge("start_time_seconds", "When the process began.", (), [((), self._began)])
+        seen = self._look()
+        if seen is not None:
+            yield from _of_daemon(seen)
+            yield from _of_vault(seen)
+            yield from _of_credentials(seen)
+            yield _gauge(
+                "tls_certificate_not_after_timestamp_seconds",
+                "End of a TLS certificate that rotator shows, by what it shows it for.",
+                ("use",),
+                [((use,), end.timestamp()) for use, end in self._ends.of(seen.configuration)],
+            )
+
+
+def _of_daemon(seen: Seen) -> Iterator[Metric]:
+    yield _gauge("credentials", "Credentials that are served.", (), [((), len(seen.stations))])
+    yield _gauge(
+        "credential_set_aside",
+        "1 for a credential that is left alone, for its settings are wrong.",
+        ("credential",),
+        [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
+    )
+    yield _gauge(
+        "queue_credentials",
+        "Credentials that want a step, or have one.",
+        ("state",),
+        [(("queued",), seen.queued), (("running",), seen.running)],
+    )
+    yield _gauge(
+        "scheduler_beat_timestamp_seconds",
+        "When all that must move was last seen to move.",
+        (),
+        [((), seen.beaten_at.timestamp())],
+    )
+    yield _gauge(
+        "fleet_brake",
+        "1 while no rotation begins in the whole fleet.",
+        (),
+        [((), bool(seen.driver.braked()))],
+    )
+    yield _gauge(
+        "clock_skew_seconds",
+        "The clock of a peer minus ours, while they differ so much that nothing is deployed.",
+        ("peer",),
+        [((peer,), seconds) for peer, seconds in seen.skews.items()],
+    )
+    yield _gauge(
+        "configuration_loaded_timestamp_seconds",
+        "When the configuration was put into force.",
+        (),
+        [((), seen.loaded_at.timestamp())],
+    )
+
+
+def _of_vault(seen: Seen) -> Iterator[Metric]:
+    yield _gauge("vault_up", "1 while Vault serves.", (), [((), seen.vault_serves)])
+    ends = seen.lease.expires_at if seen.lease else None
+    yield _gauge(
+        "vault_lease_expires_timestamp_seconds",
+        "End of the daemon's Vault token; none for one that does not end.",
+        (),
+        [] if ends is None else [((), ends.timestamp())],
+    )
+
+    yield _gauge(
+        "vault_secret_id_expires_timestamp_seconds",
+        "End of the secret_id that the daemon logs in with; known of one that came wrapped alone.",
+        (),
+        [] if seen.secret_id_ends is None else [((), seen.secret_id_ends.timestamp())],
+    )
+
+
+def _of_credentials(seen: Seen) -> Iterator[Metric]:
+    """Yield what the records say. A credential whose record was not read yet is not spoken of."""
+    known = [station for station in seen.stations.values() if station.read_at is not None]
+    name = ("credential",)
+    yield _gauge(
+        "credential_phase",
+        "1 for the phase that a credential is in.",
+        (*name, "phase"),
+        [((one.name, phase), phase is one.record.phase) for one in known for phase in Phase],
+    )
+    yield _gauge(
+        "credential_paused",
+        "1 while a credential is held.",
+        (*name, "kind"),
+        [((one.name, kind), _paused(one) is kind) for one in known for kind in PauseKind],
+    )
+    yield _gauge(
+        "credential_trouble",
+        "1 while the record has a trouble.",
+        (*name, "subject"),
+        [((one.name, subject), 1) for one in known for subject in _subjects(one)],
+    )
+    yield _gauge(
+        "change_failures",
+        "Changes that failed in a row.",
+        name,
+        [((one.name,), one.record.failures) for one in known],
+    )
+    yield from _of_certificates(known)
+    yield from _of_tokens(known)
+
+
+def _of_certificates(known: list[Station]) -> Iterator[Metric]:
+    for metric, meaning, read in _CERTIFICATES:
+        times = ((one.name, read(one)) for one in known)
+        yield _gauge(
+            metric,
+            meaning,
+            ("credential",),
+            [((name,), at.timestamp()) for name, at in times if at is not None],
+        )
+
+
+def _of_tokens(known: list[Station]) -> Iterator[Metric]:
+    tokens = [(one.name, token) for one in known if one.config.publish for token in one.facts()]
+    for metric, meaning, field in (
+        ("token_published_timestamp_seconds", "When the published token was minted.", "issued_at"),
+        (
+            "token_expires_timestamp_seconds",
+            "How far the life of the published token is proved.",
+            "expires_at",
+        ),
+        (
+            "token_refresh_timestamp_seconds",
+            "When the published token is to be minted anew.",
+            "refresh_after",
+        ),
+    ):
+        yield _gauge(
+            metric,
+            meaning,
+            ("credential", "user"),
+            [((name, token.user), getattr(token, field).timestamp()) for name, token in tokens],
+        )
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = GaugeMetricFamily(f"rotator_{name}", meaning, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, float(number))
+    return family
+
+
+def _paused(station: Station) -> PauseKind | None:
+    return station.record.paused.kind if station.record.paused else None
+
+
+def _subjects(station: Station) -> list[str]:
+    """Return what a credential's troubles are about, without users and serials."""
+    return sorted({trouble.subject.partition(":")[0] for trouble in station.record.trouble})
+
+
+def _not_after(station: Station) -> datetime | None:
+    facts = station.record.key(station.record.current)
+    return facts.not_after if facts else None
+
+
+def _began(station: Station) -> datetime | None:
+    return station.record.change.began if station.record.change else None
+
+
+_CERTIFICATES: tuple[tuple[str, str, Callable[[Station], datetime | None]], ...] = (
+    ("certificate_not_after_timestamp_seconds", "End of the certificate of the key that signs.", _not_after),
+    (
+        "rotation_due_timestamp_seconds",
+        "When the key that signs is due to be replaced, jitter included.",
+        lambda one: timing.due_at(one.record, one.terms),
+    ),
+    (
+        "rotation_urgent_timestamp_seconds",
+        "From when windows, ranks and rehearsals hold a rotation back no longer.",
+        lambda one: timing.urgent_at(one.record, one.terms),
+    ),
+    ("change_began_timestamp_seconds", "When the change that is under way began.", _began),
+)

@@ -1,0 +1,187 @@
+"""cheroot, within bounds: so many threads, so much of a request, so long for each."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from cheroot.makefile import MakeFile
+from cheroot.server import HTTPConnection
+from cheroot.ssl import Adapter
+from cheroot.wsgi import Server as WsgiServer
+
+THREADS = 6
+MOST_WAITING = 64
+MOST_HEADER_BYTES = 16 << 10
+MOST_BODY_BYTES = 1 << 10  # nobody needs to send one
+ASK_SECONDS = 10
+"""How long a client may take to say what it wants, its TLS handshake included."""
+TAKE_SECONDS = 30
+"""How long a client may take to ask and to take its answer."""
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Serves an application on a host and a port. Raises OSError when it cannot, by :meth:`start`."""
+
+    def __init__(
+        self, address: tuple[str, int], app: WSGIApplication, tls: tuple[Path, Path] | None = None
+    ) -> None:
+        """``tls``: files of the certificate and of its key."""
+        self._server = _Bounded(address, app)
+        self._scheme = "http"
+        if tls is not None:
+            self._server.ssl_adapter = _Tls()
+            self._scheme = "https"
+            self.renew(tls)
+        self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
+
+    def start(self) -> None:
+        self._server.prepare()
+        self._thread.start()
+
+    def renew(self, tls: tuple[Path, Path]) -> None:
+        """Show this certificate from now on."""
+        adapter = self._server.ssl_adapter
+        if isinstance(adapter, _Tls):
+            adapter.context = context_of(tls)
+
+    @property
+    def url(self) -> str:
+        """Return where it serves."""
+        host, port = self._server.bind_addr[:2]
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    @property
+    def serves(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        self._server.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+
+def context_of(tls: tuple[Path, Path]) -> ssl.SSLContext:
+    """Return what shows a certificate. Raises OSError where it cannot be read, or does not go with its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*tls)
+    return context
+
+
+class _Bounded(WsgiServer):
+    keep_alive_conn_limit = 32
+    max_request_header_size = MOST_HEADER_BYTES
+    max_request_body_size = MOST_BODY_BYTES
+    expiration_interval = 0.1  # `stop` waits for the loop to come round
+
+    def __init__(self, address: tuple[str, int], app: WSGIApplication) -> None:
+        super().__init__(
+            address,
+            app,
+            numthreads=THREADS,
+            max=THREADS,
+            server_name="rotator",
+            request_queue_size=MOST_WAITING,
+            timeout=ASK_SECONDS,
+            shutdown_timeout=1,
+            accepted_queue_size=MOST_WAITING,
+            accepted_queue_timeout=0,
+        )
+        self.ConnectionClass = _Connection
+
+    def error_log(self, msg: str = "", level: int = logging.DEBUG, traceback: bool = False) -> None:  # noqa: ARG002 - see below
+        """Tell what clients do wrong to nobody but who debugs, however bad cheroot finds it."""
+        _log.debug("%s", msg, exc_info=traceback)
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
+        """As cheroot's, which leaves the socket open when the port is taken."""
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
+
+
+class _Connection(HTTPConnection):
+    """One that takes no longer than it may. A time limit for each read alone lets a client drip for hours."""
+
+    def __init__(self, server: Any, sock: Any, makefile: Any = MakeFile) -> None:
+        self._wire = _Wire(sock)
+        super().__init__(server, self._wire, makefile)
+
+    def communicate(self) -> bool:
+        self._wire.begin()
+        return self._wire.greet() and bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot's stub
+
+
+class _Wire:
+    """A socket whose time runs out."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._began = time.monotonic()
+        self._greeted = not isinstance(sock, ssl.SSLSocket)
+
+    def begin(self) -> None:
+        """Let the time for one request begin."""
+        self._began = time.monotonic()
+
+    def greet(self) -> bool:
+        """Do what TLS needs before the first request, and return whether it succeeded."""
+        if not self._greeted:
+            try:
+                self._limit(ASK_SECONDS)
+                self._sock.do_handshake()
+            except OSError:
+                return False
+            self._greeted = True
+        return True
+
+    def recv_into(self, buffer: Any) -> int:
+        self._limit(ASK_SECONDS)
+        return int(self._sock.recv_into(buffer))
+
+    def send(self, data: bytes) -> int:
+        self._limit(TAKE_SECONDS)
+        return int(self._sock.send(data))
+
+    def _limit(self, seconds: float) -> None:
+        left = self._began + seconds - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _Tls(Adapter):
+    """TLS whose handshake is left to the thread that serves the connection: one that hangs keeps nobody else waiting."""
+
+    context: ssl.SSLContext
+
+    def __init__(self) -> None:
+        """Without a certificate yet, which ``context`` brings."""
+
+    def bind(self, sock: socket.socket) -> socket.socket:
+        return sock
+
+    def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, Any]]:
+        return self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), {}
+
+    def get_environ(self) -> dict[str, Any]:
+        return {}
+
+    def makefile(self, sock: Any, mode: str = "r", bufsize: int = -1) -> Any:
+        return MakeFile(sock, mode, bufsize)

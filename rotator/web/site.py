@@ -1,0 +1,120 @@
+"""What is found at which path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from rotator import events
+from rotator.show.logs import emit
+from rotator.web.answer import Answer, said
+from rotator.web.door import Door
+from rotator.web.health import readiness, why_not_ready
+from rotator.web.page import Static, credential_page, fleet_page, said_page
+from rotator.web.seen import Seen
+
+OPEN_METRICS = "application/openmetrics-text"
+READS = ("GET", "HEAD")
+
+
+class Site:
+    """A WSGI application.
+
+    Attributes:
+        door: who may look.
+        look: what there is to be seen; None while there is nothing.
+        alive: whether the daemon moves. Must wait for nobody.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.door = Door("", None)
+        self.look: Callable[[], Seen | None] = lambda: None
+        self.alive: Callable[[], bool] = lambda: False
+        self._registry = registry
+        self._static = Static()
+
+    def present(self) -> Seen | None:
+        """Return what there is to be seen now."""
+        return self.look()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer = self.answer(environ)
+        except Exception as error:  # noqa: BLE001 - whoever looks must not hurt, nor be told what went wrong
+            page = _first_part(_path(environ))
+            emit(events.WEB_REQUEST_FAILED, page=page, error=type(error).__name__, exc_info=error)
+            answer = said(
+                "This is a mistake of rotator; its log says more.", HTTPStatus.INTERNAL_SERVER_ERROR
+            )
+        start_response(answer.status_line, answer.header_list())
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+
+    def answer(self, environ: WSGIEnvironment) -> Answer:
+        """Return the answer to a request."""
+        path = _path(environ)
+        if not self.door.knows_host(environ.get("HTTP_HOST", "")):
+            return said_page("This port does not answer to that name.", HTTPStatus.MISDIRECTED_REQUEST)
+        if environ["REQUEST_METHOD"] not in READS:
+            allowed = {"Allow": ", ".join(READS)}
+            return said_page("This port is for looking only.", HTTPStatus.METHOD_NOT_ALLOWED, allowed)
+        if path == "/livez":
+            return said("alive") if self.alive() else _unwell("the daemon does not move")
+        if path == "/readyz":
+            why = why_not_ready(self.look())
+            return said("ready") if why is None else _unwell(why)
+        if not self.door.opens(environ.get("HTTP_AUTHORIZATION", "")):
+            ask = {"WWW-Authenticate": 'Basic realm="rotator", charset="UTF-8"'}
+            return said_page("Show the token of this port.", HTTPStatus.UNAUTHORIZED, ask)
+        return self._inside(path, environ) or said_page("There is nothing here.", HTTPStatus.NOT_FOUND)
+
+    def _inside(self, path: str, environ: WSGIEnvironment) -> Answer | None:
+        """Return the answer to somebody who may look; None where there is nothing."""
+        first, _, name = path[1:].partition("/")
+        if path == "/metrics":
+            return self._metrics(environ.get("HTTP_ACCEPT", ""))
+        if first == "static":
+            return self._static.find(name)
+        seen = self.look()
+        if seen is None:
+            return said_page("The daemon is about to start.", HTTPStatus.SERVICE_UNAVAILABLE)
+        if path == "/":
+            return fleet_page(seen, environ["QUERY_STRING"], alive=self.alive())
+        if first == "credentials":
+            return credential_page(seen, name)
+        return _readiness(seen, name) if first == "readyz" else None
+
+    def _metrics(self, accept: str) -> Answer:
+        """Return the metrics. prometheus-client fails for versions that are none, so it is shown but one of ours."""
+        encode, kind = choose_encoder(OPEN_METRICS if OPEN_METRICS in accept else "")
+        return Answer(encode(self._registry), kind)
+
+
+def _readiness(seen: Seen, name: str) -> Answer | None:
+    found = readiness(seen, name)
+    if found is None:
+        return None
+    ready, said_of_it = found
+    body = json.dumps(said_of_it, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Answer(body, "application/json", status)
+
+
+def _path(environ: WSGIEnvironment) -> str:
+    """Return the path as text: WSGI carries its bytes as Latin-1 (PEP 3333)."""
+    path: str = environ["PATH_INFO"]
+    return path.encode("latin-1").decode("utf-8", "replace")
+
+
+def _first_part(path: str) -> str:
+    """Return what a log may be told of a path that anybody made up."""
+    first = path[1:].partition("/")[0]
+    return first if first.isalnum() and first.isascii() and len(first) < 20 else "?"  # noqa: PLR2004 - enough
+
+
+def _unwell(why: str) -> Answer:
+    return said(f"not so: {why}", HTTPStatus.SERVICE_UNAVAILABLE)

@@ -1,0 +1,66 @@
+"""One sentence that says whether all is well, and what is wrong first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rotator.web.rows import Level, Row
+from rotator.web.seen import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands on top.
+
+    Attributes:
+        sentence: ends without a full stop.
+        first: the row that is worst; None where no credential is.
+        phases: how many credentials are in each phase.
+    """
+
+    level: Level
+    sentence: str
+    first: Row | None
+    problems: int
+    phases: Sequence[tuple[str, int]]
+
+
+def summary(seen: Seen, every: Sequence[Row], *, alive: bool) -> Summary:
+    """Return what is to be said of a fleet first. What concerns all credentials comes before what concerns one."""
+    troubled = sorted((row for row in every if row.is_problem), key=lambda row: (row.level, row.name))
+    first = troubled[0] if troubled else None
+    level, sentence = _of_all(seen, alive=alive) or _of_credentials(every, troubled)
+    phases = Counter(row.phase.partition(",")[0] for row in every)
+    return Summary(level, sentence, first, len(troubled), sorted(phases.items()))
+
+
+def _of_all(seen: Seen, *, alive: bool) -> tuple[Level, str] | None:
+    if not alive:
+        return Level.LOST, "The daemon does not move"
+    if seen.vault_trouble is not None:
+        return Level.LOST, f"Vault does not serve: {seen.vault_trouble}"
+    if seen.lease is None:
+        return Level.BUSY, "The daemon is not logged in to Vault yet"
+    if braked := seen.driver.braked():
+        return Level.TROUBLE, f"No rotation begins, for those of {', '.join(braked)} failed"
+    return None
+
+
+def _of_credentials(every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Level, str]:
+    if not every:
+        return Level.BUSY, "No credential is served yet"
+    if troubled:
+        some = f"{len(troubled)} of {len(every)} credentials" if len(every) > 1 else troubled[0].name
+        return troubled[0].level, f"{some} {'need' if len(troubled) > 1 else 'needs'} a look"
+    unread = [row for row in every if row.standing is None]
+    if unread:
+        return Level.BUSY, f"{len(unread)} of {len(every)} credentials not read yet"
+    held = [row for row in every if row.level is Level.HELD]
+    if held:
+        more = f" and {len(held) - 1} more" if len(held) > 1 else ""
+        return Level.HELD, f"Nothing is wrong; waiting: {held[0].name}{more}"
+    if len(every) == 1:
+        return Level.WELL, f"{every[0].name} is well"
+    return Level.WELL, f"All {len(every)} credentials are well"

@@ -1,0 +1,201 @@
+"""The port itself: bounds and time limits, TLS, and what it does where it cannot be had."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from http.client import HTTPSConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+from rotator.config.web import WebConfig, WebTls
+from rotator.errors import Misconfigured
+from rotator.show import logs
+from rotator.web import Port, examine, server
+from tests.web.conftest import PATIENCE_SECONDS, Visitor
+from tests.world.bao import Authority
+
+
+def wire(visitor: Visitor) -> socket.socket:
+    where = urlsplit(visitor.url)
+    return socket.create_connection((where.hostname, where.port), PATIENCE_SECONDS)
+
+
+def said_to(visitor: Visitor, request: bytes) -> bytes:
+    """Send bytes, and return all that comes back."""
+    with wire(visitor) as to:
+        to.sendall(request)
+        answer = b""
+        while piece := to.recv(65536):
+            answer += piece
+        return answer
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"])
+def test_nothing_can_be_sent_to_it(visitor, method):
+    answer = visitor.get("/", method)
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/metrics", "/", "/credentials/well", "/nowhere"])
+def test_a_head_has_the_headers_of_a_get_and_no_body(visitor, path):
+    get, head = visitor.get(path), visitor.get(path, "HEAD")
+    assert (head.status, head.body) == (get.status, b"")
+    assert [name for name, _ in head.headers.items()] == [name for name, _ in get.headers.items()]
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/metrics", "/nowhere", "/static/page.js"])
+def test_every_answer_forbids_what_no_page_of_ours_needs(visitor, path):
+    headers = visitor.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Server"] == "rotator"
+
+
+def test_long_headers_and_bodies_are_refused(visitor):
+    assert visitor.get("/" + "x" * server.MOST_HEADER_BYTES).status == 414
+    assert visitor.get("/livez", X_Long="x" * server.MOST_HEADER_BYTES).status == 413
+    with wire(visitor) as to:
+        to.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
+        assert to.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_whoever_drips_is_cut_off_and_keeps_nobody_else_from_looking(visitor, monkeypatch):
+    monkeypatch.setattr(server, "ASK_SECONDS", 1)
+    drippers = [wire(visitor) for _ in range(server.THREADS - 1)]
+    try:
+        for one in drippers:
+            one.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        assert visitor.get("/livez").status == 200
+        ended = set()
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while len(ended) < len(drippers):
+            assert time.monotonic() < give_up
+            for one in drippers:
+                try:
+                    one.sendall(b"x")
+                except OSError:
+                    ended.add(one)
+            time.sleep(0.1)
+    finally:
+        for one in drippers:
+            one.close()
+
+
+def test_many_silent_connections_end_by_themselves(visitor, monkeypatch):
+    monkeypatch.setattr(server, "ASK_SECONDS", 1)
+    silent = [wire(visitor) for _ in range(4 * server.THREADS)]
+    try:
+        assert visitor.get("/livez").status == 200
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_a_browser_may_ask_again_on_the_same_connection(visitor):
+    ask = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = said_to(visitor, ask + last)
+    assert (answer.count(b"200 OK"), b"alive" in answer, b"ready" in answer) == (2, True, True)
+
+
+# -- TLS ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+def over_tls(url: str, trust: ssl.SSLContext) -> tuple[int, str]:
+    """Return the status of /livez, and the serial number of the certificate that was shown."""
+    wire = HTTPSConnection("127.0.0.1", urlsplit(url).port, timeout=PATIENCE_SECONDS, context=trust)
+    try:
+        wire.connect()
+        serial = wire.sock.getpeercert()["serialNumber"]
+        wire.request("GET", "/livez")
+        return wire.getresponse().status, serial
+    finally:
+        wire.close()
+
+
+def test_it_speaks_tls_and_shows_a_new_certificate_once_the_configuration_is_read_again(fleet, authority):
+    files = authority.issue("127.0.0.1")
+    config = WebConfig(listen="127.0.0.1:0", tls=WebTls(certificate=files[0], key=files[1]))
+    with logs.capture() as lines, Port() as port:
+        port.show(fleet.look, fleet.is_alive)
+        port.serve(config)
+        (url,) = [line["url"] for line in lines if line["event"] == "web.listening"]
+        assert url.startswith("https://")
+        status, before = over_tls(url, authority.trust)
+        authority.issue("127.0.0.1")
+        port.serve(config)
+        assert (status, over_tls(url, authority.trust)[1] != before) == (200, True)
+    assert len([line for line in lines if line["event"] == "web.listening"]) == 1
+
+
+def test_whoever_hangs_in_the_handshake_or_speaks_no_tls_keeps_nobody_waiting(fleet, authority, serve):
+    certificate, key = authority.issue("127.0.0.1", file="hang")
+    visitor = serve(fleet, tls=WebTls(certificate=certificate, key=key))
+    with wire(visitor), wire(visitor) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert over_tls(visitor.url, authority.trust)[0] == 200
+
+
+def test_a_certificate_tells_when_it_ends(fleet, authority, serve):
+    certificate, key = authority.issue("127.0.0.1", file="ends")
+    tls = WebTls(certificate=certificate, key=key)
+    web = fleet.app.configuration.web.model_copy(update={"tls": tls})
+    fleet.app.configuration = fleet.app.configuration.model_copy(update={"web": web})
+    assert (
+        'rotator_tls_certificate_not_after_timestamp_seconds{use="web"}' in serve(fleet).get("/metrics").text
+    )
+
+
+# -- a port that cannot be had ------------------------------------------------------------------------------------
+
+
+def test_a_port_that_is_taken_is_told_once_and_tried_again(fleet):
+    now = [0.0]
+    with socket.socket() as taken, logs.capture() as lines, Port(lambda: now[0]) as port:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port.show(fleet.look, fleet.is_alive)
+        port.serve(WebConfig(listen=f"127.0.0.1:{taken.getsockname()[1]}"))
+        for _ in range(3):
+            port.keep()
+            now[0] += 20
+        (line,) = [line for line in lines if line["event"] == "web.failed"]
+        assert (line["runbook"], "in use" in line["error"], bool(line["hint"])) == ("web-port", True, True)
+        taken.close()
+        port.keep()
+        (line,) = [line for line in lines if line["event"] == "web.listening"]
+        assert Visitor(line["url"]).get("/livez").status == 200
+
+
+def test_what_the_configuration_wants_now_is_served(fleet):
+    with logs.capture() as lines, Port() as port:
+        port.show(fleet.look, fleet.is_alive)
+        port.serve(WebConfig(listen="127.0.0.1:0"))
+        (before,) = [line["url"] for line in lines if line["event"] == "web.listening"]
+        port.serve(WebConfig(listen=False))
+        port.keep()
+        with pytest.raises(ConnectionRefusedError):
+            Visitor(before).get("/livez")
+        port.serve(WebConfig(listen="localhost:0"))
+        after = [line["url"] for line in lines if line["event"] == "web.listening"][-1]
+        assert Visitor(after).get("/livez").status == 200
+
+
+def test_a_certificate_that_does_not_go_with_its_key_is_found_beforehand(authority):
+    one, other = authority.issue("127.0.0.1", file="one"), authority.issue("127.0.0.1", file="other")
+    examine(WebConfig(tls=WebTls(certificate=one[0], key=one[1])))
+    with pytest.raises(Misconfigured, match=r"(?i)mismatch"):
+        examine(WebConfig(tls=WebTls(certificate=one[0], key=other[1])))
