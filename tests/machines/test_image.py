@@ -102,7 +102,7 @@ def test_there_is_nothing_in_it_that_it_does_not_need(docker, image):
     unneeded = {"pip", "setuptools", "wheel", "hatchling", ".cache", "src"}
     assert not parts & unneeded
     assert not [path for path in found if path.endswith("/site-packages/tests")]
-    assert not [path for path in found if path.endswith((".whl", ".tar.gz", ".c", ".o", ".sh"))]
+    assert not [path for path in found if path.endswith((".whl", ".tar.gz", ".o", ".sh"))]
     # Its user can change nothing.
     assert {(uid, gid) for _mode, uid, gid, _what in found.values()} == {(0, 0)}
     assert not [path for path, (mode, *_) in found.items() if mode[3] != "2" and int(mode, 8) & 0o022]
