@@ -84,10 +84,11 @@ lock: $(READY)  ## pin what pyproject.toml asks for; ARGS=--upgrade takes the ne
 	$(PIP) install uv==$(UV_VERSION)
 	$(BIN)/python -c '$(BUILD_REQUIRES)' > $(VENV)/build-requires.in
 	$(COMPILE) pyproject.toml -o .ci/requirements.txt
+	$(COMPILE) pyproject.toml --extra sandbox -c .ci/requirements.txt -o .ci/requirements-sandbox.txt
 	$(COMPILE) $(VENV)/build-requires.in -o .ci/requirements-build.txt
 	$(COMPILE) pyproject.toml $(VENV)/build-requires.in --extra sandbox \
 		--group test --group fuzz --group mutate --group check --group audit \
-		-c .ci/requirements.txt -c .ci/requirements-build.txt -o .ci/requirements-dev.txt
+		-c .ci/requirements-sandbox.txt -c .ci/requirements-build.txt -o .ci/requirements-dev.txt
 	$(COMPILE) config/consumers/python/requirements.in -o config/consumers/python/requirements.txt
 
 # What judges rotator in tests/judges and runs on Node.

@@ -1,4 +1,4 @@
-"""The examples of config/consumers, as far as that can be told without running them; tests/judges runs them."""
+"""The examples of config, as far as that can be told without running them; tests/judges runs them."""
 
 from __future__ import annotations
 

@@ -17,8 +17,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-RUNTIME, BUILD, DEVELOPMENT = "requirements.txt", "requirements-build.txt", "requirements-dev.txt"
-LOCKS = [RUNTIME, BUILD, DEVELOPMENT]
+RUNTIME, SANDBOX, BUILD, DEVELOPMENT = (
+    f"requirements{which}.txt" for which in ("", "-sandbox", "-build", "-dev")
+)
+LOCKS = [RUNTIME, SANDBOX, BUILD, DEVELOPMENT]
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -28,9 +30,9 @@ def pins(lock: str) -> dict[str, str]:
 
 def asked_for(lock: str) -> list[str]:
     project = PROJECT["project"]
+    sandbox = [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]
     everything = [
-        *project["dependencies"],
-        *project["optional-dependencies"]["sandbox"],
+        *sandbox,
         *PROJECT["dependency-groups"]["test"],
         *PROJECT["dependency-groups"]["check"],
         *PROJECT["dependency-groups"]["audit"],
@@ -38,6 +40,7 @@ def asked_for(lock: str) -> list[str]:
     ]
     return {
         RUNTIME: project["dependencies"],
+        SANDBOX: sandbox,
         BUILD: PROJECT["build-system"]["requires"],
         DEVELOPMENT: everything,
     }[lock]
@@ -61,7 +64,8 @@ def test_a_lock_satisfies_what_the_project_asks_for(lock):
 
 def test_tests_run_with_the_very_versions_that_are_shipped():
     development = pins(DEVELOPMENT)
-    assert {**pins(RUNTIME), **pins(BUILD)}.items() <= development.items()
+    assert pins(RUNTIME).items() <= pins(SANDBOX).items()
+    assert {**pins(SANDBOX), **pins(BUILD)}.items() <= development.items()
 
 
 def test_each_dependency_has_its_reason_and_nothing_else_has():
@@ -114,6 +118,11 @@ def test_the_image_is_made_from_the_locks_and_does_not_run_as_root():
     installs = [line for line in re.sub(r"\\\n", " ", lines).splitlines() if "-r .ci/" in line]
     assert all(line.count("--require-hashes") == line.count("-r .ci/") for line in installs)
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", lines, re.MULTILINE)
+
+
+def test_the_image_names_the_version_of_the_package():
+    labelled = re.findall(r'org\.opencontainers\.image\.version="(.*)"', (ROOT / "Dockerfile").read_text())
+    assert labelled == [PROJECT["project"]["version"]]
 
 
 def test_the_health_of_the_image_is_that_of_the_daemon_and_not_of_vault_or_an_org():

@@ -32,10 +32,22 @@ def run(settings: Settings) -> None:
     credential with wrong settings is set aside, the others are served. Killed at any moment, it goes on where the
     records say.
     """
+    _heed_stop()
     configuration, problems = settings.load()
     from rotator.run.daemon import serve
 
     click.get_current_context().exit(serve(configuration, problems, token_file=settings.token_file))
+
+
+def _heed_stop() -> None:
+    """End on SIGTERM, until the daemon has a handler of its own: to the first process of a container it means nothing.
+
+    The kernel drops what that one has no handler for (pid_namespaces(7)), so it would only end by being killed.
+    """
+    import signal
+    import sys
+
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(Exit.OK))
 
 
 @command(

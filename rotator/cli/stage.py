@@ -77,8 +77,8 @@ def stay(beginning: Beginning, *, as_json: bool) -> Exit:
         if beginning.folder is None or str(error.filename) != str(beginning.folder):
             raise
         complain(
-            f"{beginning.folder} cannot be made: {error.strerror}",
-            "Name a folder that is not there, in one where you may write; it is removed at the end.",
+            f"{beginning.folder} cannot be used: {error.strerror}",
+            "Name an empty folder, or one that is not there in one where you may write; at the end it is as it was.",
         )
         return Exit.USAGE
     except BaoError as error:

@@ -34,8 +34,8 @@ _ON_LOOPBACK = (
     "--directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where configuration and tokens are written; made by this, and removed at the end. [default: a temporary "
-    "folder]",
+    help="Where configuration and tokens are written: an empty folder, or one that is made, and removed at the end. "
+    "[default: a temporary folder]",
 )
 @click.option(
     "--administer",

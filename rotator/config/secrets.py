@@ -59,13 +59,15 @@ class SecretReference:
                 if not kept_by_systemd and status.st_mode & _OPEN_TO_OTHERS:
                     raise self._wrong(
                         f"has mode {stat.S_IMODE(status.st_mode):04o}, so others can read or change it",
-                        f"`chmod 600 {path}` (Kubernetes: defaultMode: 0440).",
+                        f"`chmod 600 {path}`. In a container: defaultMode: 0440 (Kubernetes), or uid and mode: 0440 of "
+                        "the secret (a swarm of Docker).",
                     )
                 data = stream.read(LARGEST_BYTES + 1)
         except OSError as error:
             why = error.strerror or "it cannot be opened"
             raise self._wrong(
-                f"cannot be read: {why}", "Create it, and let rotator's user read it."
+                f"cannot be read: {why}",
+                f"Create it, and let rotator's user read it (user {os.geteuid()}, group {os.getegid()}).",
             ) from None
         if len(data) > LARGEST_BYTES:
             raise self._wrong("has more than 1 MB, which no secret has", "Name the file of the secret.")

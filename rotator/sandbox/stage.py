@@ -6,12 +6,14 @@ that the first run of rotator takes them over.
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +67,7 @@ class Stage:
         tls: the org serves HTTPS, as Salesforce does; None: HTTP, which needs no certificate.
         vault: a server that runs already, with nothing of a sandbox in it, and goes on running.
         empty: the org has no app yet, and nothing is to be adopted: the beginning of docs/tutorial.md.
-        folder: where all is written; it must not be there, and is removed at the end. None: a temporary one.
+        folder: an empty one for all files, or one that is made; at the end it is as it was. None: a temporary one.
     """
 
     vault: BaoApi
@@ -94,13 +96,13 @@ class Stage:
         self._tls = tls
         self._given_vault = vault
         self._empty = empty
-        self._wanted_folder = folder
+        self._given_folder = folder
         self._ending = ExitStack()
 
     def start(self) -> Self:
-        """Raises BaoError or OSError when a server cannot be started."""
+        """Raises BaoError or OSError when a server cannot be started, OSError also for a folder that is in use."""
         with ExitStack() as starting:
-            self.folder = self._make_folder(starting)
+            self.folder = starting.enter_context(_folder(self._given_folder))
             if self._given_vault is None:
                 storage = self.folder / "vault" if self._durable else None
                 self.vault = starting.enter_context(BaoServer(secrets.token_urlsafe(24), storage=storage))
@@ -165,15 +167,6 @@ class Stage:
             "lifetimes": asdict(self.lifetimes),
         }
 
-    def _make_folder(self, starting: ExitStack) -> Path:
-        """Raises FileExistsError."""
-        if self._wanted_folder is None:
-            # mkdtemp makes it with mode 0700.
-            return Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="rotator-sandbox-")))
-        self._wanted_folder.mkdir(mode=0o700)
-        starting.callback(shutil.rmtree, self._wanted_folder, ignore_errors=True)
-        return self._wanted_folder.absolute()
-
     def _make_pairs(self) -> dict[str, Pair]:
         lives = self.lifetimes
         first = lives.renew_before_seconds + lives.first_due_seconds
@@ -226,3 +219,23 @@ class Stage:
         }
         path = f"{MOUNT}/data/{BASE_PATH}/-/requests/{name}"
         self.vault.request("POST", path, {"data": document, "options": {"cas": 0}})
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """Yield a folder, one of ours that only we may read, and leave nothing behind. Raises OSError."""
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="rotator-sandbox-") as made:  # with mode 0700
+            yield Path(made)
+        return
+    ours = not given.exists()
+    given.mkdir(mode=0o700, exist_ok=True)
+    if any(given.iterdir()):
+        raise FileExistsError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(given))
+    try:
+        yield given.absolute()
+    finally:
+        for path in given.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if ours:
+            given.rmdir()

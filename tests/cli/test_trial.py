@@ -50,6 +50,20 @@ def test_it_tells_in_one_line_what_is_needed_and_leaves_nothing_behind(rotator, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_all_its_files_can_be_in_a_folder_that_is_known_before(rotator, start, tmp_path):
+    folder = tmp_path / "mine"
+    process = start("--json", "--directory", str(folder))
+    said = json.loads(process.stdout.readline())
+    assert (said["config"], folder.stat().st_mode & 0o777) == (str(folder / "rotator.yaml"), 0o700)
+    assert rotator("status", config=folder / "rotator.yaml").code == 0
+    again = start("--directory", str(folder))
+    assert "Name an empty folder" in again.communicate(timeout=60)[1]
+    assert again.returncode == 2
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert (process.returncode, folder.exists()) == (0, False)
+
+
 def test_stopped_while_it_starts_it_leaves_nothing_behind_either(start, tmp_path):
     process = start()
     while not list(tmp_path.glob("rotator-*")) and process.poll() is None:
@@ -82,11 +96,14 @@ def test_an_empty_one_tells_what_comes_next_and_plays_the_administrator(rotator,
     assert (process.returncode, folder.exists()) == (0, False)
 
 
-@pytest.mark.parametrize(("below", "why"), [("", "File exists"), ("no/such", "No such file or directory")])
-def test_a_folder_that_cannot_be_made_is_told(rotator, tmp_path, below, why):
+@pytest.mark.parametrize(
+    ("below", "why"), [("", "Directory not empty"), ("no/such", "No such file or directory")]
+)
+def test_a_folder_that_cannot_be_used_is_told(rotator, tmp_path, below, why):
+    (tmp_path / "something").touch()
     ran = rotator.process("sandbox", "--directory", tmp_path / below)
     assert ran.code == 2
-    assert f"cannot be made: {why}" in ran.err
+    assert f"cannot be used: {why}" in ran.err
 
 
 def test_to_administer_a_sandbox_is_not_to_start_one(rotator, tmp_path):

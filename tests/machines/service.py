@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
-
-import yaml
 
 from rotator.sandbox.lifetimes import Lifetimes
+from tests.machines.given import Edit, configuration
 from tests.machines.machine import Machine
 from tests.world.daemon import Journal
 from tests.world.site import FAST, Site, site
 
 CONFIG = "/etc/rotator/rotator.yaml"
 SERVICES = UNIT, _ONCE = "rotator.service", "rotator-once.service"
-
-Edit = Callable[[dict[str, Any]], None]
 
 
 class Service:
@@ -69,11 +65,7 @@ class Service:
 
 def configure(machine: Machine, here: Site, *edits: Edit) -> None:
     """Write the configuration of a site, edited, to where the service looks for it, and its secret beside it."""
-    settings = yaml.safe_load(here.stage.config.read_text())
-    settings["vault"]["login"]["secret_id"] = {"file": "credentials/secret_id"}
-    for edit in edits:
-        edit(settings)
-    machine.put(CONFIG, yaml.safe_dump(settings, sort_keys=False))
+    machine.put(CONFIG, configuration(here, "credentials/secret_id", edits))
     machine.put("/etc/rotator/credentials/secret_id", here.stage.approle.secret_id_file.read_text(), 0o600)
 
 

@@ -163,11 +163,14 @@ def test_an_empty_one_has_an_org_without_apps_and_credentials_that_begin(empty, 
         empty.vault.request("LIST", "secret/metadata/salesforce/")
 
 
-def test_the_folder_of_ones_own_must_not_be_there_and_is_removed_at_the_end(tmp_path):
-    with pytest.raises(FileExistsError):
-        Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path).start()
+def test_a_folder_of_ones_own_is_empty_or_made_and_at_the_end_it_is_as_it_was(tmp_path):
     with Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path / "mine"):
         assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o700
+        with pytest.raises(FileExistsError):
+            Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path).start()
+    assert list(tmp_path.iterdir()) == []
+    with Stage(sandbox_policies(), FIRST_HOUR, empty=True, folder=tmp_path) as stage:
+        assert stage.config.parent == tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
