@@ -12,7 +12,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 ARGS ?=
 SEED ?= 1
-DAYS ?= 20000
+DAYS ?= 1000000
 SECONDS ?= 60
 DURATION ?= 1h
 .DEFAULT_GOAL := help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -178,6 +179,7 @@ class CredentialConfig(Section):
         return is_production(self.login_url) if asked is None else asked
 
 
+@lru_cache(1024)
 def default_audience(login_url: str) -> str:
     """Return the audience that fits a login URL where nothing else is configured.
 

@@ -233,11 +233,17 @@ class Record:
 
     def key(self, serial: Serial | None) -> KeyFacts | None:
         """Return what is known of a key pair, or None."""
-        return next((facts for facts in self.keys if facts.serial == serial), None)
+        for facts in self.keys:
+            if facts.serial == serial:
+                return facts
+        return None
 
     def trouble_of(self, subject: str) -> Trouble | None:
         """Return the trouble that is on record for a subject, or None."""
-        return next((trouble for trouble in self.trouble if trouble.subject == subject), None)
+        for trouble in self.trouble:
+            if trouble.subject == subject:
+                return trouble
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from rotator.core.effects import Action, Answer, Kind, Mint, Poll, Probe, Prove, Revoke, Touch, Validate
 from rotator.core.model import Change, Phase, Reason, Record, Snapshot, Terms, TokenFacts
@@ -13,6 +14,7 @@ MOST_SKEW = timedelta(minutes=1)
 """How far two clocks may be apart that are taken to agree."""
 
 
+@lru_cache(16_384)
 def jitter(name: str, serial: int, most: timedelta) -> timedelta:
     """Return a share of ``most`` that is always the same for this credential and serial.
 

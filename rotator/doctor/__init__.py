@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from rotator.app import Application
 from rotator.config import Problem
+from rotator.config.web import WebConfig
 from rotator.core.slot import signers
 from rotator.core.timing import due_at, is_overdue
 from rotator.doctor import sessions
@@ -29,6 +30,7 @@ from rotator.salesforce.rest import (
     userinfo,
 )
 from rotator.vault.verify import verify
+from rotator.web import examine as examine_port
 
 Deployers = Mapping[str, Sequence[str]]
 """Who deploys in each org, by its login URL."""
@@ -54,6 +56,7 @@ def examine(
         )
     if not problems:
         yield Finding(True, "configuration", f"{app.configuration.file} holds.")
+    yield from _port(app.configuration.web)
     chosen = [app.driver.stations[name] for name in names or app.driver.stations]
     reachable = True
     for finding in verify(app.client, {station.name: station.terms.users for station in chosen}):
@@ -66,6 +69,18 @@ def examine(
     with ThreadPoolExecutor(app.configuration.fleet.workers) as pool:
         for found in pool.map(lambda station: list(_credential(app, station, deployers)), chosen):
             yield from found
+
+
+def _port(config: WebConfig) -> Iterator[Finding]:
+    """Yield whether token and certificate of the port can be used, where it has any."""
+    if config.address is None or (config.token is None and config.tls is None):
+        return
+    try:
+        examine_port(config)
+    except RotatorError as error:
+        yield _failed("web", error)
+    else:
+        yield Finding(True, "web", "what the port is served with can be used.")
 
 
 _NOT_IN_THE_WAY = frozenset({"vault.login", "vault.clock", "vault.deletion", "vault.policy"})

@@ -50,6 +50,9 @@ RECORD_AGE = timedelta(minutes=15)
 What another daemon wrote is noticed by then; before anything is done about it, because a write over it is a conflict.
 """
 
+VERSION_AGE = timedelta(seconds=30)
+"""How long the version of a record is trusted to hold what was read or written."""
+
 VERSION_RETIRED = "salesforce.version_retired"
 
 
@@ -152,9 +155,9 @@ class Driver:
         now = self.tools.clock()
         if station.read_at is None or station.doubted or now > station.read_at + RECORD_AGE:
             record, version = self.tools.documents.read_record(station.name)
-            if version < station.version:
-                self._went_back(station, version)
             record = _still_leaked(record, station.record)
+            if version < station.version or (version == station.version and record != station.record):
+                self._went_back(station, version)
             station.record, station.version = record, version
             station.read_at, station.doubted = now, False
             self._neighbours.note(station, record)
@@ -229,6 +232,7 @@ class Driver:
         return skew.total_seconds() if skew is not None else 0.0
 
     def _save(self, station: Station, record: Record, version: int) -> int:
+        self._be_sure(station)
         before = station.record
         self._neighbours.take_slot(station, before, record, self.tools.clock())
         try:
@@ -243,6 +247,21 @@ class Driver:
             station.held = {}  # what an operator asked for is tried at once
         tell_record(station, before, record, lambda: self._target_certificate(station, record))
         return written
+
+    def _be_sure(self, station: Station) -> None:
+        """See that a version still is the record that is known of it. Raises Conflict when it is not.
+
+        After a backup of Vault versions count on from an older one, and come to this one again by another way.
+        """
+        if station.read_at is None or self.tools.clock() <= station.read_at + VERSION_AGE:
+            return
+        read, version = self.tools.documents.read_record(station.name)
+        if version == station.version and _still_leaked(read, station.record) != station.record:
+            raise Conflict(
+                "Vault was restored, and this version of the record is another one",
+                code="vault.conflict",
+                hint="The step is decided again from the record as it is now; there is nothing to do.",
+            )
 
     def _target_certificate(self, station: Station, record: Record) -> str:
         """Return the certificate that a person may have to bring in; empty where it cannot be read now."""

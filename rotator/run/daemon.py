@@ -255,7 +255,8 @@ class Daemon:
         Those that have run out take turns: in an org that hangs the first of them would let no other have a step.
         """
         now = self.clock()
-        ends = min((token.expires_at for token in self.stations[name].facts()), default=now)
+        published = tuple(self.stations[name].tokens.values())
+        ends = min((token.expires_at for token, _version in published if token is not None), default=now)
         self.ready.offer(name, max(ends, now))
 
     def offer_all(self) -> None:

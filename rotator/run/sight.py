@@ -38,6 +38,7 @@ def sight(daemon: Daemon, problems: Sequence[Problem], loaded_at: datetime) -> C
             },
             vault_trouble=daemon.weather.trouble(),
             lease=app.client.lease(),
+            secret_id_ends=app.client.secret_id_ends(),
             skews=dict(daemon.rounds.skewed),
             queued=queued,
             running=running,

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
@@ -204,6 +205,7 @@ class Wire:
         return Reply(response.status_code, CaseInsensitiveDict(response.headers), body, url, method)
 
 
+@lru_cache(16)  # the same for all answers of a second, and read twice of each
 def _http_date(value: str | None) -> datetime | None:
     try:
         at = parsedate_to_datetime(value or "")

@@ -28,11 +28,11 @@ redactor: Final = Redactor()
 
 _own: Final = logging.getLogger("rotator")
 _own.addHandler(logging.NullHandler())
+_LEVELS: Final = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 _log: Final[structlog.stdlib.BoundLogger] = structlog.wrap_logger(
     _own,
     wrapper_class=structlog.stdlib.BoundLogger,
     processors=[
-        structlog.stdlib.filter_by_level,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
     ],
@@ -66,11 +66,12 @@ def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: o
         )
     for listener in tuple(_listeners):
         listener(event, fields)
+    level = _LEVELS[event.level]
+    if not _own.isEnabledFor(level):
+        return
     if event.alert:
         fields |= {"alert": True, "runbook": event.runbook}
-    _log.log(
-        logging.getLevelNamesMapping()[event.level.upper()], event.name, exc_info=exc_info or None, **fields
-    )
+    _log.log(level, event.name, exc_info=exc_info or None, **fields)
 
 
 def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002 - the name of the setting

@@ -79,6 +79,11 @@ class VaultClient:
         """Return the present lease; None before the first login."""
         return self._lease
 
+    def secret_id_ends(self) -> datetime | None:
+        """Return when the secret_id ends that logs us in; None where that cannot be known: only a wrapped one tells."""
+        unwrapped = self.authenticator.unwrapped
+        return unwrapped.ends if unwrapped else None
+
     def clock_skew(self) -> timedelta | None:
         """Return Vault's clock minus ours, give or take a second; None before the first answer."""
         return self._shared.skew

@@ -55,16 +55,29 @@ class Lease:
         return None if self.duration is None else self.granted_at + self.duration * _RENEW_AFTER
 
 
+@dataclass(frozen=True, slots=True)
+class Unwrapped:
+    """What was in a wrapping token.
+
+    Attributes:
+        ends: when the secret_id ends; None where it does not, or Vault does not tell.
+    """
+
+    wrapping: Secret
+    secret_id: Secret
+    ends: datetime | None
+
+
 class Authenticator:
     """Logs in as the settings say. Keeps an unwrapped secret_id, because it can be unwrapped only once.
 
     A new wrapping token in the file is unwrapped at the next login; one that is gone by then is not missed.
 
     Attributes:
-        unwrapped: a wrapping token, and the secret_id that was in it.
+        unwrapped: what was in the last wrapping token; None before the first one.
     """
 
-    def __init__(self, settings: VaultSettings, unwrapped: tuple[Secret, Secret] | None = None) -> None:
+    def __init__(self, settings: VaultSettings, unwrapped: Unwrapped | None = None) -> None:
         self._login = settings.login
         self.unwrapped = unwrapped
 
@@ -77,7 +90,7 @@ class Authenticator:
         try:
             match login:
                 case AppRole():
-                    secret_id = self._secret_id(client, login)
+                    secret_id = self._secret_id(client, login, now)
                     answer = auth.approle.login(
                         reveal(login.role_id), secret_id.reveal(), use_token=False, mount_point=login.mount
                     )
@@ -98,7 +111,7 @@ class Authenticator:
             raise _login_error(error) from None
         return _granted(granted, now, None)
 
-    def _secret_id(self, client: hvac.Client, login: AppRole) -> Secret:
+    def _secret_id(self, client: hvac.Client, login: AppRole, now: datetime) -> Secret:
         if not login.wrapped:
             return Secret(reveal(login.secret_id))
         try:
@@ -106,10 +119,10 @@ class Authenticator:
         except Misconfigured:
             if self.unwrapped is None:
                 raise
-            return self.unwrapped[1]
-        if self.unwrapped is None or self.unwrapped[0] != wrapping:
-            self.unwrapped = (wrapping, _unwrap(client, wrapping, login))
-        return self.unwrapped[1]
+            return self.unwrapped.secret_id
+        if self.unwrapped is None or self.unwrapped.wrapping != wrapping:
+            self.unwrapped = _unwrap(client, wrapping, login, now)
+        return self.unwrapped.secret_id
 
 
 def renew(client: hvac.Client, lease: Lease, now: datetime) -> Lease:
@@ -163,14 +176,15 @@ def _adopt(client: hvac.Client, token: Secret, now: datetime) -> Lease:
     return Lease(token, now, left, wanted, bool(data.get("renewable")))
 
 
-def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
+def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole, now: datetime) -> Unwrapped:
     """Trade the wrapping token for the secret_id, after a look at where it comes from.
 
     Raises Compromised when it was used before or wraps something else: somebody may have taken the secret_id
     (Vault documentation, "Response wrapping", validation).
     """
     lookup = client.adapter.post("/v1/sys/wrapping/lookup", json={"token": wrapping.reveal()})
-    made_by = str(part(accept(lookup), "data").get("creation_path", ""))
+    wrapped = part(accept(lookup), "data")
+    made_by = str(wrapped.get("creation_path", ""))
     role = re.escape(login.role_name) if login.role_name else "[^/]+"
     if not re.fullmatch(rf"auth/{re.escape(login.mount.strip('/'))}/role/{role}/secret-id", made_by):
         raise Compromised(
@@ -191,7 +205,19 @@ def _unwrap(client: hvac.Client, wrapping: Secret, login: AppRole) -> Secret:
             hint="Supply a new one: `bao write -wrap-ttl=10m -f auth/approle/role/ROLE/secret-id`.",
         )
     redactor.remember(secret_id, "vault.login")
-    return Secret(secret_id)
+    ends = _end(wrapped.get("creation_time"), data.get("secret_id_ttl"), now)
+    return Unwrapped(wrapping, Secret(secret_id), ends)
+
+
+def _end(made: object, seconds: object, now: datetime) -> datetime | None:
+    """Return when a secret_id ends that was made, with its life, as Vault says; None where it says nothing of use."""
+    if type(seconds) is not int or not 0 < seconds <= _LONGEST_LIFE_SECONDS:
+        return None
+    try:
+        at = datetime.fromisoformat(str(made))
+    except ValueError:
+        at = now
+    return (at if at.tzinfo else now) + timedelta(seconds=seconds)
 
 
 def _login_error(error: RotatorError) -> RotatorError:

@@ -34,15 +34,18 @@ class Door:
     @classmethod
     def of(cls, config: WebConfig) -> Self:
         """Return what the configuration asks for, with the token read. Raises Misconfigured."""
-        token = None if config.token is None else config.token.read()
-        if config.token is not None and token is not None:
-            redactor.remember(token, config.token.path() or "web.token")
-            if len(token.reveal()) < SHORTEST:
+        token = None
+        if config.token is not None:
+            token = config.token.read()
+            if (
+                len(token.reveal()) < SHORTEST
+            ):  # not remembered: the log would lose every word that is like it
                 raise Misconfigured(
                     f"{config.token.key}: the token has fewer than {SHORTEST} characters",
                     code="config.secret",
                     hint="Make one: openssl rand -hex 32",
                 )
+            redactor.remember(token, config.token.path() or "web.token")
         return cls(host_of(config.listen) if config.listen else "", token)
 
     def knows_host(self, header: str) -> bool:

@@ -58,8 +58,7 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
         "credential_set_aside",
         "1 for a credential that is left alone, for its settings are wrong.",
         ("credential",),
-        [((name,), name in seen.aside) for name in sorted(seen.stations.keys() - seen.aside.keys())]
-        + [((name,), name not in seen.stations) for name in sorted(seen.aside)],
+        [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
     )
     yield _gauge(
         "credential_unusable",
@@ -107,6 +106,13 @@ def _of_vault(seen: Seen) -> Iterator[Metric]:
         "End of the daemon's Vault token; none for one that does not end.",
         (),
         [] if ends is None else [((), ends.timestamp())],
+    )
+
+    yield _gauge(
+        "vault_secret_id_expires_timestamp_seconds",
+        "End of the secret_id that the daemon logs in with; known of one that came wrapped alone.",
+        (),
+        [] if seen.secret_id_ends is None else [((), seen.secret_id_ends.timestamp())],
     )
 
 

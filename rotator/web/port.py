@@ -10,13 +10,13 @@ from typing import Self
 
 from rotator import events
 from rotator.config.web import WebConfig
-from rotator.errors import RotatorError
+from rotator.errors import Misconfigured, RotatorError
 from rotator.show.logs import emit, heard_by
 from rotator.web.door import Door
 from rotator.web.gauges import Gauges
 from rotator.web.meter import Meter
 from rotator.web.seen import Seen
-from rotator.web.server import Server
+from rotator.web.server import Server, context_of
 from rotator.web.site import Site
 
 AGAIN_SECONDS = 15.0
@@ -76,9 +76,10 @@ class Port:
             return
         try:
             self._begin()
-        except (OSError, RotatorError) as error:
-            self._not_before = self._steady() + AGAIN_SECONDS
-            self._tell(error)
+        except OSError as error:
+            self._failed(_unusable(error))
+        except RotatorError as error:
+            self._failed(error)
         else:
             self._told = ""
 
@@ -98,17 +99,11 @@ class Port:
             self._server = server
             emit(events.WEB_LISTENING, url=server.url)
 
-    def _tell(self, error: OSError | RotatorError) -> None:
-        if isinstance(error, RotatorError):
-            what, hint = error.message, error.hint
-        else:
-            what, hint = (
-                str(error),
-                "Is the port free, and can the files of web.tls be read, and belong together?",
-            )
-        if what != self._told:
-            emit(events.WEB_FAILED, listen=str(self._config.listen), error=what, hint=hint)
-        self._told = what
+    def _failed(self, error: RotatorError) -> None:
+        self._not_before = self._steady() + AGAIN_SECONDS
+        if error.message != self._told:
+            emit(events.WEB_FAILED, listen=str(self._config.listen), error=error.message, hint=error.hint)
+        self._told = error.message
 
     def _stop(self) -> None:
         if self._server is not None:
@@ -117,10 +112,21 @@ class Port:
 
 
 def examine(config: WebConfig) -> None:
-    """Try what the port needs beside itself. Raises Misconfigured, or OSError for a certificate that cannot be used."""
+    """Try the token and the certificate of the port. Raises Misconfigured."""
     Door.of(config)
     if config.tls is not None:
-        Server(("127.0.0.1", 0), lambda _environ, _start: [], (config.tls.certificate, config.tls.key))
+        try:
+            context_of((config.tls.certificate, config.tls.key))
+        except OSError as error:
+            raise _unusable(error) from None
+
+
+def _unusable(error: OSError) -> Misconfigured:
+    return Misconfigured(
+        f"the port cannot be served: {error}",
+        code="web.unusable",
+        hint="Is the port free? Can the files of web.tls be read, and do they belong together?",
+    )
 
 
 def _place(config: WebConfig) -> tuple[object, bool]:

@@ -130,7 +130,8 @@ def _level(standing: Standing, certificate: Certificate | None, troubles: tuple[
     foreign = paused is not None and paused.kind is PauseKind.IDENTITY
     if standing.phase is Phase.LOCKED_OUT or foreign or (certificate and certificate.days < 0):
         return Level.LOST
-    if troubles:
+    urgent = certificate is not None and certificate.level is Level.TROUBLE and standing.under_way is None
+    if troubles or urgent:
         return Level.TROUBLE
     if paused or standing.phase is Phase.EMPTY or (standing.next_rotation and standing.next_rotation.held):
         return Level.HELD

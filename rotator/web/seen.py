@@ -24,6 +24,7 @@ class Seen:
         unusable: credentials whose record cannot be used.
         vault_trouble: what is wrong with Vault; None if nothing is.
         lease: of the daemon's Vault token; None before the first login.
+        secret_id_ends: when the secret_id ends that the daemon logs in with; None where that cannot be known.
         skews: whose clock differs so much that it was told, and by how many seconds.
         queued, running: credentials that wait for a step, and that have one.
         beaten_at: when all that must move was last seen to move.
@@ -38,6 +39,7 @@ class Seen:
     unusable: Mapping[str, Trouble]
     vault_trouble: str | None
     lease: Lease | None
+    secret_id_ends: datetime | None
     skews: Mapping[str, float]
     queued: int
     running: int

@@ -49,11 +49,9 @@ class Server:
 
     def renew(self, tls: tuple[Path, Path]) -> None:
         """Show this certificate from now on."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(*tls)
         adapter = self._server.ssl_adapter
         if isinstance(adapter, _Tls):
-            adapter.context = context
+            adapter.context = context_of(tls)
 
     @property
     def url(self) -> str:
@@ -70,6 +68,13 @@ class Server:
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join()
+
+
+def context_of(tls: tuple[Path, Path]) -> ssl.SSLContext:
+    """Return what shows a certificate. Raises OSError where it cannot be read, or does not go with its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*tls)
+    return context
 
 
 class _Bounded(WsgiServer):

@@ -61,6 +61,6 @@ def _of_credentials(every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Leve
     if held:
         more = f" and {len(held) - 1} more" if len(held) > 1 else ""
         return Level.HELD, f"Nothing is wrong; waiting: {held[0].name}{more}"
-    return Level.WELL, f"All {len(every)} credentials are well" if len(
-        every
-    ) > 1 else f"{every[0].name} is well"
+    if len(every) == 1:
+        return Level.WELL, f"{every[0].name} is well"
+    return Level.WELL, f"All {len(every)} credentials are well"

@@ -54,6 +54,16 @@ def test_a_healthy_fleet_has_no_failure_and_the_same_order_each_time(rotator):
     assert any("deploy" in subject for subject in subjects(ran))
 
 
+def test_a_token_of_the_port_that_others_can_read_is_found(rotator, tmp_path):
+    token = tmp_path / "web-token"
+    token.write_text("0123456789abcdef")
+    config = rotator.variant(tmp_path, web={"token": {"file": str(token)}})
+    for mode, well in ((0o600, True), (0o644, False)):
+        token.chmod(mode)
+        found = finding(rotator("doctor", "globex", "--json", config=config), "web")
+        assert (found["ok"], "chmod 600" in found["hint"]) == (well, not well)
+
+
 def test_for_people_each_finding_is_a_line_and_a_count_ends_it(rotator):
     ran = rotator("doctor", "globex")
     assert ran.code == 0

@@ -194,12 +194,13 @@ def _poll(world: World, action: Poll) -> Iterator[Outcome]:
 def proved(world: World, serial: int, rival: int | None) -> World:
     """The org took this key and no other: a proof, if the record wants it (and not a stalled daemon alone).
 
-    While a server still takes another key that is kept, it proves nothing that no other key was tried.
+    While a server still takes another key that is kept, it proves nothing that no other key was tried. One whose
+    destruction has begun was refused by the org before: what a slower server has of it is on its way out.
     """
     change, (target, count) = world.record.change, world.proofs
     if change is None or change.target != serial:
         return world
-    if rival is None and (set(world.org) - {serial}) & world.live:
+    if rival is None and (set(world.org) - {serial, world.record.shredding}) & world.live:
         return world
     needed = max(TERMS.proofs_needed, len(change.users))
     return world._replace(proofs=(serial, min(count + 1, needed) if target == serial else 1))

@@ -151,10 +151,10 @@ def browser(folder: Path) -> Iterator[Browser]:
         f"--user-data-dir={folder}",
         "--remote-debugging-pipe",
     ]
-    # Chromium reads commands from descriptor 3 and writes to 4.
+    # Chromium reads commands from descriptor 3 and writes to 4. Other shells know descriptors of one digit alone.
     script = f'exec {COMMAND} "$@" 3<&{ask_read} 4>&{tell_write}'
     process = subprocess.Popen(
-        ["sh", "-c", script, "sh", *flags],
+        ["bash", "-c", script, "bash", *flags],
         pass_fds=(ask_read, tell_write),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

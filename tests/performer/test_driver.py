@@ -11,8 +11,8 @@ from rotator.core.effects import Answer, Deploy, Do, Kind, Mint, Poll, Touch, Wa
 from rotator.core.model import Ask, Change, Phase, Reason, Record, Trouble
 from rotator.core.moves import give_up
 from rotator.core.slot import NONE_TAKEN
-from rotator.errors import Misconfigured, Transient
-from rotator.performer.driver import RECORD_AGE
+from rotator.errors import Conflict, Misconfigured, Transient
+from rotator.performer.driver import RECORD_AGE, VERSION_AGE
 from rotator.performer.station import Held, Station
 from rotator.performer.tell import tell_action, tell_record
 from tests.world.lab import FAST, GLOBEX, Hand
@@ -160,6 +160,27 @@ def test_a_vault_restored_from_a_backup_is_told_and_believed(lab, globex):
     assert globex.record.newest == 1
     assert globex.app.tools.signing_key("globex", 1) is not signing
     assert lab.data(TOKEN)["expires_at"] > "2"
+
+
+def test_a_record_that_comes_to_a_known_version_by_another_way_after_a_restore_is_not_written_over(
+    lab, globex
+):
+    """Another daemon went on from the backup, and has written just as often as was forgotten."""
+    driver, path = globex.app.driver, f"{lab.base}/globex/record"
+    backup = lab.vault.request("GET", f"secret/data/{path}")["data"]["data"]
+    for newest in (5, 6):
+        driver._save(globex.station, replace(globex.record, newest=newest), globex.station.version)
+    known = globex.station.version
+    lab.vault.request("DELETE", f"secret/metadata/{path}")
+    for _ in range(known):
+        lab.vault.request("POST", f"secret/data/{path}", {"data": backup})
+    globex.clock.advance(seconds=VERSION_AGE.total_seconds() + 1)
+    with pytest.raises(Conflict):
+        driver._save(globex.station, replace(globex.record, newest=7), known)
+    globex.station.doubt()
+    globex.until_wait()
+    assert lab.told("vault.went_back", document="record", version=known, known_version=known)
+    assert globex.record.newest == lab.record("globex").newest == 1
 
 
 def test_where_the_org_takes_another_kept_key_after_a_restore_nobody_mints_again_and_again(lab, globex):

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from rotator.core.model import Phase
 
-CALM = {"daily": 1.0, "defaults": 2.0, "quarterly": 3.0, "yearly": 3.0, "jwt": 3.0}
+CALM = {
+    "dense": 0.5,
+    "daily": 1.0,
+    "defaults": 2.0,
+    "quarterly": 3.0,
+    "yearly": 3.0,
+    "patient": 5.0,
+    "jwt": 3.0,
+}
 """Days at the end of a story in which nothing goes wrong any more, by style."""
 
 
@@ -28,7 +36,7 @@ class Mishap:
     """Something that goes wrong, or that a person does.
 
     Attributes:
-        whom: a credential, or the number of a machine; empty: the org or Vault.
+        whom: a credential, or the number of a machine; empty: the org or Vault, or the machine that is at work then.
         seconds: how long it lasts, or how far it goes.
         border: machines are hit at the so-many-th border of a call from then.
     """

@@ -6,7 +6,7 @@ from collections import Counter
 
 from rotator.core.model import Phase
 from tests.simulate.consumers import HABITS
-from tests.simulate.mishaps import FIRST_KEY, KINDS
+from tests.simulate.mishaps import MISHAPS
 from tests.simulate.story import Cell, Outcome
 
 CHANGES = (
@@ -21,7 +21,6 @@ CHANGES = (
     "locked_out",
 )
 DAEMONS = (1, 2)
-MISHAPS = [kind for kind in KINDS if kind != FIRST_KEY]
 
 
 class Figures:
@@ -55,22 +54,27 @@ class Figures:
         return "\n".join((head, *rows))
 
     def met_less_than(self, least: int) -> list[str]:
-        """Return what was met less often: which kinds of mishap in which phases, with one daemon or two."""
+        """Return which cells were met less often: phase x kind of mishap x number of daemons."""
         return [
-            f"{kind} in {phase.value}"
+            f"{kind} in {phase.value} with {number} daemon{'s' * (number > 1)} ({self.cells[phase, kind, number]})"
             for kind in MISHAPS
             for phase in Phase
-            if sum(self.cells[phase, kind, n] for n in DAEMONS) < least
+            for number in DAEMONS
+            if self.cells[phase, kind, number] < least
         ]
 
-    def sentence(self) -> str:
-        """Return the figures in one line."""
+    def sentence(self, least: int) -> str:
+        """Return the figures in one line; ``least``: how often each cell must be met."""
         ends = ", ".join(f"{self.ends[end]:,} {end.replace('_', ' ')}" for end in CHANGES)
         failed = ", ".join(f"{self.failed[habit.name]:,} ({habit.name})" for habit in HABITS)
+        cells = len(MISHAPS) * len(Phase) * len(DAEMONS)
+        met = cells - len(self.met_less_than(least))
         late = sorted(self.detected)
         p50, p99 = (late[int(len(late) * share)] if late else 0.0 for share in (0.5, 0.99))
         return (
-            f"{self.stories:,} stories, {self.days:,.0f} credential-days, {self.steps:,} steps, {self.swaps:,} swaps; "
+            f"{self.stories:,} stories, {self.days:,.0f} credential-days, {self.steps:,} steps, "
+            f"{self.ends['promoted']:,} rotations, {self.swaps:,} swaps; "
+            f"{met} of {cells} cells (phase x mishap x daemons) met {least} times or more; "
             f"changes: {ends}; failed calls of consumers by how often they read, at a call a minute: {failed}; "
             f"{len(late):,} dead tokens detected, p50 {p50:.0f} s, p99 {p99:.0f} s"
         )

@@ -39,6 +39,18 @@ STYLES = {
             "5m",
             {"proof": {"retry": "30s"}, "deploy": {"poll_every": "15s"}},
         ),
+        # As many rotations as can be: a mishap for each, and little else that takes time.
+        Style(
+            "dense",
+            "1d",
+            {"renew_before": "22h", "urgent_before": "2h", "jitter": "10m", "swaps_a_day": 24,
+             "backoff_floor": "10m", "backoff_ceiling": "1h", "quarantine": "2h", "staging_deadline": "3h"},
+            {"timeout": "12h", "refresh_every": "80m", "verify_every": "3h", "consumer_lag": "1h"},
+            "5m",
+            {"proof": {"count": 2, "span": "3m", "retry": "1m", "slow_servers": "10m", "doubts": 2},
+             "deploy": {"poll_every": "30s"},
+             "deployer": {"timeout": "24h", "refresh_every": "10h", "verify_every": "6h"}},
+        ),
         Style(
             "defaults",
             "7d",
@@ -59,6 +71,15 @@ STYLES = {
             {},
             {"timeout": "24h", "refresh_every": "10h", "verify_every": "6h", "consumer_lag": "1h"},
             "5m",
+        ),
+        # A certificate of a year, and tokens that live longer than those of Salesforce, so that a day takes few steps.
+        Style(
+            "patient",
+            "365d",
+            {},
+            {"format": "jwt", "timeout": "4d", "refresh_every": "3d", "verify_every": "3d", "consumer_lag": "1h"},
+            "5m",
+            {"deployer": {"timeout": "24h", "refresh_every": "10h", "verify_every": "6h"}},
         ),
         Style(
             "jwt",
@@ -124,7 +145,8 @@ def _credential(name: str, style: Style) -> dict[str, Any]:
 
 def _deployer(style: Style, *, rotates: bool) -> dict[str, Any]:
     said = _credential(DEPLOYER, style)
-    said["session"] = {key: value for key, value in style.session.items() if key != "format"}
+    opaque = {key: value for key, value in style.session.items() if key != "format"}
+    said["session"] = style.more.get("deployer", opaque)
     said["publish"] = False
     if rotates:
         said["deploy"] = {"publisher": "metadata", "allow_self": True}

@@ -34,6 +34,10 @@ class Machine:
         """How many steps were done on it."""
         return self._steps + (self.process.daemon.steps if self.process is not None else 0)
 
+    def works(self) -> bool:
+        """Tell whether what runs just now runs on it."""
+        return self.process is not None and self.process.works()
+
     def clock(self) -> datetime:
         """Return what its wall clock shows."""
         return self.loop.date(self.ahead_seconds)

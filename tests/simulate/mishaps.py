@@ -37,7 +37,10 @@ class Kind:
 
 
 def machine_of(world: World, mishap: Mishap) -> Machine:
-    return world.machines[int(mishap.whom or 0) % len(world.machines)]
+    """Return the machine that a mishap hits; empty: the one that is at work just now."""
+    if mishap.whom:
+        return world.machines[int(mishap.whom) % len(world.machines)]
+    return next((machine for machine in world.machines if machine.works()), world.machines[0])
 
 
 # -- Salesforce -----------------------------------------------------------------------------------------------------
@@ -277,3 +280,5 @@ KINDS: dict[str, Kind] = {
     "paused": Kind(_paused, "an operator pauses", (10 * MINUTES, 6 * HOUR), "credential"),
     FIRST_KEY: Kind(_asked(Ask.INIT), "an operator wants a first key", (0, 0), "credential"),
 }  # fmt: skip
+
+MISHAPS = tuple(kind for kind in KINDS if kind != FIRST_KEY)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 
 MINUTE = 60.0
+ROUND_EVERY = 15.0
+"""As by default, so that a request is seen in the phase that it is aimed at. ``fleet.reconcile_every`` is longer here:
+as often a credential that waits for others has a step."""
+
 MOST_IN_A_MINUTE = 600
 """Steps of a small fleet; more are those of a daemon that finds something to do again and again."""
 
@@ -58,6 +62,10 @@ class Process:
             self.loop.at(self.loop.now, _end, task)
         if getcurrent() in self._tasks:
             raise Killed
+
+    def works(self) -> bool:
+        """Tell whether what runs just now is a task of this process."""
+        return getcurrent() in self._tasks
 
     # -- workers and rounds ---------------------------------------------------------------------------------------
 
@@ -104,9 +112,8 @@ class Process:
 
     def want_round(self) -> None:
         """Have a round at its next time. Rounds that would see nothing are left out."""
-        every = self.daemon.reconcile_every.total_seconds()
         if self.alive and self._round_at is None:
-            self._round_at = (self.loop.now // every + 1) * every
+            self._round_at = (self.loop.now // ROUND_EVERY + 1) * ROUND_EVERY
             self.loop.at(self._round_at, self._begin_round)
 
     def _begin_round(self) -> None:

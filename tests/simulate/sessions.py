@@ -56,6 +56,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.by_token: dict[str, Session] = {}
+        self._latest: dict[tuple[str, str], Session] = {}
         self.killed: dict[str, float] = {}
         self.ended: list[Callable[[], None]] = []
 
@@ -64,11 +65,11 @@ class Sessions:
         return None if session is None or token in self.killed or now >= session.ends else session
 
     def of(self, username: str, consumer_key: str, now: float) -> Session | None:
-        for token in reversed(self.by_token):
-            session = self.by_token[token]
-            if (session.username, session.consumer_key) == (username, consumer_key):
-                return None if session.is_jwt else self.find(token, now)
-        return None
+        session = self._latest.get((username, consumer_key))
+        return None if session is None or session.is_jwt else self.find(session.token, now)
+
+    def open(self, session: Session) -> None:
+        self.by_token[session.token] = self._latest[session.username, session.consumer_key] = session
 
     def kill(self, now: float, consumer_key: str | None = None) -> int:
         """End the living sessions of an app, or all; tell how many."""

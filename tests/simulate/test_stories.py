@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from tests.simulate.aims import PASSING, Aim, aims
 from tests.simulate.drama import Mishap, Moment, Plot
 from tests.simulate.figures import Figures
 from tests.simulate.loop import DAY, HOUR, Lock, Loop
+from tests.simulate.mishaps import MISHAPS
 from tests.simulate.playwright import plot
 from tests.simulate.shrink import fewest
 from tests.simulate.story import tell
@@ -93,8 +96,15 @@ def test_a_kind_of_mishap_that_meets_no_credential_in_a_phase_is_named():
     figures = Figures()
     figures.add(told(Mishap("flood", NOON, seconds=60.0), days=1.6))
     missed = figures.met_less_than(1)
-    assert "flood in locked_out" in missed
-    assert "flood in steady" not in missed
+    assert "flood in locked_out with 1 daemon (0)" in missed
+    assert "flood in steady with 1 daemon (1)" not in " ".join(missed)
+
+
+def test_dense_stories_aim_at_every_mishap_in_every_phase_of_a_change_equally_often():
+    everything = {Aim(phase, kind) for phase in PASSING for kind in MISHAPS}
+    aimed = Counter(aim for nth in range(1000) for aim in aims(44, nth))
+    assert everything < aimed.keys()
+    assert max(aimed.values()) - min(aimed.values()) <= 1
 
 
 def test_who_waits_for_a_lock_lets_its_holder_go_on():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from rotator.errors import Conflict, Transient
 from rotator.vault.kv import Document, State
@@ -13,12 +14,11 @@ GONE = object()
 """What remains of a version that was destroyed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is at a path: version -> data, the last few of them."""
 
     version: int = 0
-    data: dict[int, Any] = field(default_factory=dict)
+    data: Mapping[int, Any] = MappingProxyType({})
     most: int = 10
     written_at: float = 0.0
     before: Entry | None = None  # for those who read old data; only as long as that may be
@@ -52,9 +52,8 @@ class Vault:
         if entry is None:
             self.entries.pop(path, None)
         else:
-            self.entries[path] = replace(
-                entry, written_at=self.now(), before=before and replace(before, before=None)
-            )
+            earlier = before and before._replace(before=None)
+            self.entries[path] = entry._replace(written_at=self.now(), before=earlier)
         for heard in self.heard:
             heard(path, self.entries.get(path, Entry()), before)
 
@@ -65,7 +64,7 @@ class Vault:
             _at, path, before = self._undo.pop()
             changed[path] = before
         for path, entry in changed.items():
-            self.put(path, entry and replace(entry, before=None))
+            self.put(path, entry and entry._replace(before=None))
 
     def latest(self, path: str) -> Any:
         """Return the data at a path; None when there is none."""
@@ -125,7 +124,7 @@ class Kv:
                 raise Conflict(f"{path}: somebody else wrote first", code="vault.conflict", hint="Mend it.")
             version = cas + 1
             kept = {number: old for number, old in entry.data.items() if number > version - entry.most}
-            self.vault.put(path, replace(entry, version=version, data={**kept, version: data}))
+            self.vault.put(path, entry._replace(version=version, data={**kept, version: data}))
             self._seen[path] = version
             return Document(State.LIVE, version, data)
 
@@ -144,14 +143,14 @@ class Kv:
         def change() -> None:
             entry = self.vault.entries.get(path) or Entry()
             if entry.most != count:
-                self.vault.put(path, replace(entry, most=count))
+                self.vault.put(path, entry._replace(most=count))
 
         self._write(f"keeps {path}", change)
 
     def destroy(self, path: str, versions: list[int]) -> None:
         def change() -> None:
             entry = self.vault.entries[path]
-            self.vault.put(path, replace(entry, data={**entry.data, **dict.fromkeys(versions, GONE)}))
+            self.vault.put(path, entry._replace(data={**entry.data, **dict.fromkeys(versions, GONE)}))
 
         self._write(f"destroys {path}", change)
 

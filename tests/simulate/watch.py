@@ -129,8 +129,9 @@ class Watch:
             self._ended(name, before, after)
         elif before is not None and before.current != after.current:
             self.wrong(f"{name}: current went from {before.current} to {after.current} without a change")
-        for user in self.world.configuration.credentials[name].usernames:
-            if _is_told(after, user):
+        for trouble in after.trouble:
+            kind, _, user = trouble.subject.partition(":")
+            if kind == "token":
                 self._detect(name, user)
 
     def _ended(self, name: str, before: Record, after: Record) -> None:
@@ -151,6 +152,8 @@ class Watch:
         ]
         proof = self.world.configuration.credentials[name].proof
         self._taken[name].clear()
+        if any(at >= since for at in self.world.restorations):
+            return  # a backup may bring back proofs that were counted before it: docs/reliability.md says so
         if len(proofs) < proof.count:
             self.wrong(
                 f"{name}: key pair {entry.target} {entry.outcome} with {len(proofs)} proofs of {proof.count}"

@@ -85,6 +85,7 @@ KINDS = {
     "the client secret",
     "the proxy's password",
     "the proxy's URL",
+    "the token of the port",
 }
 """What a run has secrets of, at least."""
 
@@ -96,6 +97,7 @@ SURFACES = (
     "environments",
     "files",
     "what systemd is told",
+    "pages, health and metrics",
     "request lines, which every server logs",
     "records in Vault",
     "the wheel",
@@ -112,8 +114,10 @@ def run(tmp_path_factory):
         story.change(it)
         story.lock_out(it)
         ask_everything(it)
+        story.look(it)
         for tap in (it.org, it.vault):
             story.weather(it, tap)
+            story.look(it)
         story.surprise(it)
         story.speak_otherwise(it)
         story.lose_everything(it)

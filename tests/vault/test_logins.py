@@ -24,6 +24,7 @@ from rotator.secret import Secret
 from rotator.show.logs import redactor
 from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
+from rotator.vault.login import _end
 from rotator.vault.settings import AppRole, Jwt, Kubernetes, Token
 from tests.vault.conftest import Clock
 from tests.world.fake_vault import FakeVault
@@ -173,6 +174,43 @@ def test_a_wrapped_secret_id_is_unwrapped_once_and_serves_later_logins(connect: 
     client.keep_alive(datetime.now(UTC))
     vault.revoke(client.lease().token.reveal())
     assert client.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+
+
+@pytest.mark.parametrize("seconds", [0, 7200])
+def test_a_secret_id_that_came_wrapped_tells_when_it_ends(connect: Any, vault: Any, base: str, seconds: int):
+    role_id, _ = vault.install_approle(role_name(base), token_ttl=3600, secret_id_ttl=seconds)
+    made = datetime.now(UTC)
+    client = connect(
+        vault, AppRole(Secret(role_id), Secret(vault.wrapped_secret_id(role_name(base))), wrapped=True)
+    )
+    assert client.secret_id_ends() is None
+    client.keep_alive(datetime.now(UTC))
+    ends = client.secret_id_ends()
+    if seconds:
+        assert abs(ends - made - timedelta(seconds=seconds)) < timedelta(minutes=2)
+    else:
+        assert ends is None
+
+
+@pytest.mark.parametrize(
+    ("made", "seconds", "ends"),
+    [
+        ("2026-11-26T11:00:00.123456789Z", 3600, "12:00:00.123456"),
+        ("nonsense", 3600, "13:00:00"),
+        ("2026-11-26T11:00:00", 3600, "13:00:00"),
+        (None, 3600, "13:00:00"),
+        ("2026-11-26T11:00:00Z", 0, None),
+        ("2026-11-26T11:00:00Z", True, None),
+        ("2026-11-26T11:00:00Z", "3600", None),
+        ("2026-11-26T11:00:00Z", 1 << 60, None),
+    ],
+)
+def test_what_vault_says_of_the_end_of_a_secret_id_is_taken_with_care(
+    made: object, seconds: object, ends: str | None
+):
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    expected = None if ends is None else datetime.fromisoformat(f"2026-11-26T{ends}+00:00")
+    assert _end(made, seconds, now) == expected
 
 
 def test_a_new_wrapping_token_in_the_file_is_unwrapped_and_a_missing_file_is_not_missed(

@@ -14,7 +14,8 @@ import pytest
 from rotator.config.web import WebConfig
 from rotator.show import logs
 from rotator.web import Port
-from tests.world.exhibit import STATES, Exhibit, exhibit
+from tests.world.exhibit import Exhibit, exhibit
+from tests.world.states import STATES
 
 PATIENCE_SECONDS = 60
 

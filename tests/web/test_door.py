@@ -9,6 +9,7 @@ import pytest
 from rotator.config.secrets import SecretReference
 from rotator.config.web import WebConfig
 from rotator.errors import Misconfigured
+from rotator.show.logs import redactor
 from rotator.web.door import Door
 
 TOKEN = "correct horse battery ümlaut"
@@ -65,6 +66,7 @@ def test_a_token_that_can_be_guessed_is_refused(tmp_path, token):
     (tmp_path / "web-token").write_text("secret")
     with pytest.raises(Misconfigured, match=r"web\.token: the token has fewer than 16 characters"):
         Door.of(WebConfig(token=token))
+    assert redactor.text("role or secret ID") == "role or secret ID"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8791", "[::1]:9", "127.8.8.8", "LOCALHOST:80", ""])

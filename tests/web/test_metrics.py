@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -15,6 +16,7 @@ from rotator import __version__, events
 from rotator.core.model import Phase, Trouble
 from rotator.performer import alarms
 from rotator.show.logs import emit
+from tests.web.catalogue import markdown
 from tests.world.exhibit import exhibit, names
 
 FIXED = [
@@ -164,6 +166,10 @@ def test_vault_is_down_while_it_does_not_serve(fleet, visitor):
     assert Read(visitor).value("vault_up") == 1
     lease = fleet.lease
     assert Read(visitor).value("vault_lease_expires_timestamp_seconds") == lease.expires_at.timestamp()
+    assert Read(visitor).value("vault_secret_id_expires_timestamp_seconds") is None
+    fleet.secret_id_ends = fleet.now + timedelta(days=2)
+    ends = Read(visitor).value("vault_secret_id_expires_timestamp_seconds")
+    assert ends == fleet.secret_id_ends.timestamp()
     fleet.vault_trouble = "sealed"
     assert Read(visitor).value("vault_up") == 0
 
@@ -253,3 +259,8 @@ def test_the_past_of_a_credential_does_not_make_its_times_move(fleet, visitor):
     before = Read(visitor)["rotator_rotation_due_timestamp_seconds"]
     fleet.now += timedelta(days=1)
     assert Read(visitor)["rotator_rotation_due_timestamp_seconds"] == before
+
+
+def test_the_page_lists_them_all():
+    """``make`` it again with: python -m tests.web.catalogue > docs/metrics.md"""
+    assert (Path(__file__).parents[2] / "docs" / "metrics.md").read_text() == markdown()

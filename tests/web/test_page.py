@@ -87,6 +87,17 @@ def test_one_sentence_says_whether_all_is_well(fleet, visitor):
     assert "The daemon does not move" in page(visitor).text
 
 
+def test_a_certificate_that_ends_soon_is_a_problem_also_where_somebody_paused_its_rotation(fleet, visitor):
+    station = fleet.stations["well"]
+    pause = Pause(PauseKind.OPERATOR, fleet.now, "a weekend")
+    for days, problem in ((20, False), (3, True)):
+        (*_others, key) = station.record.keys
+        key = replace(key, not_after=fleet.now + timedelta(days=days))
+        station.record = replace(station.record, keys=(key,), paused=pause)
+        assert ("well" in page(visitor, "/?show=problems").rows) == problem
+        assert "paused: a weekend" in page(visitor, "/?q=well").text
+
+
 def test_one_that_was_not_read_yet_is_not_told_as_empty(fleet, visitor):
     assert "not read yet" in page(visitor, "/credentials/unread").text
     assert "No key pair yet" in page(visitor, "/credentials/empty").text

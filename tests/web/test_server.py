@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rotator.config.web import WebConfig, WebTls
+from rotator.errors import Misconfigured
 from rotator.show import logs
 from rotator.web import Port, examine, server
 from tests.web.conftest import PATIENCE_SECONDS, Visitor
@@ -196,5 +197,5 @@ def test_what_the_configuration_wants_now_is_served(fleet):
 def test_a_certificate_that_does_not_go_with_its_key_is_found_beforehand(authority):
     one, other = authority.issue("127.0.0.1", file="one"), authority.issue("127.0.0.1", file="other")
     examine(WebConfig(tls=WebTls(certificate=one[0], key=one[1])))
-    with pytest.raises(OSError, match=r"(?i)mismatch"):
+    with pytest.raises(Misconfigured, match=r"(?i)mismatch"):
         examine(WebConfig(tls=WebTls(certificate=one[0], key=other[1])))

@@ -160,7 +160,9 @@ class FakeVault:
     def wrapped_secret_id(self, name: str) -> str:
         secret_id, wrapping = self._new(), self._new()
         self.secret_ids[secret_id] = f"role-{name}"
-        self.wrapped[wrapping] = (f"auth/approle/role/{name}/secret-id", {"secret_id": secret_id})
+        life = self.roles.get(f"role-{name}", {}).get("secret_id_ttl", 0)
+        made = {"secret_id": secret_id, "secret_id_ttl": life}
+        self.wrapped[wrapping] = (f"auth/approle/role/{name}/secret-id", made)
         return wrapping
 
     def wrap(self, data: dict[str, Any]) -> str:

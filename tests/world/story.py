@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import requests
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -38,12 +39,14 @@ def configure(it: Canary) -> None:
     secret = it.here.stage.org.org.app(APPS["acme"]).consumer_secret
     it.write("client-secret", secret, "the client secret")
     it.write("proxy-url", it.org.url, "the proxy's URL")
+    it.write("web-token", invented(), "the token of the port")
     command, _log = install_program(it.work, it.here.stage.org.control_url, APPS["globex"])
 
     def edit(settings: dict[str, Any]) -> None:
         settings["vault"] |= {"address": it.vault.address, "timeout": "2s"}
         settings["salesforce"]["proxy"] = {"file": str(it.work / "proxy-url")}
         settings["log"] = {"format": "json", "level": "debug"}
+        settings["web"] = {"listen": "127.0.0.1:0", "token": {"file": str(it.work / "web-token")}}
         credentials = settings["credentials"]
         credentials["acme"]["session"] = {"client_secret": {"file": str(it.work / "client-secret")}}
         credentials["globex"]["deploy"] = {"publisher": "command", "command": command, "timeout": "5s"}
@@ -97,6 +100,24 @@ def change(it: Canary) -> None:
     it.here.await_steady()
 
 
+def look(it: Canary) -> None:
+    """Somebody looks at all that the port shows: pages, health and metrics."""
+    url = it.here.journal.find("web.listening")[-1]["url"].rstrip("/")
+    token = (it.work / "web-token").read_text()
+    for path in (
+        "/",
+        "/metrics",
+        "/livez",
+        "/readyz",
+        *(f"/{kind}/{name}" for kind in ("credentials", "readyz") for name in APPS),
+    ):
+        answer = requests.get(url + path, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        assert answer.status_code in {200, 503}, answer.text
+        it.show("pages, health and metrics", f"{answer.headers}\n{answer.text}")
+        refused = requests.get(url + path, headers={"Authorization": f"Bearer {token[1:]}"}, timeout=60)
+        it.show("pages, health and metrics", f"{refused.headers}\n{refused.text}")
+
+
 def lock_out(it: Canary) -> None:
     """No kept key is taken any more, until a person brings the certificate in again."""
     journal = it.here.journal
@@ -117,7 +138,9 @@ def weather(it: Canary, tap: Tap) -> None:
         it.run(*arguments)
     tap.heal()
     it.daemon.kill()  # a refused login is not tried again for a while
+    since = it.here.journal.mark()
     it.daemon.start()
+    it.here.journal.wait_for("web.listening", since)
     it.here.await_steady()
 
 

@@ -3,6 +3,7 @@
 
 (() => {
   const EVERY_MILLISECONDS = 10000;
+  const LATE_MILLISECONDS = 9000;
   const told = document.getElementById("refresh");
   let timer = 0;
   let underWay = null;
@@ -15,6 +16,8 @@
   const replace = (page) => {
     const [before, after] = [document.getElementById("live"), page.getElementById("live")];
     if (!before || !after) throw new Error("no such part");
+    const selection = document.getSelection();
+    if (selection && !selection.isCollapsed && before.contains(selection.anchorNode)) return; // somebody copies it
     const focused = document.activeElement;
     const id = focused && before.contains(focused) ? focused.id : "";
     const typed = focused instanceof HTMLInputElement ? focused : null;
@@ -34,9 +37,10 @@
     window.clearTimeout(timer);
     underWay?.abort();
     if (document.hidden) return;
-    underWay = new AbortController();
+    const control = (underWay = new AbortController());
+    const late = window.setTimeout(() => control.abort(new Error("late")), LATE_MILLISECONDS);
     try {
-      const answer = await fetch(window.location.href, { signal: underWay.signal, cache: "no-store" });
+      const answer = await fetch(window.location.href, { signal: control.signal, cache: "no-store" });
       if (!answer.ok) throw new Error(`${answer.status}`);
       const text = await answer.text();
       replace(new DOMParser().parseFromString(text, "text/html"));
@@ -46,6 +50,8 @@
       if (error.name === "AbortError") return;
       document.body.classList.add("stale");
       say("No answer: what is shown is old");
+    } finally {
+      window.clearTimeout(late);
     }
     timer = window.setTimeout(refresh, EVERY_MILLISECONDS);
   };
