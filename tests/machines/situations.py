@@ -14,7 +14,7 @@ from rotator.performer import alarms
 from rotator.show.logs import emit
 from tests.machines import exporter
 from tests.machines.exporter import Scene
-from tests.world.exhibit import STATES, token
+from tests.world.states import STATES, token
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CALM_MINUTES = 90
@@ -166,6 +166,12 @@ def the_vault_token_is_not_renewed(scene: Scene) -> Iterator[exporter.Phase]:
     lease = replace(scene.fleet.lease, granted_at=scene.now, duration=HOUR / 2)
     scene.fleet.lease = lease
     yield _lasts(scene, 28, still=[LEASE])
+
+
+@_ends_in("RotatorSecretIdEnding")
+def a_wrapped_secret_id_is_about_to_end(scene: Scene) -> Iterator[exporter.Phase]:
+    scene.fleet.secret_id_ends = scene.now + DAY / 2
+    yield _lasts(scene, 70)
 
 
 @_ends_in(("RotatorDocumentUnusable", "acme"))

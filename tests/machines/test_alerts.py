@@ -195,6 +195,7 @@ def test_the_rules_know_only_metrics_that_there_are(tmp_path):
         for one in ("proving", "locked_out", "refused"):
             situations.STATES[one](made.station(), made.now)
         made.skews = {"Vault": 70.0}
+        made.fleet.secret_id_ends = made.now
         made.station().told["bridge.lacking "] = "?"
         there = {name for name, _labels in made.scrape()}
     named = set(re.findall(r"\brotator_\w+", " ".join(rule["expr"] for rule in rules().values())))
