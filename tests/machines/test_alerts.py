@@ -15,6 +15,7 @@ from rotator import events
 from tests.machines import exporter, situations
 from tests.machines.exporter import Phase, scene, series
 from tests.machines.situations import CALM_MINUTES, HEALING, SITUATIONS
+from tests.world.states import STATES
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "config" / "prometheus" / "alerts.yml"
@@ -122,7 +123,7 @@ def test_a_restart_neither_ends_nor_repeats_an_alert(tell):
     expression, samples = _now([("RotatorCredentialSetAside", "broken")])
 
     def story(made):
-        yield from situations.the_settings_of_a_credential_are_wrong(made)
+        yield from situations.daemon.the_settings_of_a_credential_are_wrong(made)
         yield Phase(None, 2)
         made.begin()
         yield Phase(made.scrape(), 10, restarted=True)
@@ -132,7 +133,7 @@ def test_a_restart_neither_ends_nor_repeats_an_alert(tell):
 
 def test_an_alert_ends_when_its_situation_is_over(tell):
     def story(made):
-        yield from situations.a_record_is_damaged(made)
+        yield from situations.daemon.a_record_is_damaged(made)
         made.fleet.unusable.clear()
         yield Phase(made.scrape(), 10)
 
@@ -193,7 +194,7 @@ def test_the_rules_know_only_events_that_there_are():
 def test_the_rules_know_only_metrics_that_there_are(tmp_path):
     with scene(tmp_path) as made:
         for one in ("proving", "locked_out", "refused"):
-            situations.STATES[one](made.station(), made.now)
+            STATES[one](made.station(), made.now)
         made.skews = {"Vault": 70.0}
         made.fleet.secret_id_ends = made.now
         made.station().told["bridge.lacking "] = "?"
