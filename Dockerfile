@@ -13,6 +13,7 @@ RUN /opt/rotator/bin/pip install --no-cache-dir --no-compile --only-binary :all:
     && /opt/build/bin/pip install --no-cache-dir --require-hashes -r .ci/requirements-build.txt
 COPY LICENSE README.md pyproject.toml ./
 COPY rotator rotator
+COPY systemd systemd
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/rotator/bin/pip install --no-cache-dir --no-compile --no-deps dist/*.whl \
     && /opt/rotator/bin/python -m pip uninstall --yes --quiet pip \

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rotator.config import Configuration, CredentialConfig, SecretReference
@@ -19,7 +19,7 @@ from rotator.config.model import (
 )
 from rotator.core.slot import signers
 from rotator.errors import KeyRefused, Misconfigured
-from rotator.performer import Driver, Station, Tokens
+from rotator.performer import Driver, Station
 from rotator.performer.identity import mismatch, other_org
 from rotator.performer.toolbox import Toolbox, Wires
 from rotator.publishers import Publisher
@@ -27,7 +27,6 @@ from rotator.publishers.command import CommandPublisher
 from rotator.publishers.manual import ManualPublisher
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appfiles import App, AppKind
-from rotator.salesforce.budget import LoginBudget
 from rotator.salesforce.http import WireSettings
 from rotator.salesforce.rest import Org
 from rotator.secret import Secret
@@ -37,41 +36,58 @@ from rotator.vault.documents import Documents
 from rotator.vault.settings import AppRole, Certificate, Jwt, Kubernetes, Login, Token, VaultSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What outlives an application that another one replaces.
-
-    Attributes:
-        client: what it has of a login serves on: a wrapped secret_id can be unwrapped once.
-        budget: the logins of the hour are not given anew.
-        sessions: credential, consumer key -> user -> token, of those that publish none: no other copy of it is anywhere,
-            and while a certificate is changed no key may bring another.
-    """
-
-    client: VaultClient
-    budget: LoginBudget
-    sessions: Mapping[tuple[str, str | None], Tokens]
-
-
 @dataclass
 class Application:
-    """Everything that a command or the daemon works with."""
+    """Everything that a command or the daemon works with.
+
+    Attributes:
+        token_file: speak to Vault with the token in it, and not as the configuration says.
+    """
 
     configuration: Configuration
     client: VaultClient
     documents: Documents
     tools: Toolbox
     driver: Driver
+    token_file: Path | None = None
 
-    @property
-    def kept(self) -> Kept:
-        """Return what the application that replaces this one takes over."""
-        sessions = {
-            (name, station.config.consumer_key): dict(station.tokens)
-            for name, station in self.driver.stations.items()
-            if not station.config.publish
-        }
-        return Kept(self.client, self.tools.budget, sessions)
+    def renew(self, configuration: Configuration) -> bool:
+        """Work by another configuration from now on; only what must is built anew.
+
+        The stations stay: :meth:`renewed` makes another of each whose settings changed, or of all if this returns that
+        Vault's did. Steps under way keep the driver that they have, and with it the Vault.
+        Raises RotatorError where a secret or a CA file can't be read; then nothing has changed.
+        """
+        vault = vault_settings(configuration.vault, self.token_file)
+        self.tools.wires.renew(wire_settings(configuration.salesforce))
+        self.driver.neighbours.renew(configuration.fleet)
+        self.configuration = configuration
+        if vault == self.client.settings:
+            return False
+        former, self.client = self.client, VaultClient(vault, before=self.client)
+        self.documents = Documents(self.client)
+        self.tools = replace(self.tools, documents=self.documents)
+        self.driver = replace(self.driver, tools=self.tools)
+        former.close()
+        return True
+
+    def take_up(self, credential: CredentialConfig) -> Station:
+        """Serve a credential that was not served before."""
+        station = self.driver.stations[credential.name] = self.station_of(credential)
+        return station
+
+    def renew_station(self, station: Station, credential: CredentialConfig) -> Station:
+        """Serve a credential by other settings, or with another Vault. To be called between two steps of it."""
+        with station.lock:
+            renewed = station.renewed(self.station_of(credential))
+            self.driver.stations[station.name] = renewed
+        return renewed
+
+    def station_of(self, credential: CredentialConfig) -> Station:
+        """Return a station of a credential with its publisher, of which nothing is known yet."""
+        app = app_of(credential)
+        publisher = _publisher(credential, app, self.tools, self.driver)
+        return Station(credential.name, credential, credential.terms(), app, publisher, self.documents.place)
 
     def close(self) -> None:
         """Give all connections back."""
@@ -80,37 +96,23 @@ class Application:
 
 
 @contextmanager
-def application(
-    configuration: Configuration, token_file: Path | None = None, before: Kept | None = None
-) -> Iterator[Application]:
+def application(configuration: Configuration, token_file: Path | None = None) -> Iterator[Application]:
     """Put the parts together. Nothing is sent before the first call.
 
     Args:
         token_file: speak to Vault with this token, and not as the daemon does.
-        before: of the application that this one replaces.
     """
-    login: Login | None = Token(token_file) if token_file is not None else None
-    client = VaultClient(vault_settings(configuration.vault, login), before=before.client if before else None)
+    client = VaultClient(vault_settings(configuration.vault, token_file))
     documents = Documents(client)
-    budget = before.budget if before else LoginBudget()
-    tools = Toolbox(documents, Wires(wire_settings(configuration.salesforce)), budget)
-    driver = Driver(tools, configuration.fleet)
-    for name, credential in configuration.credentials.items():
-        driver.stations[name] = station = station_of(credential, tools, driver)
-        if before and not credential.publish:
-            station.tokens |= before.sessions.get((name, credential.consumer_key), {})
-    app = Application(configuration, client, documents, tools, driver)
+    tools = Toolbox(documents, Wires(wire_settings(configuration.salesforce)))
+    driver = Driver.of(tools, configuration.fleet)
+    app = Application(configuration, client, documents, tools, driver, token_file)
+    for credential in configuration.credentials.values():
+        app.take_up(credential)
     try:
         yield app
     finally:
         app.close()
-
-
-def station_of(credential: CredentialConfig, tools: Toolbox, driver: Driver) -> Station:
-    """Return the station of a credential with its publisher."""
-    app = app_of(credential)
-    publisher = _publisher(credential, app, tools, driver)
-    return Station(credential.name, credential, credential.terms(), app, publisher)
 
 
 def app_of(credential: CredentialConfig) -> App:
@@ -189,12 +191,12 @@ def wire_settings(config: SalesforceConfig) -> WireSettings:
     )
 
 
-def vault_settings(config: VaultConfig, login: Login | None = None) -> VaultSettings:
-    """Return how Vault is reached, and as whom."""
+def vault_settings(config: VaultConfig, token_file: Path | None = None) -> VaultSettings:
+    """Return how Vault is reached, and as whom: as configured, or with the token in a file."""
     tls = config.client_certificate
     return VaultSettings(
         address=config.address,
-        login=login or _login(config),
+        login=_login(config) if token_file is None else Token(token_file),
         mount=config.mount,
         base_path=config.base_path,
         namespace=config.namespace,

@@ -96,14 +96,24 @@ WEB_REQUEST_FAILED = _alert("web.request_failed", "error", "page error",
     "unforeseen-error")
 
 # --- the configuration
-CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept",
-    "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not.")
+CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept finishing",
+    "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not; "
+    "those ``finishing`` were taken out of it, and are served until the change under way has ended.")
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
     "The configuration has mistakes; the daemon goes on with the one it has.",
+    "configuration")
+CONFIGURATION_FILE_REFUSED = _alert("configuration.file_refused", "error", "file mistakes kept",
+    "An included file does not hold as a whole; until it is mended, the credentials ``kept`` are served with the settings "
+    "that they had, and what else it has is left alone.",
     "configuration")
 CREDENTIAL_KEPT = _alert("credential.kept", "error", "credential message hint",
     "The new settings of one credential are wrong; until a restart it is served with those that it had.",
     "configuration")
+CREDENTIAL_FINISHING = _event("credential.finishing", "warning", "credential phase",
+    "A credential was taken out of the configuration in the middle of a change, or while it deploys for one that is; it "
+    "is served with its former settings until the change has ended.")
+CREDENTIAL_LET_GO = _event("credential.let_go", "info", "credential",
+    "A credential that was taken out of the configuration is served no more; what it has in Vault stays as it is.")
 CREDENTIAL_SET_ASIDE = _alert("credential.set_aside", "error", "credential message hint",
     "The settings of one credential are wrong; it is left alone and the others are served.",
     "configuration")

@@ -16,6 +16,7 @@ def write_files(
     *,
     code: str,
     private: Collection[Path] = (),
+    public: Collection[Path] = (),
     overwrite: bool = False,
     alike: Callable[[bytes, bytes], bool] = eq,
     hint: str = "Name another folder, or remove the file.",
@@ -25,6 +26,7 @@ def write_files(
     Args:
         code: of the errors.
         private: files that nobody but their owner may read (mode 0600), whatever stood there before.
+        public: files that everybody may read (mode 0644), whatever the umask.
         overwrite: write also over what differs.
         alike: tells whether a file that is there (first) may be taken for the one to be written.
         hint: what to do about a file that is there already.
@@ -41,7 +43,7 @@ def write_files(
                 )
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, content, 0o600 if path in private else 0o666)
+            _write(path, content, 0o600 if path in private else 0o644 if path in public else None)
     except OSError as error:
         raise Misconfigured(
             f"{path} can't be written: {error.strerror or error}",
@@ -50,11 +52,17 @@ def write_files(
         ) from None
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write a file under another name first: mode and content are right from the first moment on."""
+def _write(path: Path, content: bytes, mode: int | None) -> None:
+    """Write a file under another name first: mode and content are right from the first moment on.
+
+    Without a mode it has what the umask leaves of 0666.
+    """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        least = 0o666 if mode is None else mode & 0o600
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, least), "wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(content)
         new.replace(path)
     finally:

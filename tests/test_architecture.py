@@ -27,7 +27,7 @@ OWNERS = {
     "apscheduler": ("rotator.run.timer",),
     "jwt": ("rotator.salesforce.assertion", "rotator.sandbox"),
     "cronsim": ("rotator.config",),
-    "yaml": ("rotator.config", "rotator.sandbox"),
+    "yaml": ("rotator.config", "rotator.sandbox", "rotator.cli.names"),
     "click": ("rotator.cli",),
     "structlog": ("rotator.show",),
     "prometheus_client": ("rotator.web",),

@@ -84,9 +84,10 @@ def test_the_wheel_holds_the_package_with_all_its_files_and_nothing_else(tmp_pat
             archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA")
         )
     tracked = subprocess.run(
-        ["git", "ls-files", "rotator"], cwd=ROOT, check=True, capture_output=True, text=True
+        ["git", "ls-files", "rotator", "systemd"], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert shipped >= set(tracked.stdout.split())
+    files = {re.sub("^systemd/", "rotator/units/", file) for file in tracked.stdout.split()}
+    assert shipped >= files
     assert all(name.startswith("rotator/") for name in shipped)
     assert "rotator/py.typed" in shipped
     assert "Requires-Python: >=3.11" in metadata
@@ -122,10 +123,10 @@ def test_the_health_of_the_image_is_that_of_the_daemon_and_not_of_vault_or_an_or
     assert json.loads(health[1]) == ["rotator", "alive"]
 
 
-def unit() -> dict[str, str]:
+def unit(name: str = "rotator.service") -> dict[str, str]:
     parser = configparser.RawConfigParser(strict=False, delimiters="=", comment_prefixes="#")
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
-    parser.read(ROOT / "systemd" / "rotator.service")
+    parser.read(ROOT / "systemd" / name)
     return dict(parser["Service"]) | dict(parser["Unit"])
 
 
@@ -159,6 +160,18 @@ def test_the_unit_gives_no_privilege_and_leaves_no_trace_of_keys():
     ):
         assert settings[switch] == "yes"
     assert settings["ProtectSystem"] == "strict"
+
+
+def hardening(name: str) -> list[str]:
+    text = (ROOT / "systemd" / name).read_text().partition("\n[Install]\n")[0]
+    return text[text.index("DynamicUser=yes") :].split("\n")
+
+
+def test_one_run_after_the_other_is_shut_off_as_the_daemon_is():
+    """Each unit is whole, for those who copy one; so what both say is written twice, and held together here."""
+    settings = hardening("rotator-once.service")
+    assert len([line for line in settings if line and not line.startswith("#")]) > 30
+    assert [line for line in settings if line] == [line for line in hardening("rotator.service") if line]
 
 
 def test_the_changelog_names_the_version_or_what_is_not_yet_released():

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from rotator import __version__
-from rotator.cli import alive, ask, begin, examine, export, look, papers, serve, trial
+from rotator.cli import alive, ask, begin, examine, explain, export, install, look, papers, serve, trial
 from rotator.cli.dumps import keep_out_of_dumps
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
@@ -21,9 +21,9 @@ from rotator.errors import RotatorError
 FAMILIES = {
     "Look": (*look.COMMANDS, *examine.COMMANDS, *alive.COMMANDS),
     "Ask the daemon": (*ask.COMMANDS, *begin.COMMANDS),
-    "Do the work": serve.COMMANDS,
+    "Do the work": (*serve.COMMANDS, *install.COMMANDS),
     "Hand to other programs": export.COMMANDS,
-    "Print what is built in": papers.COMMANDS,
+    "Print what is built in": (*explain.COMMANDS, *papers.COMMANDS),
     "Try it out": trial.COMMANDS,
 }
 
@@ -99,7 +99,8 @@ Begin with:
   rotator demo                 the whole story on this machine, in two minutes
   rotator check -c FILE        does the configuration hold?
   rotator doctor -c FILE       does everything around it work?
-  rotator status -c FILE       how are the credentials?"""
+  rotator status -c FILE       how are the credentials?
+  rotator help                 what do states, events and paths mean?"""
 _EXITS = "".join(f"\n  {code.value:<4} {meaning}" for code, meaning in MEANINGS.items())
 
 

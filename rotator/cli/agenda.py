@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rotator.app import Application
-from rotator.core.effects import Action, Do, Nothing, Wait
+from rotator.core.effects import Action, Do, Mint, Nothing, Wait
 from rotator.core.guards import token_unproven
 from rotator.core.machine import ROWS, Row, decide
 from rotator.core.model import Phase, Snapshot, TokenFacts, Trouble, Window
@@ -78,12 +78,19 @@ def _agenda(app: Application, station: Station, now: datetime) -> Agenda:
         credential=station.name,
         phase=station.record.phase,
         action=_name(type(decision.action)) if isinstance(decision, Do) else None,
-        reason=decision.reason,
+        reason=_reason(decision, station),
         later=_later(snapshot, now),
         next_rotation=next_rotation(station, snapshot, now),
         window=snapshot.window,
         tokens=snapshot.tokens,
     )
+
+
+def _reason(decision: Do | Wait, station: Station) -> str:
+    """Return why; a process that is not the daemon never sees the token of a deployer."""
+    if isinstance(decision, Do) and isinstance(decision.action, Mint) and not station.config.publish:
+        return f"{decision.reason}; a deployer's is never published, only the daemon has it"
+    return decision.reason
 
 
 def _name(action: type[Action]) -> str:

@@ -9,7 +9,7 @@ import click
 
 from rotator.cli.exits import Exit
 from rotator.cli.settings import F, Settings, json_option, name_argument, on_vault, pass_settings
-from rotator.cli.teaching import ASKS, command
+from rotator.cli.teaching import ASKS, WITHDRAWS, command
 
 ASKING: Final = (Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE, Exit.UNANSWERED)
 """How a request may end."""
@@ -159,4 +159,24 @@ def deployed(settings: Settings, /, name: str, **manner: Any) -> None:
     _request(settings, name, "deployed", **manner)
 
 
-COMMANDS = (rotate, rehearse, rollback, abort, pause, resume, deployed)
+@command(
+    "Take back a request that nobody has answered.",
+    WITHDRAWS,
+    "rotator withdraw acme",
+    exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
+)
+@name_argument
+@on_vault
+@json_option
+@pass_settings
+def withdraw(settings: Settings, name: str, *, as_json: bool) -> None:
+    """Take back the request that waits for a credential, so that no daemon does what nobody wants any more.
+
+    What was answered goes on: a change is called off by `rotator abort`, a pause is ended by `rotator resume`.
+    """
+    from rotator.cli.withdrawing import withdraw_request
+
+    click.get_current_context().exit(withdraw_request(settings, name, as_json=as_json))
+
+
+COMMANDS = (rotate, rehearse, rollback, abort, pause, resume, deployed, withdraw)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from pathlib import Path
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
+from rotator.cli.following import Course, Leg, following
+from rotator.cli.instead import instead
 from rotator.cli.output import BAD, GOOD, complain, print_json, say
+from rotator.cli.past import GOOD_OUTCOMES, MENDED
 from rotator.cli.settings import Settings
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
@@ -22,9 +26,7 @@ from rotator.run import ask
 from rotator.secret import Secret
 from rotator.show.times import span
 from rotator.standing import progress, waits_for_person
-from rotator.vault.paths import Paths
 
-GOOD_OUTCOMES = frozenset({"promoted", "rehearsed"})
 AT_ONCE = frozenset({Ask.PAUSE, Ask.RESUME})
 """What is done when it is answered."""
 
@@ -77,6 +79,11 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
     return Exit.OK if what is Ask.ABORT or (entries and entries[0].outcome in good) else Exit.PROBLEM
 
 
+def _is_good(record: Record) -> bool:
+    """Tell whether the last change of a record got where it was to go, be it back."""
+    return bool(record.history) and record.history[-1].outcome in GOOD_OUTCOMES | MENDED
+
+
 class Asking:
     """One request of an operator, from the question to the end of the change."""
 
@@ -115,7 +122,8 @@ class Asking:
             self._unanswered(made, within)
             return None
         if not said.accepted:
-            complain(f"{self._name}: {said.sentence}")
+            record, _version = self._app.documents.read_record(self._name)
+            complain(f"{self._name}: {said.sentence}", instead(what, record, self._name))
         elif not self._manner.as_json:
             say(f"{self._name}: {said.sentence}")
         return said
@@ -128,32 +136,40 @@ class Asking:
             self._here = self._stack.enter_context(ask.answer_here(self._app, self._name))
 
     def _unanswered(self, made: Request, within: timedelta) -> None:
-        vault = self._app.configuration.vault
-        path = Paths(vault.base_path).request(self._name)
         complain(
             f"nobody answered within {span(within)}: no daemon seems to run. The request to {made.ask} waits in Vault",
             f"The next daemon takes it, or `rotator once {self._name}`. To take it back: "
-            f"`bao kv metadata delete -mount={vault.mount} {path}`.",
+            f"`rotator withdraw {self._name}`.",
         )
         if self._manner.as_json:
             print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})
 
-    def follow(self) -> Record:
-        """Tell how the change goes until it is over, or needs a person; return the record then.
+    def follow(
+        self,
+        is_enough: Callable[[Record], bool] = lambda _record: False,
+        at_most_seconds: float = math.inf,
+    ) -> Record:
+        """Tell how the change goes until it is over, needs a person, or has got far enough; return the record then.
 
         What runs in this process is waited for: it may begin what was due, and must not leave it half-way.
         """
-        told, began, idle = "", time.monotonic(), self._here is None
+        with following() as course:
+            record = self._follow(course, is_enough, time.monotonic() + at_most_seconds)
+            course.finish(is_good=_is_good(record) if ask.is_over(record) else is_enough(record) or None)
+        return record
+
+    def _follow(self, course: Course, is_enough: Callable[[Record], bool], give_up: float) -> Record:
+        idle = self._here is None
         for record in ask.records(self._app.documents, self._name):
             self._raise_if_broken()
-            if ask.is_over(record):
+            if is_enough(record) or time.monotonic() > give_up:
+                return record
+            if record.change is None or ask.is_over(record):
                 if idle:
                     return record
             else:
-                now = f"{record.phase.value.replace('_', ' ')}: {self._progress(record)}"
-                if now != told:
-                    self._tell(f"{span(timedelta(seconds=time.monotonic() - began)):>8}  {now}")
-                    told = now
+                leg = Leg(record.change.reason, record.change.target, record.phase.value.replace("_", " "))
+                course.turn(leg, self._progress(record))
                 if self._is_stuck(record) or (idle and self._here is not None):
                     return record
             idle = self._here is None or self._here.done()  # then it is read once more

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,6 @@ from rotator.cli.output import DOUBTFUL, complain, print_json, say
 from rotator.cli.settings import Settings
 from rotator.core.model import Ask, Phase, Reason, Record
 from rotator.keypairs import adopt_key_pair, doubts_about
-from rotator.run import ask
 from rotator.salesforce.initfiles import NewApp, checklist, write_app_files
 from rotator.secret import Secret
 from rotator.standing import progress
@@ -52,10 +52,7 @@ def init_credential(settings: Settings, name: str, wishes: NewAppWishes, manner:
                 return Exit.UNANSWERED
             if not answer.accepted:
                 return asking.end(answer, Exit.PROBLEM)
-            give_up = time.monotonic() + KEY_WITHIN_SECONDS
-            for record in ask.records(app.documents, name):
-                if _is_awaited(record) or record.change is None or time.monotonic() > give_up:
-                    break
+            record = asking.follow(_is_awaited, KEY_WITHIN_SECONDS)
         if not _is_awaited(record):
             complain(
                 f"{name}: {progress(record, app.driver.stations[name].terms, datetime.now(UTC))}",
@@ -103,7 +100,17 @@ def adopt_pair(settings: Settings, name: str, files: KeyFiles, manner: Manner) -
     pair = adopt_key_pair(
         read_file(files.key, "the key"), read_file(files.certificate, "the certificate"), passphrase
     )
-    for doubt in doubts_about(pair, datetime.now(UTC)):
+    for doubt in [*doubts_about(pair, datetime.now(UTC)), *_open_to_others(files.key, files.passphrase)]:
         say(f"note: {doubt}", DOUBTFUL, error=True)
     payload = {"key": pair.private_key_pem, "certificate": Secret(pair.certificate_pem)}
     return request(settings, name, Ask.ADOPT, manner, payload)
+
+
+def _open_to_others(*files: Path | None) -> Iterator[str]:
+    """Yield which files with a secret others may read: that secret may be known already."""
+    for file in files:
+        if file is not None and (mode := stat.S_IMODE(file.stat().st_mode)) & (stat.S_IRGRP | stat.S_IROTH):
+            yield (
+                f"{file} has mode {mode:04o}, so others could read it: `chmod 600 {file}` now, and if they may have, "
+                "`rotator rotate --compromised` once the key pair is adopted"
+            )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from rotator.cli.exits import Exit
@@ -19,11 +17,6 @@ from rotator.cli.settings import (
     user_option,
 )
 from rotator.cli.teaching import ALONE, AS_DAEMON, command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rotator.finding import Finding
 
 
 @command(
@@ -75,7 +68,8 @@ def check(settings: Settings, *, as_json: bool) -> None:
 def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_json: bool) -> None:
     """Try every part online, and tell for each failure what mends it. Changes nothing.
 
-    The configuration, Vault with its policy and clock; then for each credential (NAMEs, or all) the login of every
+    This machine (files and their modes, the daemon's sign of life), the configuration, Vault with its policy and
+    clock; then for each credential (NAMEs, or all) the login of every
     user, identity and scopes, an Account query, the API version, the calls that the org has left today, the published
     token, the certificate's end, whether a deploy would be taken (checkOnly), how long sessions live compared with
     `session.timeout`, and whether they are bound to an address. What nobody may read there is told as unseen, with the
@@ -95,20 +89,21 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
             raise click.UsageError("--survey needs one NAME: each survey logs in several times.")
         _survey(settings, names[0], as_json=as_json)
         return
+    from itertools import chain
+
+    from rotator.cli.examining import show_findings, show_summary
+    from rotator.cli.machine import examine_machine
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
     with settings.application(names) as (app, problems):
-        found: list[Finding] = []
-        for finding in examine(app, problems, names):
-            found.append(finding)
-            if not as_json:
-                _print_finding(finding)
+        looked = chain(examine_machine(app.configuration), examine(app, problems, names))
+        found = list(looked) if as_json else show_findings(looked, app.configuration)
     failed = [finding for finding in found if not finding.ok]
     if as_json:
         print_json({"well": not failed, "findings": found})
     else:
-        _print_summary(found)
+        show_summary(found)
     click.get_current_context().exit(Exit.PROBLEM if failed else Exit.OK)
 
 
@@ -126,32 +121,6 @@ def _survey(settings: Settings, name: str, *, as_json: bool) -> None:
                 say(f"    ({observation.how})", FAINT)
     if as_json:
         print_json({"credential": name, "observations": seen})
-
-
-def _print_finding(finding: Finding) -> None:
-    from rotator.cli.output import BAD, DOUBTFUL, FAINT, say
-
-    if not finding.looked:
-        say(f"unseen  {finding.subject}: {finding.message}", DOUBTFUL)
-        say(f"        by hand: {finding.hint}", FAINT)
-        return
-    if finding.ok:
-        say(f"ok      {finding.subject}: {finding.message}")
-        return
-    say(f"FAILED  {finding.subject}: {finding.message}", BAD)
-    if finding.hint:
-        say(f"        mend: {finding.hint}", FAINT)
-
-
-def _print_summary(found: Sequence[Finding]) -> None:
-    from rotator.cli.output import BAD, GOOD, say
-
-    failed, unseen = sum(not one.ok for one in found), sum(not one.looked for one in found)
-    more = f"; {unseen} could not be looked at" if unseen else ""
-    if failed:
-        say(f"{failed} of {len(found)} findings want mending{more}", BAD)
-    else:
-        say(f"all {len(found) - unseen} findings are well{more}", GOOD)
 
 
 @command(

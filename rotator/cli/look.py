@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,161 +26,71 @@ if TYPE_CHECKING:
 
     from rotator.cli.agenda import Agenda
     from rotator.config import Problem
-    from rotator.standing import NextRotation, Standing
+
+USUAL_PAUSE_SECONDS: Final = 5
+LEAST_PAUSE_SECONDS: Final = 0.5
+
+
+class Seconds(click.ParamType[float]):
+    """A pause between two looks."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return a number of seconds that leaves Vault in peace."""
+        try:
+            return max(LEAST_PAUSE_SECONDS, float(value))
+        except ValueError:
+            self.fail(f"{value!r} is no number of seconds; NAMEs stand before it", param, ctx)
 
 
 @command(
     "Show how the credentials stand.",
     READS,
     "rotator status",
+    "rotator status --watch",
     "rotator status acme --json",
     "rotator status --problems || mail -s rotator ops@example.com",
     exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
 )
 @names_argument
-@click.option("--problems", "only_problems", is_flag=True, help="Show only credentials with a trouble.")
+@click.option("--problems", "only_problems", is_flag=True, help="Show only credentials that need a person.")
+@click.option(
+    "--watch",
+    "every_seconds",
+    is_flag=False,
+    flag_value=str(USUAL_PAUSE_SECONDS),
+    type=Seconds(),
+    metavar="[SECONDS]",
+    help=f"Look again every {USUAL_PAUSE_SECONDS} (or so many) seconds, until Ctrl-C.",
+)
 @on_vault
 @json_option
 @pass_settings
-def status(settings: Settings, names: tuple[str, ...], *, only_problems: bool, as_json: bool) -> None:
+def status(
+    settings: Settings,
+    names: tuple[str, ...],
+    *,
+    only_problems: bool,
+    every_seconds: float | None,
+    as_json: bool,
+) -> None:
     """Show how the credentials stand: who signs, until when, what is wrong, what goes on.
 
-    For NAMEs, or for all. How far tokens are proved is shown where the policy lets them be read. Ends with exit code
-    1 when any credential has a trouble or is set aside.
+    For all, or in detail for NAMEs; those that need a person come first. How far tokens are proved, and which requests
+    of operators wait for an answer, is shown where the policy lets it be read. Ends with exit code 1 when any
+    credential has a trouble, is bound to another org, or is set aside; with --watch as of the last look.
     """
-    from rotator.cli.output import GOOD, print_json, say
-    from rotator.cli.standing import standings
+    from rotator.cli.looking import look
+    from rotator.cli.watching import Manner, Watch
 
-    now = datetime.now(UTC)
     with settings.application(names) as (app, problems):
-        found = standings(app, names, now)
-    troubled = [one for one in found if one.troubles]
-    shown = troubled if only_problems else found
-    aside = () if names else problems
-    if as_json:
-        print_json(
-            {
-                "at": now,
-                "credentials": shown,
-                "set_aside": [{"credential": one.credential, "problem": str(one)} for one in aside],
-            }
+        watch = Watch(
+            lambda: look(app, problems, names, only_problems=only_problems),
+            Manner(in_detail=bool(names), as_json=as_json),
         )
-    else:
-        _print_standings(shown, now, in_detail=bool(names))
-        _print_set_aside(aside)
-        if not shown and not aside:
-            say("no credential has a trouble", GOOD)
-    click.get_current_context().exit(Exit.PROBLEM if troubled or aside else Exit.OK)
-
-
-def _print_standings(found: Sequence[Standing], now: datetime, *, in_detail: bool) -> None:
-    from rotator.cli.output import BAD, FAINT, facts, say, table
-    from rotator.show.times import when
-
-    head = ("CREDENTIAL", "PHASE", "KEY", "FINGERPRINT", "CERTIFICATE ENDS", "NEXT ROTATION", "TOKENS PROVED")
-    if found:
-        table(head, [_row(one, now) for one in found])
-    for one in found:
-        if in_detail:
-            say("")
-            say(one.credential, "bold")
-            facts(_details(one, now))
-        for line, style in _remarks(one, now):
-            say(f"{one.credential}: {line}", style)
-        for trouble in one.troubles:
-            say(f"{one.credential}: {trouble.message} (since {when(trouble.since, now)})", BAD)
-            if trouble.hint:
-                say(f"  mend: {trouble.hint}", FAINT)
-
-
-def _row(one: Standing, now: datetime) -> tuple[Text | str, ...]:
-    from rotator.cli.output import BAD, DOUBTFUL, GOOD, styled
-    from rotator.show.times import briefly
-
-    key = one.current
-    phase = one.phase.value.replace("_", " ") + (", paused" if one.paused else "")
-    colour = BAD if one.troubles else GOOD if one.phase == "steady" and not one.paused else DOUBTFUL
-    return (
-        one.credential,
-        styled(phase, colour),
-        str(key.serial) if key else "-",
-        key.fingerprint[:8] if key else "-",
-        briefly(key.not_after if key else None, now),
-        _next(one.next_rotation, now),
-        _tokens(one, now),
-    )
-
-
-def _tokens(one: Standing, now: datetime) -> str:
-    """Return until when the tokens are proved: the one that runs out first."""
-    from rotator.show.times import relative
-
-    if not one.publishes:
-        return "not published"
-    if one.tokens is None:
-        return "not readable"
-    if not one.tokens:
-        return "none"
-    first = relative(min(token.expires_at for token in one.tokens), now, coarse=True)
-    return first if len(one.tokens) == 1 else f"{first} (first of {len(one.tokens)})"
-
-
-def _details(one: Standing, now: datetime) -> list[tuple[str, Text | str]]:
-    """Return what there is to know of a credential that was asked for by name."""
-    from rotator.show.times import when
-
-    rows: list[tuple[str, Text | str]] = []
-    if one.identity is not None:
-        rows.append(("org", f"{one.identity.org_id}, app {one.identity.app}"))
-    if one.current is not None:
-        rows.append(("fingerprint", one.current.fingerprint))
-    if one.previous is not None:
-        rows.append(("previous key", str(one.previous)))
-    if one.next_rotation is not None:
-        rows.append(("due", when(one.next_rotation.due_at, now)))
-        rows.append(("urgent from", when(one.next_rotation.urgent_at, now)))
-    for token in one.tokens or ():
-        proved = when(token.expires_at, now)
-        rows.append(
-            ("token", f"{token.user}: proved until {proved}, signed with key pair {token.key_serial}")
-        )
-    if one.last_change is not None:
-        last = one.last_change
-        why = f": {last.message}" if last.message else ""
-        ended = when(last.ended, now)
-        rows.append(("last change", f"{last.reason} to key pair {last.target} {last.outcome} {ended}{why}"))
-    return rows
-
-
-def _next(rotation: NextRotation | None, now: datetime) -> str:
-    from rotator.show.times import briefly
-
-    if rotation is None:
-        return "-"
-    return briefly(rotation.begins_at, now) if rotation.begins_at is not None else "held"
-
-
-def _remarks(one: Standing, now: datetime) -> list[tuple[str, str]]:
-    """Return what does not fit into the table, with its colour."""
-    from rotator.cli.output import BAD, DOUBTFUL
-    from rotator.show.times import when
-
-    found: list[tuple[str, str]] = []
-    if one.under_way is not None:
-        change = one.under_way.change
-        found.append(
-            (f"{change.reason} since {when(change.began, now)}: {one.under_way.waiting_for}", DOUBTFUL)
-        )
-    if one.paused is not None:
-        found.append(
-            (
-                f"paused since {when(one.paused.since, now)}: {one.paused.why}",
-                BAD if one.paused.kind == "identity" else DOUBTFUL,
-            )
-        )
-    if one.next_rotation is not None and one.next_rotation.held is not None:
-        found.append((one.next_rotation.held, DOUBTFUL))
-    return found
+        code = watch.once() if every_seconds is None else watch.again_and_again(every_seconds)
+    click.get_current_context().exit(code)
 
 
 @command(
@@ -261,8 +171,8 @@ def _print_agenda(one: Agenda, now: datetime) -> None:
 @pass_settings
 def history(settings: Settings, name: str, *, as_json: bool) -> None:
     """Show the last changes of a credential, the newest at the end: what was brought in, why, and how it ended."""
-    from rotator.cli.output import print_json, say, table
-    from rotator.show.times import clock, span
+    from rotator.cli.output import console, print_json, say, show
+    from rotator.cli.past import past
 
     with settings.application([name]) as (app, _problems):
         record, _version = app.documents.read_record(name)
@@ -271,21 +181,7 @@ def history(settings: Settings, name: str, *, as_json: bool) -> None:
     elif not record.history:
         say(f"{name} has been through no change yet")
     else:
-        table(
-            ("BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY"),
-            [
-                (
-                    clock(entry.began),
-                    span(entry.ended - entry.began),
-                    entry.reason.value,
-                    str(entry.target),
-                    entry.outcome,
-                    "yes" if entry.deployed else "no",
-                    entry.message or "-",
-                )
-                for entry in record.history
-            ],
-        )
+        show(*past(record.history, console()))
 
 
 @command(

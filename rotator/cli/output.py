@@ -6,12 +6,14 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from rotator.show import journal
 from rotator.show.plain import plain
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
 WIDEST: Final = 100_000  # of a line that no terminal shows; a pipe gets everything
@@ -28,8 +30,20 @@ def console(*, error: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
+def is_live(out: Console) -> bool:
+    """Tell whether what it shows can be drawn anew: a pipe whose reader wants colours (``FORCE_COLOR``) is no terminal."""
+    return out.file.isatty() and not out.is_dumb_terminal
+
+
+def has_shapes(out: Console) -> bool:
+    """Tell whether it can show more than letters."""
+    return out.encoding.lower().startswith("utf")
+
+
 def say(text: str, style: str = "", *, error: bool = False) -> None:
-    """Print a line for people."""
+    """Print a line for people. On its way to the journal of systemd an error says that it is one."""
+    if error and journal.listens(sys.stderr):
+        text = journal.marked(text, "error")
     console(error=error).print(styled(text, style), soft_wrap=True)
 
 
@@ -42,38 +56,63 @@ def styled(text: object, style: str = "") -> Text:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> None:
     """Print a table without frills."""
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in head:
-        grid.add_column(title, overflow="fold")
-    for row in rows:
-        grid.add_row(*(cell if not isinstance(cell, str) else styled(cell) for cell in row))
-    _print_trimmed(grid)
+    show(grid(rows, head))
 
 
 def facts(rows: Iterable[tuple[str, Text | str]], indent: int = 2) -> None:
     """Print names with their values, one a line."""
-    from rich.padding import Padding
+    show(indented(grid([(styled(name, FAINT), value) for name, value in rows]), indent))
+
+
+def grid(rows: Iterable[Sequence[Text | str]], head: Sequence[str] = ()) -> Table:
+    """Return a table whose last column takes what is too long for a line; without a head, of names and values."""
     from rich.table import Table
 
-    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(style=FAINT, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, value if not isinstance(value, str) else styled(value))
-    _print_trimmed(Padding(grid, (0, 0, 0, indent), expand=False))
+    made = [[cell if not isinstance(cell, str) else styled(cell) for cell in row] for row in rows]
+    columns = len(head) or max((len(row) for row in made), default=0)
+    laid = Table(box=None, show_header=bool(head), pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number in range(columns):
+        is_name = not head and number < columns - 1
+        laid.add_column(head[number] if head else "", overflow="fold", no_wrap=is_name)
+    for row in made:
+        laid.add_row(*row)
+    return laid
 
 
-def _print_trimmed(what: Any) -> None:
-    """Print without the blanks that fill a table's last column up: they would wrap, and spoil a diff."""
-    out = console()
-    if out.is_terminal:
-        out.print(what)
-        return
-    with out.capture() as caught:
-        out.print(what)
-    out.file.write("".join(f"{line.rstrip()}\n" for line in caught.get().splitlines()))
+def indented(what: RenderableType, by: int) -> RenderableType:
+    """Return something that stands further to the right."""
+    from rich.padding import Padding
+
+    return Padding(what, (0, 0, 0, by), expand=False)
+
+
+def hanging(label: Text | str, text: str, style: str = "") -> RenderableType:
+    """Return a line that begins with a label; what is too long for the terminal goes on beside it."""
+    from rich.table import Table
+
+    laid = Table.grid()
+    laid.add_column(no_wrap=True)
+    laid.add_column(overflow="fold")
+    laid.add_row(styled(label, style) if isinstance(label, str) else label, styled(text, style))
+    return laid
+
+
+def show(*what: RenderableType, out: Console | None = None) -> None:
+    """Print without the blanks that fill a last column up: they would wrap, and spoil a diff."""
+    from rich.console import Group
+    from rich.segment import Segment, Segments
+
+    out = out or console()
+    shown: list[Segment] = []
+    for line in out.render_lines(Group(*what), pad=False):
+        while line and not line[-1].text.strip():
+            line.pop()
+        shown += [
+            *line[:-1],
+            *(Segment(last.text.rstrip(), last.style) for last in line[-1:]),
+            Segment.line(),
+        ]
+    out.print(Segments(shown), end="")
 
 
 def print_json(value: object) -> None:

@@ -1,4 +1,4 @@
-"""Commands that print what is built in: schema, events, vault-policy."""
+"""Commands that print what is built in: schema, events, vault-policy, completion."""
 
 from __future__ import annotations
 
@@ -22,12 +22,36 @@ _DEFAULT_MOUNT, _DEFAULT_BASE_PATH = "secret", "salesforce"
     "rotator schema > rotator.schema.json",
     "# then, at the top of the configuration:",
     "# yaml-language-server: $schema=rotator.schema.json",
+    "rotator schema --included > config.d/included.schema.json",
 )
-def schema() -> None:
-    """Print the JSON Schema of the configuration, for editors."""
+@click.option("--included", is_flag=True, help="That of the files which `include` names.")
+def schema(*, included: bool) -> None:
+    """Print the JSON Schema of the configuration, or of the files that it includes, for editors."""
     from rotator.config import schema_text
 
-    click.echo(schema_text(), nl=False)
+    click.echo(schema_text(included=included), nl=False)
+
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@command(
+    "Print what completes commands and NAMEs in a shell.",
+    ALONE + " Completing reads the configuration that is named by -c or $ROTATOR_CONFIG, and nothing else.",
+    "rotator completion bash > /etc/bash_completion.d/rotator",
+    "rotator completion zsh > /usr/local/share/zsh/site-functions/_rotator",
+    "rotator completion fish > ~/.config/fish/completions/rotator.fish",
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script with which a shell completes commands, options and the NAMEs of credentials at TAB."""
+    from click.shell_completion import get_completion_class
+
+    known = get_completion_class(shell)
+    if known is None:
+        raise click.UsageError(f"click completes nothing in {shell}.")
+    root = click.get_current_context().find_root()
+    click.echo(known(root.command, {}, "rotator", "_ROTATOR_COMPLETE").source())
 
 
 @command("Print the catalogue of the log's events.", ALONE, "rotator events --alerts")
@@ -94,4 +118,4 @@ def vault_policy(
     click.echo(policy(holder, mount, base_path, credential=credential, user=user), nl=False)
 
 
-COMMANDS = (schema, events, vault_policy)
+COMMANDS = (schema, events, vault_policy, completion)

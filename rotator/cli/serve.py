@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +11,7 @@ from rotator.cli.settings import Settings, json_option, names_argument, on_vault
 from rotator.cli.teaching import AS_DAEMON, command
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rotator.config import Problem
     from rotator.performer import Station
@@ -58,11 +56,12 @@ def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     does no harm. It does not wait for a person: where a certificate is brought in by hand, it ends when that is all
     that is missing.
     """
+    from rotator.cli.signals import stop_on_signals
     from rotator.run.ask import acquaint
     from rotator.run.once import run_to_rest
     from rotator.show import logs
 
-    with settings.application(names, unwraps=True) as (app, problems), _stop_on_signals() as stop:
+    with settings.application(names, unwraps=True) as (app, problems), stop_on_signals() as stop:
         wanted = app.configuration.log
         logs.configure(format=wanted.format, level=wanted.level)
         acquaint(app, names)
@@ -91,7 +90,9 @@ def _tell(
             }
             for one in stations
         ]
-        print_json({"credentials": done, "set_aside": sorted({str(one.credential) for one in problems})})
+        print_json(
+            {"credentials": done, "set_aside": sorted({one.credential or str(one.file) for one in problems})}
+        )
         return
     for one in stations:
         say(f"{one.name}: {one.record.phase.value.replace('_', ' ')}", BAD if one.name in troubled else GOOD)
@@ -100,22 +101,6 @@ def _tell(
                 say(f"  {said}", BAD)
     for problem in problems:
         say(f"set aside: {problem}", BAD, error=True)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Set a flag on SIGTERM and SIGINT, so that a step under way comes to its end."""
-    import signal
-    import threading
-
-    stop = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda _number, _frame: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 COMMANDS = (run, once)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from rotator.cli.names import credential_names, nearest
 from rotator.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -81,12 +82,13 @@ def see_to_names(configuration: Configuration, problems: Sequence[Problem], name
     for name in names:
         if name in configuration.credentials:
             continue
-        own = [problem for problem in problems if problem.credential == name]
+        # What stands in an included file that can't be read nobody knows.
+        own = [problem for problem in problems if problem.credential in (name, None)]
         if own:
             raise ConfigurationError(own)
-        known = ", ".join(sorted(configuration.credentials))
+        known = list(configuration.credentials)
         raise click.UsageError(
-            f"There is no credential {name!r} in {configuration.file}. There are: {known}."
+            f"There is no credential {name!r} in {configuration.file}. {nearest(name, known)}"
         )
 
 
@@ -137,7 +139,19 @@ def on_vault(function: F) -> F:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-name_argument = click.argument("name", metavar="NAME")
-names_argument = click.argument("names", nargs=-1, metavar="[NAME]...")
+
+
+def complete_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the credentials that a shell may complete a NAME to."""
+    settings = context.find_object(Settings)
+    file = (settings and settings.config) or context.find_root().params.get("config")
+    given = context.params.get(parameter.name or "")
+    taken = given if isinstance(given, tuple) else ()
+    known = credential_names(Path(file).expanduser()) if file else []
+    return [name for name in known if name.startswith(incomplete) and name not in taken]
+
+
+name_argument = click.argument("name", metavar="NAME", shell_complete=complete_names)
+names_argument = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_names)
 user_option = click.option("--user", metavar="USERNAME", help="As whom to log in. [default: the first user]")
 pass_settings = click.make_pass_decorator(Settings, ensure=True)

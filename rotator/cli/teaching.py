@@ -12,6 +12,10 @@ from rotator.cli.exits import MEANINGS, Exit
 
 ALONE: Final = "Acts by itself and speaks to nobody."
 READS: Final = "Acts by itself and only reads. In Vault the operator's policy suffices (`rotator vault-policy operator`)."
+WITHDRAWS: Final = (
+    "Acts by itself and deletes nothing but the request. In Vault the operator's policy suffices "
+    "(`rotator vault-policy operator`)."
+)
 AS_DAEMON: Final = (
     "Acts by itself with the rights of the daemon in Vault (`rotator vault-policy daemon`): by default with the "
     "configuration's own login."

@@ -7,8 +7,8 @@ from rotator.config.credential import CredentialConfig, LoginTarget
 from rotator.config.loading import load, load_lenient
 from rotator.config.model import Configuration
 from rotator.config.problems import ConfigurationError, Problem
-from rotator.config.reloading import reload
-from rotator.config.schema import schema, schema_text
+from rotator.config.reloading import bad_files, reload
+from rotator.config.schema import included_schema, schema, schema_text
 from rotator.config.secrets import SecretReference
 from rotator.config.windows import MaintenanceWindow, next_window
 
@@ -20,6 +20,8 @@ __all__ = [
     "MaintenanceWindow",
     "Problem",
     "SecretReference",
+    "bad_files",
+    "included_schema",
     "load",
     "load_lenient",
     "next_window",

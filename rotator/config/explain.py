@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,9 +20,7 @@ Told = tuple[str, str]
 """What is wrong, and how to mend it."""
 
 
-def explain(
-    error: ValidationError, file: Path, tree: Tree, top: Loc, *, partial: bool = False
-) -> Iterator[Problem]:
+def explain(error: ValidationError, tree: Tree, top: Loc, *, partial: bool = False) -> Iterator[Problem]:
     """Yield the problems that a refusal stands for.
 
     ``tree`` is what was validated, ``top`` its place in the schema. What is missing is none if it is ``partial``.
@@ -36,7 +33,7 @@ def explain(
         if (missing and partial) or (detail["type"], path) in follows:
             continue
         what, mend = _told(detail, where, tree, top, path)
-        yield problem_at(file, where.line, (*where.path, *(path[-1:] if missing else ())), what, mend)
+        yield problem_at(where.file, where.line, (*where.path, *(path[-1:] if missing else ())), what, mend)
 
 
 def misspelt_sections(tree: Tree) -> set[str]:

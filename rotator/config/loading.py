@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
@@ -14,10 +16,11 @@ from rotator.config.credential import CredentialConfig
 from rotator.config.explain import explain, misspelt_sections
 from rotator.config.flaws import Flaw
 from rotator.config.model import Configuration, General, SalesforceConfig
+from rotator.config.parts import Part, included
 from rotator.config.problems import ConfigurationError, Loc, Problem, dotted, problem_at
 from rotator.config.relations import Found, flaws_between
 from rotator.config.shape import CredentialName, Section
-from rotator.config.source import Tree, merge, read_tree
+from rotator.config.source import MOST_CREDENTIALS, Tree, merge, read_tree
 
 Model = TypeVar("Model", bound=Section)
 
@@ -38,19 +41,20 @@ def load_lenient(path: Path | str) -> tuple[Configuration, tuple[Problem, ...]]:
     """Return the configuration of the credentials that hold, and what is wrong with the others.
 
     A credential is set aside for a mistake within it, and with the credential that deploys for it. One that waits
-    for it by ``rollout.after`` stays: ``after`` then names a credential that is not there.
+    for it by ``rollout.after`` stays: ``after`` then names a credential that is not there. An included file that does
+    not hold as a whole is set aside with all its credentials.
     Raises ConfigurationError for mistakes anywhere else, in ``defaults`` too, and when no credential holds.
     """
     examination = _Examination(Path(path))
     examination.set_dependents_aside()
     problems = examination.report()
-    if any(problem.credential is None for problem in problems) or not examination.good():
+    if examination.concerns_all(problems) or not examination.good():
         raise ConfigurationError(problems)
     return examination.configuration(), problems
 
 
 class _Examination:
-    """All that is found in one file."""
+    """All that is found in one file, and in those that it includes."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -58,7 +62,7 @@ class _Examination:
         self._credentials: dict[str, CredentialConfig] = {}
         self._trees: dict[str, Tree] = {}
         self._misspelt: set[str] = set()
-        self._defaults_hold = True
+        self._parts = [Part(file, Tree(None, (), 1, file))]
         tree, self.problems = read_tree(file)
         if tree is None:
             return
@@ -67,30 +71,43 @@ class _Examination:
             return
         self._misspelt = misspelt_sections(tree)
         sections = dict(tree.value)
-        defaults, credentials = sections.pop("defaults", None), sections.pop("credentials", None)
-        self._general = self._model(General, Tree(sections, (), tree.line))
-        self._read_defaults(defaults)
-        self._read_credentials(tree, defaults, credentials)
-        if self._defaults_hold:
+        main = Part(file, tree, sections.pop("defaults", None), sections.pop("credentials", None))
+        self._general = self._model(General, replace(tree, value=sections))
+        parts, problems = included(file, sections.get("include"))
+        self._parts = [main, *parts]
+        self.problems += [*problems, *chain.from_iterable(part.problems for part in parts)]
+        self._read_parts(main, parts, sections.get("include"))
+        if main.defaults_hold:
             self._examine_credentials(self._longest_request(sections.get("salesforce")))
 
     def report(self) -> tuple[Problem, ...]:
-        """Return the problems in the order of the file; of several with one key the first that was found."""
-        first: dict[tuple[int | None, str], Problem] = {}
+        """Return the problems in the order of the files; of several with one key the first that was found."""
+        first: dict[tuple[Path, int | None, str], Problem] = {}
         for problem in self.problems:
-            first.setdefault((problem.line, problem.key), problem)
-        return tuple(sorted(first.values(), key=lambda problem: problem.line or 0))
+            first.setdefault((problem.file, problem.line, problem.key), problem)
+        order = {part.file: number for number, part in enumerate(self._parts)}
+        return tuple(sorted(first.values(), key=lambda problem: (order[problem.file], problem.line or 0)))
+
+    def concerns_all(self, problems: Iterable[Problem]) -> bool:
+        """Tell whether one of the problems keeps all from being served."""
+        return any(problem.credential is None and problem.file == self._file for problem in problems)
 
     def good(self) -> dict[str, CredentialConfig]:
-        """Return the credentials in which nothing is wrong."""
+        """Return the credentials in which nothing is wrong, nor in their file as a whole."""
         bad = {problem.credential for problem in self.problems}
-        return {name: credential for name, credential in self._credentials.items() if name not in bad}
+        files = {problem.file for problem in self.problems if problem.credential is None}
+        return {
+            name: credential
+            for name, credential in self._credentials.items()
+            if name not in bad and self._trees[name].file not in files
+        }
 
     def configuration(self) -> Configuration:
         """Return what is good. To be called when nothing is wrong outside of credentials."""
-        sections = dict(self._general) if self._general else {}
+        sections, good = dict(self._general) if self._general else {}, self.good()
+        origins = {name: self._trees[name].file for name in good}
         return Configuration.model_validate(
-            {**sections, "credentials": self.good()}, context={"file": self._file}
+            {**sections, "credentials": good}, context={"file": self._file, "origins": origins}
         )
 
     def set_dependents_aside(self) -> None:
@@ -98,9 +115,8 @@ class _Examination:
         while orphans := self._orphans():
             for name, deployer in orphans.items():
                 own = self._trees[name]
-                at = Tree(
-                    None, (*own.path, "deploy", "with"), own.line
-                )  # not in defaults: this concerns it alone
+                path = (*own.path, "deploy", "with")
+                at = replace(own, value=None, path=path)  # not in defaults: this concerns it alone
                 self._problem(at, f"{deployer}, which deploys for it, is set aside", f"Mend {deployer}.")
 
     def _orphans(self) -> dict[str, str]:
@@ -113,31 +129,52 @@ class _Examination:
             if deployer is not None and deployer not in good
         }
 
-    def _read_defaults(self, defaults: Tree | None) -> None:
-        """Find mistakes in defaults that every credential may override."""
-        if defaults is not None:
-            self._model(CredentialConfig, defaults, partial=True)
-        readable = defaults is None or defaults.value is None or isinstance(defaults.value, dict)
-        self._defaults_hold = readable and "defaults" not in self._misspelt
+    def _read_parts(self, main: Part, parts: Sequence[Part], include: Tree | None) -> None:
+        """Read defaults and credentials of all files."""
+        pool: dict[Section, Section] = {}
+        self._read_defaults(main)
+        main.defaults_hold &= "defaults" not in self._misspelt
+        if main.credentials is not None or (include is None and "credentials" not in self._misspelt):
+            self._read_credentials(main, main.defaults, pool)
+        for part in parts:
+            if isinstance(part.tree.value, dict):
+                self._read_defaults(part)
+                part.defaults_hold &= main.defaults_hold
+                self._read_credentials(part, _over(main.defaults, part.defaults), pool)
+        if include is not None and not self._trees and not self.problems:
+            self._problem(include, "names no file, and no credential is named here", "Name at least one.")
+        if len(self._trees) > MOST_CREDENTIALS:
+            self._problem(
+                main.tree, f"has more than {MOST_CREDENTIALS} credentials", "Give some to another daemon."
+            )
 
-    def _read_credentials(self, root: Tree, defaults: Tree | None, credentials: Tree | None) -> None:
+    def _read_defaults(self, part: Part) -> None:
+        """Find mistakes in defaults that every credential may override."""
+        if part.defaults is not None:
+            self._model(CredentialConfig, part.defaults, partial=True)
+            part.defaults_hold &= part.defaults.value is None or isinstance(part.defaults.value, dict)
+
+    def _read_credentials(self, part: Part, defaults: Tree | None, pool: dict[Section, Section]) -> None:
+        credentials = part.credentials
         if credentials is None:
-            if "credentials" not in self._misspelt:
-                absent = Tree(None, ("credentials",), root.line)
-                self._problem(absent, "is missing", "Name at least one credential under `credentials`.")
+            absent = replace(part.tree, value=None, path=("credentials",))
+            self._problem(absent, "is missing", "Name at least one credential under `credentials`.")
             return
         if not isinstance(credentials.value, dict) or not credentials.value:
             self._problem(credentials, "should have credentials by name", "Name at least one.")
             return
-        pool: dict[Section, Section] = {}
         for name, own in credentials.value.items():
+            if (first := self._trees.get(name)) is not None:
+                what = f"is written twice, first in {first.file}:{first.line}"
+                self._problem(own, what, "Keep one of them.")
+                continue
             try:
                 _NAME.validate_python(name)
             except ValidationError as error:
-                self.problems += explain(error, self._file, own, ())
+                self.problems += explain(error, own, ())
             tree = self._trees[name] = own if defaults is None else merge(defaults, own)
-            credential = self._model(CredentialConfig, tree, partial=not self._defaults_hold, credential=name)
-            if credential is not None:
+            credential = self._model(CredentialConfig, tree, partial=not part.defaults_hold, credential=name)
+            if credential is not None and part.defaults_hold:
                 self._credentials[name] = credential.sharing(pool)
 
     def _longest_request(self, salesforce: Tree | None) -> timedelta | None:
@@ -160,14 +197,15 @@ class _Examination:
             for name, credential in self._credentials.items()
             for flaw in flaws_of(credential, request)
         )
-        between = flaws_between(self._credentials, self._trees.keys())
-        alike: dict[tuple[Loc, int, str], list[Found]] = {}
+        complete = all(part.credentials is not None for part in self._parts if part.file != self._file)
+        between = flaws_between(self._credentials, self._trees.keys(), complete=complete)
+        alike: dict[tuple[Tree, str], list[Found]] = {}
         for name, flaw in chain(within, between):
-            at = self._place(name, flaw)
-            alike.setdefault((at.path, at.line, flaw.message), []).append((name, flaw))
-        for (path, line, message), found in alike.items():
-            whose = f" ({_listed([name for name, _flaw in found])})" if path[0] == "defaults" else ""
-            self._problem(Tree(None, path, line), message + whose, found[0][1].mend)
+            at = replace(self._place(name, flaw), value=None)
+            alike.setdefault((at, flaw.message), []).append((name, flaw))
+        for (at, message), found in alike.items():
+            whose = f" ({_listed([name for name, _flaw in found])})" if at.path[0] == "defaults" else ""
+            self._problem(at, message + whose, found[0][1].mend)
 
     def _model(
         self, model: type[Model], tree: Tree, *, partial: bool = False, credential: str = ""
@@ -180,7 +218,7 @@ class _Examination:
             return model.model_validate(tree.plain(), context=context)
         except ValidationError as error:
             top = ("credentials", credential) if model is CredentialConfig else ()
-            self.problems += explain(error, self._file, tree, top, partial=partial)
+            self.problems += explain(error, tree, top, partial=partial)
             return None
 
     def _place(self, name: str, flaw: Flaw) -> Tree:
@@ -188,10 +226,15 @@ class _Examination:
         tree = self._trees[name]
         written = [found for found in (_follow(tree, key) for key in flaw.keys) if found is not None]
         own = [found for found in written if found.path[0] == "credentials"]
-        return next(iter(own or written), None) or Tree(None, (*tree.path, *flaw.keys[0]), tree.line)
+        return next(iter(own or written), None) or replace(tree, value=None, path=(*tree.path, *flaw.keys[0]))
 
     def _problem(self, tree: Tree, what: str, mend: str) -> None:
-        self.problems.append(problem_at(self._file, tree.line, tree.path, what, mend))
+        self.problems.append(problem_at(tree.file, tree.line, tree.path, what, mend))
+
+
+def _over(defaults: Tree | None, own: Tree | None) -> Tree | None:
+    """Return the defaults of an included file, over those of the file that includes it."""
+    return merge(defaults, own) if defaults is not None and own is not None else own or defaults
 
 
 def _listed(names: list[str]) -> str:

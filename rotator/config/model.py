@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -60,7 +61,9 @@ class AppRoleLogin(Section):
     method: Literal["approle"] = Field(description=_METHOD)
     mount: VaultPath = Field(default="approle", description=_MOUNT)
     role_id: TextOrSecret = Field(description="No secret by itself.", examples=["5f1b0c9e-rotator"])
-    secret_id: SecretField = Field(description="Where the secret_id is.", examples=[{"file": "secret_id"}])
+    secret_id: SecretField = Field(
+        description="Where the secret_id is.", examples=[{"file": "credentials/secret_id"}]
+    )
     wrapped: bool = Field(
         default=False,
         description="secret_id holds a response-wrapping token, good for one start of `run` or `once`. Other commands "
@@ -89,10 +92,10 @@ class CertificateLogin(Section):
     method: Literal["cert"] = Field(description=_METHOD)
     mount: VaultPath = Field(default="cert", description=_MOUNT)
     certificate_file: FilePath = Field(
-        description="Client certificate (PEM).", examples=["/etc/rotator/vault-client.pem"]
+        description="Client certificate (PEM).", examples=["credentials/vault-client.pem"]
     )
     key_file: FilePath = Field(
-        description="Its private key (PEM).", examples=["/etc/rotator/vault-client.key"]
+        description="Its private key (PEM).", examples=["credentials/vault-client.key"]
     )
     role: Text | None = Field(default=None, description="Default: Vault tries all roles.")
 
@@ -122,10 +125,10 @@ class ClientCertificate(Section):
     """TLS client certificate for a listener of Vault that demands one."""
 
     certificate_file: FilePath = Field(
-        description="Client certificate (PEM).", examples=["/etc/rotator/vault-client.pem"]
+        description="Client certificate (PEM).", examples=["credentials/vault-client.pem"]
     )
     key_file: FilePath = Field(
-        description="Its private key (PEM).", examples=["/etc/rotator/vault-client.key"]
+        description="Its private key (PEM).", examples=["credentials/vault-client.key"]
     )
 
 
@@ -137,7 +140,13 @@ class VaultConfig(Section):
     )
     login: VaultLogin = Field(
         description="How rotator logs in.",
-        examples=[{"method": "approle", "role_id": "5f1b0c9e-rotator", "secret_id": {"file": "secret_id"}}],
+        examples=[
+            {
+                "method": "approle",
+                "role_id": "5f1b0c9e-rotator",
+                "secret_id": {"file": "credentials/secret_id"},
+            }
+        ],
     )
     namespace: Namespace | None = Field(
         default=None, description="Namespace, where Vault has them.", examples=["team-a"]
@@ -210,8 +219,10 @@ class FleetConfig(Section):
 class LogConfig(Section):
     """What is logged, and how."""
 
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: console on a terminal, JSON elsewhere."
+    format: Literal["auto", "json", "journal", "console"] = Field(
+        default="auto",
+        description="auto: console on a terminal, journal where the journal of systemd listens, JSON elsewhere. "
+        "journal: JSON with the level before each line, for `journalctl -p warning`.",
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
@@ -225,6 +236,13 @@ class General(Section):
     salesforce: SalesforceConfig = Field(default=SalesforceConfig(), description="How Salesforce is reached.")
     fleet: FleetConfig = Field(default=FleetConfig(), description="What holds for all credentials together.")
     log: LogConfig = Field(default=LogConfig(), description="What is logged, and how.")
+    include: tuple[Text, ...] = Field(
+        default=(),
+        description="Further files with credentials, from the folder of this one: names, or patterns with `*`, `?` and "
+        "`**` (for folders), taken in the order of their names. Each holds `credentials`, and perhaps `defaults` for "
+        "those alone, over the `defaults` of this file.",
+        examples=[["config.d/*.yaml"]],
+    )
     web: WebConfig = Field(
         default=WebConfig(), description="Health, metrics and the status page, on one port."
     )
@@ -238,6 +256,7 @@ class Configuration(General):
     )
 
     _file: Path = PrivateAttr(default=Path())
+    _origins: dict[str, Path] = PrivateAttr(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -246,3 +265,19 @@ class Configuration(General):
 
     def model_post_init(self, context: Any, /) -> None:
         self._file = (context or {}).get("file", Path())
+        self._origins = (context or {}).get("origins", {})
+
+    def origin(self, name: str) -> Path:
+        """Return the file in which a credential stands, or stood when it was read."""
+        return self._origins.get(name, self._file)
+
+    def keeping(self, names: Iterable[str], old: Configuration) -> Configuration:
+        """Return this configuration with some credentials as they are in another one."""
+        kept = {name: old.credentials[name] for name in names}
+        origins = {name: self.origin(name) for name in self.credentials} | {
+            name: old.origin(name) for name in kept
+        }
+        return type(self).model_validate(
+            {**dict(self), "credentials": {**self.credentials, **kept}},
+            context={"file": self._file, "origins": origins},
+        )

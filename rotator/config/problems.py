@@ -19,7 +19,7 @@ class Problem:
     Attributes:
         line: counted from 1; None if it is about the file as a whole.
         key: key path as it is written in the file, such as ``credentials.acme.rotation.renew_before``.
-        credential: the credential that the mistake is confined to; None if it concerns all.
+        credential: the credential that the mistake is confined to; None if it concerns all, or all of an included file.
     """
 
     file: Path
@@ -29,10 +29,14 @@ class Problem:
     mend: str
     credential: str | None = None
 
-    def __str__(self) -> str:
+    @property
+    def what(self) -> str:
+        """File, line, key and message."""
         where = str(self.file) if self.line is None else f"{self.file}:{self.line}"
-        what = f"{self.key}: {self.message}" if self.key else self.message
-        return f"{where}: {what}\n  mend: {self.mend}"
+        return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  mend: {self.mend}"
 
 
 class ConfigurationError(Misconfigured):

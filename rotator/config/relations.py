@@ -16,11 +16,20 @@ Found = tuple[str, Flaw]
 """The credential that has to be changed, and why."""
 
 
-def flaws_between(credentials: Credentials, names: Collection[str]) -> Iterator[Found]:
-    """Yield what does not go together. ``names`` are all that the file has, those that can't be read included."""
+def flaws_between(
+    credentials: Credentials, names: Collection[str], *, complete: bool = True
+) -> Iterator[Found]:
+    """Yield what does not go together.
+
+    ``names`` are all that the files have, those that can't be read included. They are not ``complete`` where a file
+    can't be read: then nobody can say that there is no credential of a name.
+    """
     yield from _consumer_keys(credentials)
     for name, credential in credentials.items():
-        for flaw in (*_deployer(credential, credentials, names), *_predecessors(credential, names)):
+        for flaw in (
+            *_deployer(credential, credentials, names, complete=complete),
+            *_predecessors(credential, names, complete=complete),
+        ):
             yield name, flaw
     yield from _circles(credentials, _deployers_of, WITH, "deploy for each other in a circle")
     yield from _circles(credentials, _after, AFTER, "wait for each other in a circle")
@@ -45,7 +54,7 @@ def _consumer_keys(credentials: Credentials) -> Iterator[Found]:
 
 
 def _deployer(
-    credential: CredentialConfig, credentials: Credentials, names: Collection[str]
+    credential: CredentialConfig, credentials: Credentials, names: Collection[str], *, complete: bool
 ) -> Iterator[Flaw]:
     deploy, name = credential.deploy, credential.deploy.deployer
     if deploy.publisher == "metadata" and name is None and not deploy.allow_self:
@@ -57,7 +66,7 @@ def _deployer(
         )
     if name is None:
         return
-    if name not in names:
+    if name not in names and complete:
         yield Flaw(WITH, f"there is no credential {name!r}", f"Name one of {', '.join(sorted(names))}.")
     elif deploy.publisher != "metadata":
         return  # the others may have it from the defaults
@@ -86,12 +95,12 @@ def _fitness(credential: CredentialConfig, name: str, deployer: CredentialConfig
         )
 
 
-def _predecessors(credential: CredentialConfig, names: Collection[str]) -> Iterator[Flaw]:
+def _predecessors(credential: CredentialConfig, names: Collection[str], *, complete: bool) -> Iterator[Flaw]:
     for index, name in enumerate(credential.rollout.after):
         key = ("rollout", "after", index)
         if name == credential.name:
             yield Flaw((key,), "the credential would wait for itself", "Remove it from the list.")
-        elif name not in names:
+        elif name not in names and complete:
             yield Flaw((key,), f"there is no credential {name!r}", f"Name one of {', '.join(sorted(names))}.")
 
 

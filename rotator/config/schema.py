@@ -13,6 +13,7 @@ from rotator.config.model import Configuration
 from rotator.config.problems import Loc
 
 SCHEMA_FILE = "rotator.schema.json"
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
@@ -37,16 +38,33 @@ def schema() -> dict[str, Any]:
             "An empty value there brings the built-in default back.",
         },
     }
+    document["required"].remove("credentials")
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DRAFT,
         **document,
+        "anyOf": [{"required": ["credentials"]}, {"required": ["include"]}],
         "title": "Configuration of rotator",
     }
 
 
-def schema_text() -> str:
-    """Return the JSON Schema as it is kept beside the example."""
-    return json.dumps(schema(), indent=2) + "\n"
+def included_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the files that a configuration includes."""
+    whole = schema()
+    used = _within(whole["$defs"], "CredentialConfig")
+    return {
+        "$schema": _DRAFT,
+        "$defs": {name: part for name, part in whole["$defs"].items() if name in used},
+        "additionalProperties": False,
+        "properties": {name: whole["properties"][name] for name in ("defaults", "credentials")},
+        "required": ["credentials"],
+        "title": "Credentials of rotator, included by its configuration",
+        "type": "object",
+    }
+
+
+def schema_text(*, included: bool = False) -> str:
+    """Return a JSON Schema as it is kept beside the example."""
+    return json.dumps(included_schema() if included else schema(), indent=2) + "\n"
 
 
 class _Generator(GenerateJsonSchema):
@@ -86,7 +104,7 @@ def _alternatives(document: dict[str, Any], part: dict[str, Any], value: object)
     if "$ref" in part:
         part = document["$defs"][part["$ref"].rpartition("/")[2]]
     branches = part.get("anyOf") or part.get("oneOf")
-    if not branches:
+    if not branches or "properties" in part:  # of the whole, they only say what it needs
         return [{**part, **own}] if _constants_fit(part, value) else []
     found = [inner for branch in branches for inner in _alternatives(document, branch, value)]
     return [{**inner, **own} for inner in found]

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
-from pydantic_core.core_schema import ValidationInfo
 
-from rotator.config.shape import Keys, folder_of, mistake
+from rotator.config.shape import Keys, mistake, place_of
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
 
-CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"  # where systemd puts what LoadCredential= names
 LARGEST_BYTES = 1 << 20
 REFERENCE_KEYS = frozenset({"file", "env"})
 
@@ -29,7 +27,7 @@ class SecretReference:
 
     Attributes:
         key: the key of the configuration that names it.
-        folder: what a relative ``file`` starts from, unless systemd's credentials directory has such a file.
+        folder: what a relative ``file`` starts from, unless systemd keeps it.
     """
 
     key: str
@@ -39,7 +37,7 @@ class SecretReference:
 
     def path(self) -> Path | None:
         """Return the file that holds the secret; None when an environment variable does."""
-        return None if self.file is None else self._located(self.file)[0]
+        return None if self.file is None else place_of(self.folder, self.file)[0]
 
     def read(self) -> Secret:
         """Return the secret, without the newline that ends it. Raises Misconfigured, naming file and key.
@@ -53,17 +51,8 @@ class SecretReference:
             raise self._wrong("is empty or not set", "Put the secret there.")
         return Secret(text)
 
-    def _located(self, file: str) -> tuple[Path, bool]:
-        """Return the path, and whether systemd keeps it."""
-        directory = os.environ.get(CREDENTIALS_DIRECTORY)
-        if directory:
-            kept = Path(directory) / file
-            if kept.is_relative_to(directory) and ".." not in kept.parts and kept.is_file():
-                return kept, True
-        return self.folder / file, False
-
     def _text(self, file: str) -> str:
-        path, kept_by_systemd = self._located(file)
+        path, kept_by_systemd = place_of(self.folder, file)
         try:
             with path.open("rb") as stream:
                 status = os.fstat(stream.fileno())
@@ -90,7 +79,7 @@ class SecretReference:
         return Misconfigured(f"{self.key}: {where} {what}", code="config.secret", hint=mend)
 
 
-def _reference(value: object, info: ValidationInfo) -> SecretReference:
+def _reference(value: object) -> SecretReference:
     if isinstance(value, SecretReference):
         return value
     if not isinstance(value, Keys):
@@ -100,7 +89,7 @@ def _reference(value: object, info: ValidationInfo) -> SecretReference:
     ((kind, target),) = value.items()
     if not isinstance(target, str) or not target or "\0" in target or (kind == "env" and "=" in target):
         raise mistake(f"`{kind}` should be a name that is not empty", _MEND)
-    return SecretReference(value.path, folder_of(info), **{kind: target})
+    return SecretReference(value.path, value.folder, **{kind: target})
 
 
 REFERENCE_SCHEMA = {
@@ -112,7 +101,7 @@ REFERENCE_SCHEMA = {
         "file": {
             "type": "string",
             "description": "File that holds the secret. A relative path starts from systemd's credentials directory "
-            "if the file is there, else from the folder of this configuration.",
+            "if the file is there (`/` is `_` in its name there), else from the folder of this file.",
         },
         "env": {"type": "string", "description": "Environment variable that holds the secret."},
     },

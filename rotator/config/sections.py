@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from rotator.config.durations import Duration, DurationOrZero
 from rotator.config.secrets import SecretField
@@ -15,6 +15,7 @@ from rotator.config.shape import (
     FilePath,
     Section,
     Text,
+    located,
     matching,
     mistake,
     text_or_mapping,
@@ -225,6 +226,11 @@ class AppFiles(Section):
         "another setting than the certificate are refused.",
         examples=["/etc/rotator/acme-app"],
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _located(cls, value: object) -> object:
+        return located(value, "directory")
 
 
 class Deploy(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from rotator.loopback import is_loopback
 
+CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"  # where systemd puts what LoadCredential= names
 MISTAKE = "mistake"
 _SHOWN = 40  # characters of a value that is wrong
 _URL_MEND = "Write it as https://host or https://host:port."
@@ -30,11 +32,16 @@ class Section(BaseModel):
 
 
 class Keys(dict[str, object]):
-    """A mapping of the file that knows its own key path, such as ``credentials.acme.session``."""
+    """A mapping that knows its file, and its own key path there, such as ``credentials.acme.session``."""
 
-    def __init__(self, path: str, items: dict[str, object]) -> None:
+    def __init__(self, path: str, file: Path, items: dict[str, object]) -> None:
         super().__init__(items)
-        self.path = path
+        self.path, self.file = path, file
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths in it start from: the folder of the file in which it stands."""
+        return self.file.absolute().parent
 
 
 def mistake(what: str, mend: str) -> PydanticCustomError:
@@ -56,9 +63,24 @@ def text_or_mapping(value: object) -> str:
     return "text" if isinstance(value, str | int | float) else "mapping"
 
 
-def folder_of(info: ValidationInfo) -> Path:
-    """Return the folder that relative paths of the file start from."""
+def _folder_of(info: ValidationInfo) -> Path:
+    """Return the folder of the file that is read."""
     return Path((info.context or {}).get("folder", "."))
+
+
+def place_of(folder: Path, file: str) -> tuple[Path, bool]:
+    """Return where a file is that the configuration names, and whether systemd keeps it.
+
+    A relative path is looked for in systemd's credentials directory first, then in ``folder``. There a file has the
+    name that systemd gives to what it loads from a folder (systemd.exec(5), LoadCredential=): ``/`` becomes ``_``. So
+    `credentials/secret_id` is one file to the service, which finds it there, and to root, who finds it in the folder.
+    """
+    directory = os.environ.get(CREDENTIALS_DIRECTORY)
+    if directory and not file.startswith("/"):
+        kept = Path(directory) / file.replace("/", "_")
+        if kept.is_file():
+            return kept, True
+    return folder / file, False
 
 
 def _url(value: str) -> str:
@@ -101,7 +123,7 @@ def _path(value: object, info: ValidationInfo) -> Path:
         return value
     if not isinstance(value, str) or not value or "\0" in value:
         raise mistake("should be the path of a file", "Write it as text, such as /etc/ssl/certs/ca.pem.")
-    return folder_of(info) / value
+    return place_of(_folder_of(info), value)[0]
 
 
 def matching(pattern: str, what: str, mend: str, *, secret: bool = False) -> AfterValidator:
@@ -122,6 +144,18 @@ def matching(pattern: str, what: str, mend: str, *, secret: bool = False) -> Aft
 BaseUrl = Annotated[str, AfterValidator(_secure_url), WithJsonSchema({"type": "string", "format": "uri"})]
 AnyUrl = Annotated[str, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+
+
+def located(value: object, key: str) -> object:
+    """Return a section whose path at ``key`` starts from the file in which the section stands.
+
+    For what may come from the defaults of another file.
+    """
+    path = value.get(key) if isinstance(value, Keys) else None
+    if not isinstance(value, Keys) or not isinstance(path, str) or not path:
+        return value
+    return Keys(value.path, value.file, {**value, key: str(value.folder / path)})
+
 
 FilePath = Annotated[
     Path, PlainValidator(_path), PlainSerializer(str, return_type=str), WithJsonSchema({"type": "string"})

@@ -34,6 +34,8 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})", re.ASCII)
 _NOT_PRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 _SHOWN = 40  # characters of what is wrong
+_EMPTY = "Begin with config/rotator.example.yaml."
+_EMPTY_PART = "Name credentials in it, or remove it."
 Scalar = str | int | bool | None
 
 
@@ -44,11 +46,13 @@ class Tree:
     Attributes:
         path: its key path as it was written; for a default that a credential takes over: under ``defaults``.
         line: of its key, or of itself where it has none; counted from 1.
+        file: in which it was written.
     """
 
     value: Scalar | tuple[Tree, ...] | dict[str, Tree]
     path: Loc
     line: int
+    file: Path
 
     def child(self, key: str | int) -> Tree | None:
         """Return what is below a key or index; None if there is nothing."""
@@ -61,7 +65,7 @@ class Tree:
     def plain(self) -> object:
         """Return the value as plain data: Keys for mappings, tuples for sequences."""
         if isinstance(self.value, dict):
-            return Keys(dotted(self.path), {key: tree.plain() for key, tree in self.value.items()})
+            return Keys(dotted(self.path), self.file, {key: tree.plain() for key, tree in self.value.items()})
         if isinstance(self.value, tuple):
             return tuple(tree.plain() for tree in self.value)
         return self.value
@@ -92,19 +96,21 @@ def merge(base: Tree, over: Tree) -> Tree:
             del merged[key]
         else:
             merged[key] = tree if below is None else merge(below, tree)
-    return Tree(merged, over.path, over.line)
+    return Tree(merged, over.path, over.line, over.file)
 
 
-def read_tree(file: Path) -> tuple[Tree | None, list[Problem]]:
-    """Return what a file holds, and what is wrong with it as YAML. The tree is None where nothing can be made of it."""
+def read_tree(file: Path, *, included: bool = False) -> tuple[Tree | None, list[Problem]]:
+    """Return what a file holds, and what is wrong with it as YAML. The tree is None where nothing can be made of it.
+
+    ``included``: it was named by another file, and not by a person.
+    """
     try:
         with file.open("rb") as stream:
             data = stream.read(LARGEST_BYTES + 1)
     except OSError as error:
         why = error.strerror or "it cannot be opened"
-        return None, [
-            Problem(file, None, "", f"cannot be read: {why}", "Name the file with -c or ROTATOR_CONFIG.")
-        ]
+        mend = "Let rotator's user read it." if included else "Name the file with -c or ROTATOR_CONFIG."
+        return None, [Problem(file, None, "", f"cannot be read: {why}", mend)]
     if len(data) > LARGEST_BYTES:
         return None, [
             Problem(file, None, "", "has more than 16 MB", "Is this the configuration? If so, split it.")
@@ -118,7 +124,7 @@ def read_tree(file: Path) -> tuple[Tree | None, list[Problem]]:
         line = text.count("\n", 0, stray.start()) + 1
         what = f"is not YAML: it holds the character U+{ord(stray[0]):04X}"
         return None, [Problem(file, line, "", what, "Delete it, or save the file as plain text.")]
-    reader = _Reader(file, text)
+    reader = _Reader(file, text, _EMPTY_PART if included else _EMPTY)
     return reader.read(), reader.problems
 
 
@@ -129,9 +135,10 @@ class _Reader:
     libyaml's binding, and take more memory than everything else together.
     """
 
-    def __init__(self, file: Path, text: str) -> None:
+    def __init__(self, file: Path, text: str, mend_of_empty: str) -> None:
         self._file = file
         self._text = text
+        self._mend_of_empty = mend_of_empty
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self._anchored: dict[str, Tree] = {}
         self._values_left = MOST_VALUES
@@ -143,7 +150,7 @@ class _Reader:
         try:
             next(self._events)  # the stream begins
             if isinstance(next(self._events), yaml.StreamEndEvent):
-                self._problem(1, (), "is empty", "Begin with config/rotator.example.yaml.")
+                self._problem(1, (), "is empty", self._mend_of_empty)
                 return None
             tree = self._tree(next(self._events), (), 1)
             next(self._events)  # the document ends
@@ -185,7 +192,7 @@ class _Reader:
             value = self._sequence(path)
         else:
             value = _scalar(event.value, plain=not event.style)
-        tree = Tree(value, path, line)
+        tree = Tree(value, path, line, self._file)
         if event.tag is not None:
             self._problem(
                 line,
@@ -247,7 +254,7 @@ class _Reader:
             self._problem(
                 line, path, f"there is no anchor {event.anchor[:_SHOWN]!r} before", "Write the value out."
             )
-            return Tree(None, path, line)
+            return Tree(None, path, line, self._file)
         return self._copy(tree, path)
 
     def _copy(self, tree: Tree, path: Loc) -> Tree:
@@ -260,7 +267,7 @@ class _Reader:
             value = {key: self._copy(below, (*path, key)) for key, below in value.items()}
         elif isinstance(value, tuple):
             value = tuple(self._copy(below, (*path, index)) for index, below in enumerate(value))
-        return Tree(value, path, tree.line)
+        return Tree(value, path, tree.line, tree.file)
 
     def _problem(self, line: int | None, path: Loc, what: str, mend: str) -> None:
         self.problems.append(problem_at(self._file, line, path, what, mend))

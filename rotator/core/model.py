@@ -12,15 +12,26 @@ Serial = int
 
 
 class Phase(StrEnum):
-    """Where the one certificate slot of a credential stands."""
+    """Where the one certificate slot of a credential stands; :data:`PHASES` says what each means."""
 
-    EMPTY = "empty"  # no key pair yet: waits for `init` or `adopt`
-    STEADY = "steady"  # the current key pair signs, nothing is under way
-    CREATING = "creating"  # the serial is recorded, its key is being written
-    STAGED = "staged"  # the key is in Vault; validation and a live session for everybody come first
-    DEPLOYING = "deploying"  # the publisher was asked; what came of it is being found out
-    PROVING = "proving"  # the org should have the target certificate; proofs are collected
-    LOCKED_OUT = "locked_out"  # the org takes no key that we keep
+    EMPTY = "empty"
+    STEADY = "steady"
+    CREATING = "creating"
+    STAGED = "staged"
+    DEPLOYING = "deploying"
+    PROVING = "proving"
+    LOCKED_OUT = "locked_out"
+
+
+PHASES: Mapping[Phase, str] = {
+    Phase.EMPTY: "no key pair yet: waits for `init` or `adopt`",
+    Phase.STEADY: "the current key pair signs, nothing is under way",
+    Phase.CREATING: "the serial is recorded, its key is being written",
+    Phase.STAGED: "the key is in Vault; validation and a live session for everybody come first",
+    Phase.DEPLOYING: "the publisher was asked; what came of it is being found out",
+    Phase.PROVING: "the org should have the target certificate; proofs are collected",
+    Phase.LOCKED_OUT: "the org takes no key that we keep",
+}
 
 
 class Reason(StrEnum):

@@ -5,32 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rotator.show.sentences import sentence
+
 Line = dict[str, Any]
 
-SENTENCES: dict[str, str] = {
-    "key.adopted": "{credential}: key pair {serial}, made by hand, is in Vault",
-    "key.created": "{credential}: key pair {serial} is made and in Vault",
-    "validation.passed": "{credential}: the org would take certificate {target} (tried without changing anything)",
-    "deploy.sent": "{credential}: certificate {target} is on its way into the org",
-    "deploy.finished": "{credential}: certificate {target} is deployed; proofs are collected",
-    "deploy.refused": "{credential}: the deploy of certificate {target} was refused: {message}",
-    "deploy.unknown": "{credential}: nobody knows yet what became of the deploy: {message}",
-    "key.promoted": "{credential}: key pair {serial} signs from now on, {seconds:.0f} s after it was begun",
-    "change.failed": "{credential}: the change to key pair {target} failed: {message}",
-    "change.restored": "{credential}: key pair {serial} is proved again, as if nothing had happened",
-    "key.retired": "{credential}: key pair {serial} is retired and kept for a while",
-    "key.destroyed": "{credential}: the private key of pair {serial} is destroyed for good",
-    "request.accepted": "{credential}: asked by {by} to {ask}: {sentence}",
-    "request.refused": "{credential}: asked by {by} to {ask}, but {sentence}",
-    "credential.locked_out": "{credential}: the org takes no key that is kept",
-    "change.sessions_died": "{credential}: the deploy ended live sessions",
-    "token.dead": "{credential}: the session of {user} has ended",
-    "token.restored": "{credential}: the token of {user} works again",
-    "vault.unavailable": "Vault does not answer: {message}",
-    "vault.recovered": "Vault answers again",
-    "vault.sealed": "Vault is sealed",
-    "daemon.stopped": "the daemon has stopped, {seconds:.1f} s after it was asked to",
-}
+TOLD = frozenset({
+    "key.adopted", "key.created", "validation.passed", "deploy.sent", "deploy.finished", "deploy.refused",
+    "deploy.unknown", "key.promoted", "change.failed", "change.restored", "key.retired", "key.destroyed",
+    "request.accepted", "request.refused", "credential.locked_out", "change.sessions_died", "token.dead",
+    "token.restored", "vault.unavailable", "vault.recovered", "vault.sealed", "daemon.stopped", "proof.passed",
+})  # fmt: skip
+"""Events that a spectator hears of as the log tells them."""
 
 
 class Narrator:
@@ -42,7 +27,6 @@ class Narrator:
             "change.begun": self._begun,
             "change.restoring": self._restoring,
             "token.published": self._published,
-            "proof.passed": self._passed,
             "proof.refused": self._refused,
         }
 
@@ -51,8 +35,9 @@ class Narrator:
         event = str(line["event"])
         if event in self._special:
             return self._special[event](line)
-        if event in SENTENCES:
-            return SENTENCES[event].format_map(line)
+        if event in TOLD:
+            name = f"{line['credential']}: " if "credential" in line else ""
+            return name + sentence(event, line)
         if line.get("alert"):
             return f"{line.get('credential', 'daemon')}: {event}: {line.get('message', '')}".rstrip(": ")
         return None
@@ -77,11 +62,6 @@ class Narrator:
         if self._repeats("token", line["user"], line["key_serial"]):
             return None
         return "{credential}: {user} has a token, minted with key pair {key_serial}".format_map(line)
-
-    def _passed(self, line: Line) -> str:
-        takes = "proof {proofs} of {proofs_needed}: the org takes key pair {target}"
-        refuses = " and refuses {rival}" if line.get("rival") else ""
-        return ("{credential}: " + takes + refuses).format_map(line)
 
     def _refused(self, line: Line) -> str | None:
         if self._repeats("proof", line["credential"], line["target"]):

@@ -48,12 +48,7 @@ def examine(
     Credentials are looked at side by side. Where Vault fails, the rest is not looked at.
     """
     for problem in problems:
-        yield Finding(
-            False,
-            f"configuration: {problem.key}",
-            f"{problem.file}:{problem.line}: {problem.message}",
-            problem.mend,
-        )
+        yield Finding(False, f"configuration: {problem.key or problem.file}", problem.what, problem.mend)
     if not problems:
         yield Finding(True, "configuration", f"{app.configuration.file} holds.")
     yield from _port(app.configuration.web)

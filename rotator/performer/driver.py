@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,15 +58,22 @@ VERSION_RETIRED = "salesforce.version_retired"
 
 @dataclass
 class Driver:
-    """All credentials of this process, and how their steps are answered."""
+    """All credentials of this process, and how their steps are answered.
+
+    Attributes:
+        stations: may grow and shrink at any time; go through a copy.
+    """
 
     tools: Toolbox
-    fleet: FleetConfig
-    stations: dict[str, Station] = field(default_factory=dict)
+    neighbours: Neighbours
+    stations: dict[str, Station]
 
-    def __post_init__(self) -> None:
-        self.tools.stations = self.stations
-        self._neighbours = Neighbours(self.stations, self.fleet)
+    @classmethod
+    def of(cls, tools: Toolbox, fleet: FleetConfig) -> Driver:
+        """Return a driver of no credentials yet."""
+        stations: dict[str, Station] = {}
+        tools.stations = stations
+        return cls(tools, Neighbours(stations, fleet), stations)
 
     def step(self, name: str) -> Do | Wait:
         """Do one step for a credential and return what was decided. Raises RotatorError when Vault does not answer.
@@ -133,7 +140,7 @@ class Driver:
             tokens=station.facts(),
             request=station.waiting.request if station.waiting else None,
             window=next_window(window, now) if window is not None else None,
-            fleet=self._neighbours.allowed(station, now, self.vault_skew_seconds()),
+            fleet=self.neighbours.allowed(station, now, self.vault_skew_seconds()),
             held=station.held_back(),
             unreconciled=frozenset(station.unreconciled),
         )
@@ -160,9 +167,15 @@ class Driver:
                 self._went_back(station, version)
             station.record, station.version = record, version
             station.read_at, station.doubted = now, False
-            self._neighbours.note(station, record)
+            self.neighbours.note(station, record)
         for user in station.terms.users:
             tokens.published(self.tools, station, user)
+
+    def forget(self, name: str) -> None:
+        """Know nothing any more of a credential that is not served any more."""
+        self.stations.pop(name, None)
+        self.neighbours.forget(name)
+        self.tools.forget_key(name)
 
     def _went_back(self, station: Station, version: int) -> None:
         """Vault was restored: what it has is the truth, and of what was read before nothing but which keys leaked."""
@@ -198,14 +211,14 @@ class Driver:
 
     def clock_jumped(self) -> None:
         """Forget what was to wait until a time, and how clocks differed: ours was set. All is read again."""
-        for station in self.stations.values():
+        for station in tuple(self.stations.values()):
             station.held = {}
             station.skew_seconds = 0.0
             station.doubt()
 
     def forget_pacing(self, family: str) -> None:
         """Let be tried again at once what failed by a code of this family: what was in the way is gone."""
-        for station in self.stations.values():
+        for station in tuple(self.stations.values()):
             for held in tuple(station.held.values()):
                 if held.code.startswith(family):
                     held.until = None
@@ -224,7 +237,7 @@ class Driver:
 
     def braked(self) -> list[str]:
         """Return the credentials whose failed rotations hold the fleet back; empty when the brake is off."""
-        return self._neighbours.braked()
+        return self.neighbours.braked()
 
     def vault_skew_seconds(self) -> float:
         """Return Vault's clock minus ours; 0 before the first answer."""
@@ -234,15 +247,15 @@ class Driver:
     def _save(self, station: Station, record: Record, version: int) -> int:
         self._be_sure(station)
         before = station.record
-        self._neighbours.take_slot(station, before, record, self.tools.clock())
+        self.neighbours.take_slot(station, before, record, self.tools.clock())
         try:
             written = self.tools.documents.write_record(station.name, record, version)
         except Exception:
-            self._neighbours.note(station, before)
+            self.neighbours.note(station, before)
             raise
         station.record, station.version, station.read_at = record, written, self.tools.clock()
         station.doubted = False
-        self._neighbours.note(station, record)
+        self.neighbours.note(station, record)
         if record.answered != before.answered:
             station.held = {}  # what an operator asked for is tried at once
         tell_record(station, before, record, lambda: self._target_certificate(station, record))

@@ -31,6 +31,27 @@ class Neighbours:
         self._latest: list[tuple[datetime, str, str]] = []  # how the latest rotations ended, the newest first
         self._first_due: tuple[datetime, list[tuple[int, str]]] | None = None
 
+    def renew(self, settings: FleetConfig) -> None:
+        """Go by other settings from now on. What is known of slots and rotations stays."""
+        with self._lock:
+            self._settings = settings
+            self._look_back()
+
+    def forget(self, name: str) -> None:
+        """Count a credential no more, which is not served any more."""
+        with self._lock:
+            self._changing.discard(name)
+            if any(name == other for _ended, other, _outcome in self._latest):
+                self._look_back()
+
+    def _look_back(self) -> None:
+        """Read off all records how the latest rotations ended."""
+        entries = ((latest_rotation(one.record), one.name) for one in tuple(self._stations.values()))
+        ended = sorted(
+            ((entry.ended, name, entry.outcome) for entry, name in entries if entry is not None), reverse=True
+        )
+        self._latest = ended[: self._settings.stop_after_failures]
+
     def note(self, station: Station, record: Record) -> None:
         """Take notice of a record that was read or written."""
         entry = latest_rotation(record)
@@ -80,6 +101,8 @@ class Neighbours:
         )
 
     def _may_not_begin(self, station: Station, now: datetime) -> str | None:
+        if station.leaving:
+            return "it was taken out of the configuration"
         if failed := self.braked():
             return f"the last rotations of {', '.join(failed)} failed, so no other is begun"
         with self._lock:

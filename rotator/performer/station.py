@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from rotator import events
@@ -47,6 +47,8 @@ class Station:
     What was read from Vault is kept: a write over a version that moved is a conflict, and then it is read anew.
 
     Attributes:
+        place: in which Vault, and where there, its documents are.
+        leaving: the configuration has it no more. It begins nothing by itself, and is let go once it is at rest.
         read_at: when the record was last read or written; None: never.
         doubted: it may be another by now, and is read again before it is decided upon.
         tokens: user -> what is published and its version; a deployer's are kept here and nowhere else.
@@ -68,6 +70,8 @@ class Station:
     terms: Terms
     app: App
     publisher: Publisher
+    place: tuple[str, ...] = ()
+    leaving: bool = False
     record: Record = field(default_factory=Record)
     version: int = 0
     read_at: datetime | None = None
@@ -86,6 +90,30 @@ class Station:
     warned: dict[tuple[str, str], str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     sentence: str = ""
+
+    def renewed(self, new: Station) -> Station:
+        """Return the station with the settings of ``new``, and with what this one knows that still holds by them.
+
+        Between two steps. What failed before is tried again at once, unless the other side asked us to wait.
+        """
+        if self.place != new.place:
+            return new  # what was read elsewhere says nothing of the documents there
+        # A session that nobody publishes is nowhere else, and no other app's: a deployer deploys with it.
+        same = self.config.publish or self.config.consumer_key == new.config.consumer_key
+        users = set(new.terms.users) if same and self.config.publish == new.config.publish else set()
+        return replace(
+            self,
+            config=new.config,
+            terms=new.terms,
+            app=new.app,
+            publisher=new.publisher,
+            tokens={user: known for user, known in self.tokens.items() if user in users},
+            sequences={user: number for user, number in self.sequences.items() if user in users},
+            stale=self.stale & users,
+            unreconciled=self.unreconciled & set(new.terms.users),
+            held={key: held for key, held in self.held.items() if held.asked},
+            api_version=None,
+        )
 
     def doubt(self) -> None:
         """Read everything again at the next step: somebody else wrote, or an answer was lost.

@@ -49,12 +49,28 @@ class Wires:
         self._lock = threading.Lock()
 
     def __call__(self) -> Wire:
-        wire: Wire | None = getattr(self._local, "wire", None)
+        local = self._local  # of before or after a renewal, but all of it
+        wire: Wire | None = getattr(local, "wire", None)
         if wire is None:
-            wire = self._local.wire = Wire(self._settings)
+            wire = local.wire = Wire(self._settings)
             with self._lock:
                 self._all.append(wire)
         return wire
+
+    def renew(self, settings: WireSettings) -> None:
+        """Give each thread another wire when it asks next. Calls under way come to their end.
+
+        Raises Misconfigured when the CA file can't be read; then nothing has changed.
+        """
+        if settings == self._settings and settings.ca_file is None:
+            return  # a CA file may have another content by now
+        Wire(settings).close()
+        with self._lock:
+            former, self._all = self._all, []
+            self._settings = settings
+            self._local = threading.local()
+        for wire in former:
+            wire.close()
 
     def close(self) -> None:
         """Close the connections of all threads."""

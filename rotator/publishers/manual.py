@@ -11,7 +11,7 @@ from rotator.publishers import TOO_LATE
 from rotator.salesforce.appfiles import App, AppKind
 
 _EXTERNAL_CLIENT_APP = """\
-1. Save the certificate below as a file, for instance {name}.crt. It is public; no private key leaves Vault.
+1. {saved} It is public; no private key leaves Vault.
 2. In Salesforce open Setup, enter "External Client App" into Quick Find, and select External Client App Manager.
 3. In the row of {name} open the menu and select Edit Settings.
 4. Under OAuth Settings, in Flow Enablement, leave Enable JWT Bearer Flow selected. Select Upload Files and choose
@@ -19,7 +19,7 @@ _EXTERNAL_CLIENT_APP = """\
 5. Save. Other servers of the org need up to 30 minutes to learn of it."""
 
 _CONNECTED_APP = """\
-1. Save the certificate below as a file, for instance {name}.crt. It is public; no private key leaves Vault.
+1. {saved} It is public; no private key leaves Vault.
 2. In Salesforce open Setup, enter "App Manager" into Quick Find, and select App Manager.
 3. In the row of {name} open the menu and select Edit. (Not Manage: that page holds the policies.)
 4. Under API (Enable OAuth Settings) leave Use Digital Signatures selected. Select Choose File and choose the file.
@@ -30,11 +30,21 @@ _CONNECTED_APP = """\
 
 def manual_steps(app: App, certificate_pem: str) -> str:
     """Return what a person has to do in Setup (2026) to bring a certificate into an app, with the certificate."""
+    steps = _steps(app, f"Save the certificate below as a file, for instance {app.name}.crt.")
+    return f"The app {app.name} needs a new certificate.\n\n{steps}\n\n{certificate_pem.strip()}\n"
+
+
+def upload_steps(app: App, credential: str) -> list[str]:
+    """Return the same, where a command prints the certificate: a line each."""
+    command = f"rotator certificate {credential} > {app.name}.crt"
+    return _steps(app, f"Save the certificate as a file: {command}").splitlines()
+
+
+def _steps(app: App, saved: str) -> str:
     steps = _EXTERNAL_CLIENT_APP if app.kind is AppKind.EXTERNAL_CLIENT_APP else _CONNECTED_APP
     return (
-        f"The app {app.name} needs a new certificate.\n\n{steps.format(name=app.name)}\n"
-        "6. rotator finds out by itself within a quarter of an hour; `rotator deployed` makes it look at once.\n\n"
-        f"{certificate_pem.strip()}\n"
+        f"{steps.format(name=app.name, saved=saved)}\n"
+        "6. rotator finds out by itself within a quarter of an hour; `rotator deployed` makes it look at once."
     )
 
 

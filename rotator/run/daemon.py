@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,17 +16,20 @@ from urllib.parse import urlsplit
 
 from rotator import __version__, events
 from rotator.app import Application, application
-from rotator.config import Configuration, ConfigurationError, Problem, reload
+from rotator.config import Configuration, Problem
 from rotator.core.effects import Do
 from rotator.core.timing import due_at
 from rotator.errors import RotatorError
-from rotator.performer import Station
+from rotator.performer import Driver, Station
 from rotator.performer.fleet import is_rotating
 from rotator.performer.tell import iso
 from rotator.run import lifesign
+from rotator.run.crew import Crew
+from rotator.run.members import Members
 from rotator.run.notify import Notifier
 from rotator.run.pulse import Pulse
 from rotator.run.ready import Ready
+from rotator.run.reload import reread, tell_problems
 from rotator.run.rounds import Rounds
 from rotator.run.sight import sight
 from rotator.run.timer import Timer
@@ -35,7 +37,7 @@ from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
 from rotator.vault.refusals import PERMISSION_DENIED
-from rotator.web import Port, examine
+from rotator.web import Port
 
 BEAT = timedelta(seconds=1)
 STOP_SECONDS = 15.0
@@ -67,85 +69,40 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, note)
-    before = None
-    with Port() as port:
-        while True:
-            logs.configure(format=configuration.log.format, level=configuration.log.level)
-            with application(configuration, token_file, before) as app:
-                daemon = Daemon(app, notifier, sign)
-                _tell_problems(configuration, problems)
-                daemon.start()
-                port.show(sight(daemon, problems, daemon.clock()), daemon.is_alive)
-                port.serve(configuration.web)
-                renewed = None
-                while renewed is None:
-                    try:
-                        asked = caught.get(timeout=BEAT.total_seconds())
-                    except Empty:
-                        daemon.timer.follow_clock()
-                        port.keep()
-                        continue
-                    if asked != signal.SIGHUP:
-                        break
-                    renewed = reread(configuration, token_file)
-                if renewed is None:
-                    notifier.stopping()
-                finished = daemon.stop(signal.Signals(asked).name)
-                before = app.kept
-            if renewed is None:
-                break
-            configuration, problems = renewed
+    logs.configure(format=configuration.log.format, level=configuration.log.level)
+    with Port() as port, application(configuration, token_file) as app:
+        daemon = Daemon(app, notifier, sign)
+        daemon.flaws = tell_problems(configuration, problems)
+        daemon.problems = tuple(problems)
+        daemon.start()
+        port.show(sight(daemon), daemon.is_alive)
+        port.serve(configuration.web)
+        while (asked := _wait_for_signal(caught, daemon, port)) == signal.SIGHUP:
+            reread(daemon)
+            port.serve(app.configuration.web)
+        notifier.stopping()
+        finished = daemon.stop(signal.Signals(asked).name)
     lifesign.withdraw(sign)
     if not finished:
         os._exit(0)  # a call that hangs would hold the interpreter; the record knows what is half-way
     return 0
 
 
-def _tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> None:
-    for name, found in _by_credential(problems).items():
-        said = "; ".join(f"{one.file}:{one.line}: {one.key}: {one.message}" for one in found)
-        mend = "; ".join(dict.fromkeys(one.mend for one in found))
-        kept = name in configuration.credentials
-        event = events.CREDENTIAL_KEPT if kept else events.CREDENTIAL_SET_ASIDE
-        emit(event, credential=name, message=said, hint=mend)
-
-
-def reread(old: Configuration, token_file: Path | None) -> tuple[Configuration, tuple[Problem, ...]] | None:
-    """Return the configuration as its file has it now; None, and told, when it does not hold."""
-    file = str(old.file)
-    try:
-        new, problems = reload(old)
-        with application(new, token_file):
-            pass  # its secrets can be read, too
-        examine(new.web)
-    except (ConfigurationError, RotatorError, OSError) as error:
-        emit(events.CONFIGURATION_REFUSED, config=file, mistakes=str(error))
-        return None
-    except Exception as error:  # noqa: BLE001 - no file may end the daemon
-        said = f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator"
-        emit(events.CONFIGURATION_REFUSED, config=file, mistakes=said, exc_info=error)
-        return None
-    before, after = old.credentials, new.credentials
-    emit(
-        events.CONFIGURATION_RELOADED,
-        config=file,
-        added=sorted(after.keys() - before.keys()),
-        removed=sorted(before.keys() - after.keys()),
-        changed=sorted(name for name in after.keys() & before.keys() if after[name] != before[name]),
-        kept=sorted(after.keys() & _by_credential(problems).keys()),
-    )
-    return new, problems
-
-
-def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
-    found: dict[str, list[Problem]] = {}
-    for problem in problems:
-        found.setdefault(problem.credential or "", []).append(problem)
-    return found
+def _wait_for_signal(caught: SimpleQueue[int], daemon: Daemon, port: Port) -> int:
+    while True:
+        try:
+            return caught.get(timeout=BEAT.total_seconds())
+        except Empty:
+            daemon.timer.follow_clock()
+            port.keep()
 
 
 class Daemon:
-    """Serves the credentials of an application."""
+    """Serves the credentials of an application.
+
+    Attributes:
+        flaws: what is wrong with the configuration file, in a few words, until it is mended.
+    """
 
     def __init__(
         self,
@@ -164,12 +121,11 @@ class Daemon:
             steady: a clock that nobody sets, in seconds. The other one is that of the toolbox.
         """
         self.app, self.notifier, self.sign = app, notifier, sign
-        self.driver, self.stations = app.driver, app.driver.stations
+        self.stations = app.driver.stations
         self.clock, self.steady = app.tools.clock, steady
-        settings = app.configuration.fleet
-        self.workers = settings.workers
-        self.reconcile_every = settings.reconcile_every
-        self.ready = Ready(self._host_of, max(1, settings.workers * 3 // 4))
+        self.ready = Ready(self._host_of, _most_per_host(self.workers))
+        self.crew = Crew(self.ready, self.serve)
+        self.members = Members(self)
         self.timer = timer(self.offer)
         self.weather = VaultWeather(steady)
         app.documents.watch_writes(self.weather.wrote)
@@ -182,7 +138,40 @@ class Daemon:
         self._failures: Counter[str] = Counter()
         self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
-        self.threads: list[threading.Thread] = []
+        self.flaws = ""
+        self.problems: tuple[Problem, ...] = ()
+        self.loaded_at = self.clock()
+
+    @property
+    def driver(self) -> Driver:
+        """What does the steps that begin now."""
+        return self.app.driver
+
+    @property
+    def workers(self) -> int:
+        return self.app.configuration.fleet.workers
+
+    @property
+    def reconcile_every(self) -> timedelta:
+        return self.app.configuration.fleet.reconcile_every
+
+    def renew(self, configuration: Configuration) -> None:
+        """Go on by another configuration; whoever depends on one learns here that it changed.
+
+        Only what must changes: credentials whose settings are the same notice nothing, the others are brought up to
+        date by the workers between two steps (:class:`Members`). Raises RotatorError for a secret or CA file that can't
+        be read; then nothing has changed.
+        """
+        client, before = self.app.client, self.app.configuration.fleet
+        self.members.follow(configuration)
+        if self.app.client is not client:
+            self.app.documents.watch_writes(self.weather.wrote)
+            self.rounds.keep_lease_of(self.app.client)
+        if self.workers != before.workers:
+            self.ready.most_per_host = _most_per_host(self.workers)
+            self.crew.resize(self.workers)
+        if self.reconcile_every != before.reconcile_every:
+            self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
 
     def unusable(self) -> dict[str, tuple[str, str]]:
         """Return the credentials whose record cannot be used: code and what is wrong."""
@@ -199,10 +188,7 @@ class Daemon:
             credentials=len(self.stations),
             workers=self.workers,
         )
-        for number in range(self.workers):
-            thread = threading.Thread(target=self._work, name=f"worker-{number + 1}", daemon=True)
-            thread.start()
-            self.threads.append(thread)
+        self.crew.resize(self.workers)
         self.timer.every(BEAT, self.beat, executor="beat")
         self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
         self.timer.start()
@@ -216,10 +202,8 @@ class Daemon:
         emit(events.DAEMON_STOPPING, signal=cause, steps=self.ready.sizes()[1])
         self.ready.close()
         self.timer.stop()
-        for thread in self.threads:
-            thread.join(max(0.0, began + STOP_SECONDS - time.monotonic()))
-        working = any(thread.is_alive() for thread in self.threads)
-        finished = self.rounds.wait(max(0.0, began + STOP_SECONDS - time.monotonic())) and not working
+        ended = self.crew.join(STOP_SECONDS)
+        finished = self.rounds.wait(max(0.0, began + STOP_SECONDS - time.monotonic())) and ended
         took = round(time.monotonic() - began, 3)
         emit(events.DAEMON_STOPPED, seconds=took, steps=self.steps)
         return finished
@@ -254,14 +238,16 @@ class Daemon:
 
         Those that have run out take turns: in an org that hangs the first of them would let no other have a step.
         """
-        now = self.clock()
-        published = tuple(self.stations[name].tokens.values())
+        station, now = self.stations.get(name), self.clock()
+        if station is None:
+            return
+        published = tuple(station.tokens.values())
         ends = min((token.expires_at for token, _version in published if token is not None), default=now)
         self.ready.offer(name, max(ends, now))
 
     def offer_all(self) -> None:
         """Let every credential have a step."""
-        for name in self.stations:
+        for name in tuple(self.stations):
             self.offer(name)
 
     def take_up_all(self) -> None:
@@ -269,9 +255,15 @@ class Daemon:
         self.asked.update(self.stations)
         self.offer_all()
 
-    def _work(self) -> None:
-        while (name := self.ready.take()) is not None:
-            self.serve(name)
+    def forget(self, name: str) -> None:
+        """Have nothing to do with a credential any more. To be called between two steps of it."""
+        self.driver.forget(name)
+        self.timer.disarm(name)
+        self.due.pop(name, None)
+        self.asked.discard(name)
+        self._failures.pop(name, None)
+        for document in ("record", "request"):
+            self._told.pop((name, document), None)
 
     def serve(self, name: str) -> None:
         """Do a step for a credential that was taken out of the ready queue, and see to its next one.
@@ -279,6 +271,8 @@ class Daemon:
         The next time is set while nobody else can have the credential: no later step sets an earlier one.
         """
         try:
+            if not self.members.settle(name):
+                return
             again = self._timed_step(name)
             self.due[name] = again
             if again > self.clock():
@@ -387,7 +381,13 @@ class Daemon:
         return again
 
     def _host_of(self, name: str) -> str:
-        return urlsplit(self.stations[name].config.login_url).netloc
+        station = self.stations.get(name)
+        return "" if station is None else urlsplit(station.config.login_url).netloc
+
+
+def _most_per_host(workers: int) -> int:
+    """Return how many workers one org may have: one that hangs on every call does not hold them all."""
+    return max(1, workers * 3 // 4)
 
 
 def _waits_for_others(station: Station, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 FRESH_SECONDS = 30.0
-"""The daemon touches it every second; while it reads its configuration again, not for a quarter of a minute."""
+"""The daemon touches it every second."""
 
 _MODE = 0o600
 

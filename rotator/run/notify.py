@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,8 +37,15 @@ class Notifier:
         return cls(address, timedelta(microseconds=int(microseconds)) if watched else None)
 
     def ready(self) -> None:
-        """Start-up is over."""
+        """Start-up, or a reload, is over."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is about to be read again; :meth:`ready` ends that, whatever became of it.
+
+        One message, with the time: else systemd does not know which reload is meant (``Type=notify-reload``, 253).
+        """
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def status(self, sentence: str) -> None:
         """Show one sentence in ``systemctl status``."""

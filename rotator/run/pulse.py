@@ -54,12 +54,12 @@ class Pulse:
     def _late(self) -> Iterator[Late]:
         daemon = self._daemon
         # `closed` is looked at last: it is set before the workers end because of it.
-        if not all(thread.is_alive() for thread in daemon.threads) and not daemon.ready.closed:
+        if not daemon.crew.whole() and not daemon.ready.closed:
             yield Late("workers")
         running = daemon.ready.running()
         for name, seconds in running.items():
             limit = self._longest_step(name)
-            if seconds > limit:
+            if limit is not None and seconds > limit:
                 yield Late("step", name, seconds, limit)
         limit = longest_round(daemon.app.configuration).total_seconds()
         if (seconds := daemon.rounds.seconds()) > limit:
@@ -69,7 +69,10 @@ class Pulse:
         if queued and not running and idle > IDLE.total_seconds() and not daemon.ready.closed:
             yield Late("queue", None, idle, IDLE.total_seconds())
 
-    def _longest_step(self, name: str) -> float:
+    def _longest_step(self, name: str) -> float | None:
+        """Return the limit for a step of a credential in seconds; None for one that was let go just now."""
         stations = self._daemon.stations
-        deployer = stations.get(stations[name].config.deployer_name or "")
-        return longest_step(self._daemon.app.configuration, stations[name], deployer).total_seconds()
+        if (station := stations.get(name)) is None:
+            return None
+        deployer = stations.get(station.config.deployer_name or "")
+        return longest_step(self._daemon.app.configuration, station, deployer).total_seconds()

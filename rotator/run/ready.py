@@ -20,20 +20,23 @@ class Ready:
     on every call does not hold them all. A credential that is offered while a worker has it comes back afterwards.
 
     Args:
-        host_of: the org that a credential calls.
+        host_of: the org that a credential calls, as of now.
 
     Attributes:
+        most_per_host: see above.
         closed: nothing is handed out any more.
         moved_at: when one was last taken or given back, or came into an empty queue (monotonic).
     """
 
     def __init__(self, host_of: Callable[[str], str], most_per_host: int) -> None:
-        self._host_of, self._most = host_of, most_per_host
+        self._host_of, self.most_per_host = host_of, most_per_host
         self._heap: list[Entry] = []
         self._parked: dict[str, list[Entry]] = {}
         self._queued: dict[str, datetime] = {}
         self._running: dict[str, datetime | None] = {}  # name -> when it wants to go again
-        self._began: dict[str, float] = {}  # when those that are running were taken
+        self._began: dict[
+            str, tuple[float, str]
+        ] = {}  # when those that are running were taken, and their org then
         self._busy: Counter[str] = Counter()
         self._order = itertools.count()
         self._changed = threading.Condition()
@@ -59,10 +62,13 @@ class Ready:
         heapq.heappush(self._heap, (urgency, next(self._order), name))
         self._changed.notify()
 
-    def take(self, *, wait: bool = True) -> str | None:
-        """Wait for a credential that may go, and return it; None when the queue is closed, or nobody waits."""
+    def take(self, *, wait: bool = True, wanted: Callable[[], bool] = lambda: True) -> str | None:
+        """Wait for a credential that may go, and return it.
+
+        None when the queue is closed, when nobody waits, or when who asks is not ``wanted`` any more.
+        """
         with self._changed:
-            while not self.closed:
+            while not self.closed and wanted():
                 name = self._next()
                 if name is not None:
                     self.moved_at = time.monotonic()
@@ -79,12 +85,12 @@ class Ready:
             if self._queued.get(name) != urgency:
                 continue
             host = self._host_of(name)
-            if self._busy[host] >= self._most:
+            if self._busy[host] >= self.most_per_host:
                 self._parked.setdefault(host, []).append(entry)
                 continue
             del self._queued[name]
             self._running[name] = None
-            self._began[name] = time.monotonic()
+            self._began[name] = time.monotonic(), host
             self._busy[host] += 1
             return name
         return None
@@ -92,13 +98,12 @@ class Ready:
     def done(self, name: str) -> None:
         """Give a credential back after its step."""
         with self._changed:
-            host = self._host_of(name)
+            _began, host = self._began.pop(name)
             self._busy[host] -= 1
             if not self._busy[host]:
                 del self._busy[host]
             for entry in self._parked.pop(host, ()):
                 heapq.heappush(self._heap, entry)
-            del self._began[name]
             again = self._running.pop(name)
             if again is not None:
                 self._put(name, again)
@@ -119,7 +124,16 @@ class Ready:
         """Return the credentials that workers have, and for how many seconds."""
         with self._changed:
             now = time.monotonic()
-            return {name: now - began for name, began in self._began.items()}
+            return {name: now - began for name, (began, _host) in self._began.items()}
+
+    def wake(self) -> None:
+        """Let all who wait look anew: for what may go by now, and whether they are wanted."""
+        with self._changed:
+            for entries in self._parked.values():
+                for entry in entries:
+                    heapq.heappush(self._heap, entry)
+            self._parked.clear()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Hand nothing out any more."""

@@ -14,6 +14,7 @@ from rotator.errors import RotatorError
 from rotator.performer.fleet import is_skewed
 from rotator.run.weather import LeaseKeeper
 from rotator.show.logs import emit
+from rotator.vault.client import VaultClient
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
@@ -39,6 +40,10 @@ class Rounds:
         self._brake: list[str] = []
         self._strangers: set[str] = set()
         self.skewed: dict[str, float] = {}
+
+    def keep_lease_of(self, client: VaultClient) -> None:
+        """Keep the token of another client alive from now on."""
+        self._lease = LeaseKeeper(client)
 
     def go(self) -> None:
         """Do a round. Each part is done whatever becomes of those before it."""
@@ -125,7 +130,7 @@ class Rounds:
     def take_up_lost(self) -> None:
         """Let those have a step whose time has passed without one."""
         daemon, late = self._daemon, self._daemon.clock() - LATE
-        for name in daemon.stations:
+        for name in tuple(daemon.stations):
             due = daemon.due.get(name)
             if due is not None and due < late and not daemon.ready.waits(name):
                 daemon.offer(name)
@@ -141,7 +146,7 @@ class Rounds:
     def look_at_skew(self) -> None:
         """Tell whose clock differs so much from ours that nothing is deployed, and whose does no more."""
         found = {"Vault": self._daemon.driver.vault_skew_seconds()}
-        for station in self._daemon.stations.values():
+        for station in tuple(self._daemon.stations.values()):
             if is_skewed(station.skew_seconds):
                 found[urlsplit(station.config.login_url).netloc] = station.skew_seconds
         skewed = {peer: seconds for peer, seconds in found.items() if is_skewed(seconds)}
@@ -156,7 +161,7 @@ class Rounds:
 
     def sentence(self) -> str:
         """Return how the fleet is, for ``systemctl status``."""
-        stations = self._daemon.stations
+        stations = dict(self._daemon.stations)
         phases = Counter(station.record.phase for station in stations.values())
         told = ", ".join(
             f"{count} {phase.value.replace('_', ' ')}" for phase, count in sorted(phases.items())
@@ -168,4 +173,6 @@ class Rounds:
             parts.append(f"trouble with {shown}")
         if (trouble := self._daemon.weather.trouble()) is not None:
             parts.append(trouble)
+        if self._daemon.flaws:
+            parts.append(self._daemon.flaws)
         return "; ".join(parts)

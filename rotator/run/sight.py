@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rotator.config import Problem
 from rotator.core.model import Trouble
 from rotator.web import Seen
 
@@ -14,13 +13,8 @@ if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
 
 
-def sight(daemon: Daemon, problems: Sequence[Problem], loaded_at: datetime) -> Callable[[], Seen]:
-    """Return what looks at a daemon. ``problems``: what is wrong with single credentials; of each the first is shown."""
-    aside: dict[str, Trouble] = {}
-    for problem in problems:
-        said = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
-        first = Trouble("configuration", loaded_at, "configuration", said, problem.mend, lasting=True)
-        aside.setdefault(problem.credential or "", first)
+def sight(daemon: Daemon) -> Callable[[], Seen]:
+    """Return what looks at a daemon."""
 
     def look() -> Seen:
         app, now = daemon.app, daemon.clock()
@@ -28,10 +22,10 @@ def sight(daemon: Daemon, problems: Sequence[Problem], loaded_at: datetime) -> C
         return Seen(
             at=now,
             configuration=app.configuration,
-            loaded_at=loaded_at,
+            loaded_at=daemon.loaded_at,
             driver=daemon.driver,
             stations=dict(daemon.stations),
-            aside=aside,
+            aside=_aside(daemon),
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable().items()
@@ -46,3 +40,13 @@ def sight(daemon: Daemon, problems: Sequence[Problem], loaded_at: datetime) -> C
         )
 
     return look
+
+
+def _aside(daemon: Daemon) -> dict[str, Trouble]:
+    """Return the first thing that is wrong in the settings of each credential, or of a file that names credentials."""
+    found: dict[str, Trouble] = {}
+    for problem in daemon.problems:
+        said = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
+        first = Trouble("configuration", daemon.loaded_at, "configuration", said, problem.mend, lasting=True)
+        found.setdefault(problem.credential or problem.file.name, first)
+    return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -87,6 +88,11 @@ class Timer:
         self._scheduler.add_job(
             self._fire, DateTrigger(at, timezone=UTC), args=[name], id=f"at:{name}", replace_existing=True
         )
+
+    def disarm(self, name: str) -> None:
+        """Do not fire ``name`` any more."""
+        with suppress(JobLookupError):
+            self._scheduler.remove_job(f"at:{name}")
 
     def every(self, pause: timedelta, job: Callable[[], None], *, executor: str) -> None:
         """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``)."""

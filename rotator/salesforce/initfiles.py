@@ -43,6 +43,9 @@ In Setup, External Client App Manager: open {name}, select Settings, OAuth Setti
 _CONNECTED_APP_KEY = """\
 In Setup, App Manager: open the menu in the row of {name}, select View, then Manage Consumer Details, and copy the
    consumer key."""
+_CONFIGURE = """\
+Write the consumer key into the configuration (`consumer_key`); the consumer secret is not needed. Then have the
+   daemon read it: systemctl reload rotator."""
 _WAIT = """\
 Wait until the new app has reached all servers of the org (2 to 30 minutes). rotator keeps trying and tells when
    the key pair is proved; `rotator deployed` makes it look at once."""
@@ -107,7 +110,7 @@ def checklist(new: NewApp, directory: Path, usernames: Iterable[str]) -> str:
             kind="Connected App" if is_connected_app else "External Client App", directory=directory
         ),
         (_CONNECTED_APP_KEY if is_connected_app else _EXTERNAL_CLIENT_APP_KEY).format(name=app.name),
-        "Write the consumer key into the configuration (`consumer_key`). The consumer secret is not needed.",
+        _CONFIGURE,
         _WAIT,
     )
     return "".join(f"{number}. {step}\n" for number, step in enumerate(steps, 1))

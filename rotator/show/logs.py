@@ -1,4 +1,4 @@
-"""The log: one line for each event, JSON for machines, colours on a terminal, no secret in either.
+"""The log: one line for each event, JSON for machines, sentences on a terminal, no secret in either.
 
 Every line, also of libraries, warnings and uncaught exceptions, takes the same way: ``logging`` carries it, structlog
 shapes it, the redactor sees it last. Before :func:`configure` nothing is written.
@@ -19,9 +19,11 @@ import structlog
 
 from rotator import events
 from rotator.events import Event
+from rotator.show import journal
+from rotator.show.reading import reading_on
 from rotator.show.redact import Redactor
 
-Format = Literal["auto", "json", "console"]
+Format = Literal["auto", "json", "journal", "console"]
 
 redactor: Final = Redactor()
 """What the log goes through. Tell it the secrets that have no shape of their own: ``redactor.remember(value)``."""
@@ -77,7 +79,8 @@ def emit(event: Event, /, *, exc_info: bool | BaseException = False, **fields: o
 def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | None = None) -> None:  # noqa: A002 - the name of the setting
     """Write the log of the whole process to ``stream`` (standard error), from ``level`` on.
 
-    ``auto`` is ``console`` on a terminal and ``json`` elsewhere. Libraries speak from ``warning`` on. Uncaught
+    ``journal`` is ``json`` with the level before each line, as the journal of systemd wants it. ``auto`` is ``console``
+    on a terminal, ``journal`` where that listens, and ``json`` elsewhere. Libraries speak from ``warning`` on. Uncaught
     exceptions of any thread become :data:`rotator.events.CRASHED`.
 
     Raises:
@@ -85,12 +88,15 @@ def configure(*, format: Format = "auto", level: str = "info", stream: TextIO | 
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    handler = _Handler(stream)
-    handler.setFormatter(_formatter(_renderer(format, colours=stream.isatty())))
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
-        root.removeHandler(old)
-    root.addHandler(handler)
+    before = [handler for handler in root.handlers if isinstance(handler, _Handler)]
+    # The same one is kept: between two of them a line of another thread would be lost.
+    handler = next((one for one in before if one.stream is stream), None) or _Handler(stream)
+    handler.setFormatter(_formatter(*_renderers(format, stream)))
+    root.addHandler(handler)  # once, however often it is added
+    for old in before:
+        if old is not handler:
+            root.removeHandler(old)
     root.setLevel(max(threshold, logging.WARNING))
     _own.setLevel(threshold)
     logging.captureWarnings(capture=True)
@@ -157,11 +163,19 @@ _SHAPING: Final[Sequence[structlog.typing.Processor]] = (
 )
 
 
-def _renderer(format: Format, *, colours: bool) -> structlog.typing.Processor:  # noqa: A002 - as above
-    if format == "json" or (format == "auto" and not colours):
-        return structlog.processors.JSONRenderer()
-    # Rich tracebacks would show local variables; a plain one was made and redacted before.
-    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+def _renderers(format: Format, stream: TextIO) -> Sequence[structlog.typing.Processor]:  # noqa: A002 - as above
+    if format == "auto":
+        format = "console" if stream.isatty() else "journal" if journal.listens(stream) else "json"  # noqa: A001 - as above
+    if format == "console":
+        return [reading_on(stream)]
+    return [_for_journal] if format == "journal" else [_json]
+
+
+_json: Final = structlog.processors.JSONRenderer()
+
+
+def _for_journal(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    return journal.marked(str(_json(logger, method, event)), event["level"])
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -42,6 +42,12 @@ class Documents:
         self._kv = kv or Kv(client, self._mount)
         self._paths = Paths(client.settings.base_path)
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """In which Vault, and where there, the documents are."""
+        settings = self._client.settings
+        return settings.address, settings.namespace or "", settings.mount, settings.base_path
+
     def watch_writes(self, heard: Callable[[Transient | None], None]) -> None:
         """Let ``heard`` be called after every write, by the thread that wrote.
 
@@ -151,8 +157,8 @@ class Documents:
             raise Conflict(
                 f"a request for {name} waits already",
                 code="vault.request_waits",
-                hint="The daemon takes it within seconds when it runs. One that nobody will answer is removed by "
-                f"`bao kv metadata delete -mount={self._mount} {path}`.",
+                hint="The daemon takes it within seconds when it runs. One that nobody will answer is taken back by "
+                f"`rotator withdraw {name}`.",
             ) from None
 
     def delete_request(self, name: str, request_id: str) -> None:
@@ -160,6 +166,10 @@ class Documents:
         waiting = self.read_request(name)
         if waiting and waiting.request.id == request_id:
             self._kv.forget(self._paths.request(name))
+
+    def withdraw_request(self, name: str) -> None:
+        """Delete whatever request waits for a credential. For those who may not read what others ask."""
+        self._kv.forget(self._paths.request(name))
 
     def _write(self, path: str, data: dict[str, Any], version: int, kept: int) -> Document:
         if version == 0:

@@ -65,7 +65,7 @@ def test_a_request_that_nobody_answers_waits_and_ends_with_4(rotator):
     ran = rotator.operator("pause", "globex", "--within", "100ms")
     assert ran.code == 4
     assert "no daemon seems to run" in ran.err
-    assert "bao kv metadata delete -mount=secret salesforce/-/requests/globex" in ran.err
+    assert "`rotator withdraw globex`" in ran.err
     second = rotator.operator("resume", "globex", "--within", "100ms")
     assert second.code == 1
     assert "a request for globex waits already" in second.err

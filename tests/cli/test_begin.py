@@ -96,6 +96,7 @@ def test_init_is_refused_where_a_key_pair_signs(rotator):
     ran = rotator("init", "acme", "--here")
     assert ran.code == 1
     assert "this needs it empty" in ran.err
+    assert "hint: It has a key pair, which rotator rotate acme replaces." in ran.err
 
 
 @pytest.mark.parametrize("form", ["plain", "encrypted", "der"])
@@ -126,6 +127,18 @@ def test_adopt_takes_a_key_pair_over_once_the_org_has_taken_it(rotator, adopter,
     assert "adopt to key pair 1 promoted" in ran.out
     with pytest.raises(BaoError, match="404"):
         rotator.stage.vault.request("GET", "secret/data/salesforce/-/requests/taken-over")
+
+
+def test_adopt_warns_of_files_that_others_may_read(rotator, adopter, strangers):
+    key = strangers[1]
+    key.chmod(0o644)
+    noted = rotator("adopt", "taken-over", *strangers, "--ask-only", "--within", "1ms", config=adopter)
+    assert f"note: {key} has mode 0644, so others could read it: `chmod 600 {key}` now" in noted.err
+    assert rotator("withdraw", "taken-over", config=adopter).code == 0
+    key.chmod(0o600)
+    silent = rotator("adopt", "taken-over", *strangers, "--ask-only", "--within", "1ms", config=adopter)
+    assert "could read it" not in silent.err
+    assert rotator("withdraw", "taken-over", config=adopter).code == 0
 
 
 def test_adopt_tells_when_the_org_does_not_take_the_key_pair(rotator, adopter, strangers, tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from copy import deepcopy
 from itertools import groupby
 from xml.etree import ElementTree as ET  # only to add an element
@@ -10,10 +13,12 @@ import pytest
 
 from rotator.doctor import sessions
 from rotator.errors import Misconfigured
+from rotator.run import lifesign
 from rotator.salesforce.rest import Org
 from rotator.sandbox.org.apps import MANAGE_USERS, MODIFY_METADATA, VIEW_SETUP
 from rotator.sandbox.org.components import CONNECTED_APP, OAUTH_POLICIES
 from rotator.secret import Secret
+from tests.world.terminal import Terminal
 
 USER = "integration@globex.example"
 ADDRESSES = ("globex: lockSessionsToIp", "globex: enforceIpRangesEveryRequest")
@@ -38,7 +43,12 @@ def test_a_healthy_fleet_has_no_failure_and_the_same_order_each_time(rotator):
     assert ran.json["well"] is True
     assert subjects(ran) == subjects(rotator("doctor", "--json"))
     seen = [subject.split(":")[0] for subject in subjects(ran)]
-    assert [key for key, _group in groupby(seen)][:3] == ["configuration", "vault.server", "vault.login"]
+    assert [key for key, _group in groupby(seen)][:4] == [
+        "machine",
+        "configuration",
+        "vault.server",
+        "vault.login",
+    ]
     for part in (
         "record",
         "certificate",
@@ -67,9 +77,11 @@ def test_a_token_of_the_port_that_others_can_read_is_found(rotator, tmp_path):
 def test_for_people_each_finding_is_a_line_and_a_count_ends_it(rotator):
     ran = rotator("doctor", "globex")
     assert ran.code == 0
-    lines = ran.out.splitlines()
-    assert all(line.startswith("ok  ") for line in lines[:-1])
-    assert lines[-1] == f"all {len(lines) - 1} findings are well"
+    *lines, last = [line for line in ran.out.splitlines() if "by hand: " not in line]
+    unseen = [line for line in lines if line.startswith("unseen  ")]
+    assert all(line.startswith("ok  ") for line in lines if line not in unseen)
+    assert unseen[0].startswith("unseen  machine: daemon: none is seen to run here: ")
+    assert last == f"all {len(lines) - 1} findings are well; 1 could not be looked at"
 
 
 def test_what_fails_is_told_with_its_mend_and_ends_with_1(rotator, knobs):
@@ -81,7 +93,59 @@ def test_what_fails_is_told_with_its_mend_and_ends_with_1(rotator, knobs):
     shown = rotator("doctor", "acme")
     assert "FAILED  " in shown.out
     assert "mend: " in shown.out
-    assert "want mending" in shown.out
+    assert "findings wants mending: Rotator_Acme" in shown.out
+
+
+def test_on_a_terminal_findings_stand_under_what_they_are_about(rotator):
+    terminal = Terminal.rotator("doctor", "globex", config=rotator.stage.config, rows=70)
+    assert terminal.end() == 0
+    headings = [line for line in terminal.lines if re.match("[A-Za-z]", line)]
+    address, org = rotator.stage.vault.address, rotator.stage.org.url
+    assert headings[:-1] == [
+        "This machine",
+        "Configuration",
+        f"Vault at {address}",
+        f"globex, in the org at {org}",
+    ]
+    assert headings[-1].startswith("all ")
+    assert "  ✔ record: steady, without trouble." in terminal.lines
+    assert any(line.startswith("    by hand: ") for line in terminal.lines)
+
+
+def machine(rotator, folder, **sections):
+    ran = rotator("doctor", "globex", "--json", config=rotator.variant(folder, **sections))
+    return {one["subject"]: one for one in ran.json["findings"] if one["subject"].startswith("machine: ")}
+
+
+def test_files_that_others_can_change_or_read_are_found(rotator, tmp_path):
+    key, certificate = tmp_path / "client.key", tmp_path / "client.crt"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "3"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key.chmod(0o644)
+    tls = {"certificate_file": str(certificate), "key_file": str(key)}
+    sections = {"vault": rotator.settings()["vault"] | {"client_certificate": tls}}
+    found = machine(rotator, tmp_path, **sections)
+    assert not found["machine: key for Vault"]["ok"]
+    assert found["machine: key for Vault"]["hint"].startswith(f"chmod 600 {key}")
+    assert not found["machine: certificate for Vault"]["ok"], "it ends in three days"
+    key.chmod(0o600)
+    assert machine(rotator, tmp_path, **sections)["machine: key for Vault"]["ok"]
+    config = tmp_path / "rotator.yaml"
+    config.chmod(0o666)
+    found = machine(rotator, tmp_path)
+    assert found["machine: configuration file"]["hint"] == f"chmod o-w {config}."
+
+
+def test_the_daemon_is_seen_to_be_alive_or_not(rotator, tmp_path):
+    config = rotator.variant(tmp_path)
+    sign = lifesign.place(config)
+    lifesign.give(sign)
+    try:
+        assert machine(rotator, tmp_path)["machine: daemon"]["message"].startswith("it is alive")
+        os.utime(sign, (1e9, 1e9))
+        assert not machine(rotator, tmp_path)["machine: daemon"]["ok"]
+    finally:
+        lifesign.withdraw(sign)
 
 
 def test_clocks_that_differ_are_found(rotator, stage):
@@ -261,8 +325,8 @@ def test_what_nobody_may_read_is_no_failure_and_a_person_is_told_how_to_look(rot
         assert "Session Settings" in said["hint"]
     assert "2h or longer" in finding(ran, "globex: session timeout")["hint"]
     shown = rotator("doctor", "globex", config=config).out
-    assert shown.count("unseen  ") == shown.count("        by hand: ") == 3
-    assert shown.splitlines()[-1].endswith("findings are well; 3 could not be looked at")
+    assert shown.count("unseen  ") == shown.count("        by hand: ") == 4
+    assert shown.splitlines()[-1].endswith("findings are well; 4 could not be looked at")
 
 
 def test_a_deployer_that_logs_in_to_another_org_by_the_same_address_is_not_asked(

@@ -51,11 +51,34 @@ def test_a_bad_credential_is_set_aside_and_the_good_ones_are_shown(rotator, tmp_
     ran = rotator("status", config=config)
     assert ran.code == 1
     assert "acme" in ran.out
-    assert "set aside:" in ran.err
+    assert "set aside: " in ran.out
+    assert ran.out.endswith("1 of 3 credentials needs you: globex\n")
     assert rotator("status", "--json", config=config).json["set_aside"][0]["credential"] == "globex"
     assert rotator("history", "acme", config=config).code == 0
     assert rotator("history", "globex", config=config).code == 2
     assert "credentials.globex.users" in rotator("history", "globex", config=config).err
+
+
+def test_an_included_file_that_does_not_hold_is_told_and_the_others_are_shown(rotator, tmp_path):
+    settings = rotator.settings()
+    config = rotator.variant(tmp_path, include=["more/*.yaml"])
+    (config.parent / "more").mkdir()
+    (config.parent / "more" / "a.yaml").write_text("credentials: [\n")
+    ran = rotator("check", config=config)
+    assert (ran.code, "more/a.yaml:2: is not YAML" in ran.err) == (2, True)
+    ran = rotator("status", config=config)
+    assert (ran.code, "acme" in ran.out, "set aside: " in ran.out) == (1, True, True)
+    assert all(name in ran.out for name in settings["credentials"])
+    found = rotator("status", "--json", config=config).json["set_aside"]
+    assert [one["credential"] for one in found] == [None]
+    ran = rotator("history", "umbrella", config=config)
+    assert (ran.code, "more/a.yaml:2" in ran.err) == (2, True)
+    (subject,) = {
+        one["subject"]
+        for one in rotator("doctor", "--json", config=config).json["findings"]
+        if "more/" in one["message"]
+    }
+    assert subject.startswith("configuration: ")
 
 
 def test_no_configuration_and_an_unknown_name_are_usage_errors():
@@ -64,11 +87,11 @@ def test_no_configuration_and_an_unknown_name_are_usage_errors():
     assert "ROTATOR_CONFIG" in ran.stderr
 
 
-def test_an_unknown_credential_is_answered_with_those_there_are(rotator):
+def test_an_unknown_credential_is_answered_with_the_nearest(rotator):
     for command in ("rotate", "status", "token", "doctor"):
         ran = rotator(command, "acne")
         assert ran.code == 2
-        assert "There are: acme, deployer, globex." in ran.err
+        assert "Did you mean acme?" in ran.err
 
 
 def test_the_configuration_may_be_named_before_or_after_the_command(rotator, tmp_path):

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate, load_pem_x509_csr
+from rich.console import Console, Group
+
+from rotator.cli.past import past
+from rotator.core.model import Entry, Reason
+from tests.core.given import HOUR, MINUTE, NOW
 
 ACME = ("integration@acme.example", "reports@acme.example")
 
@@ -50,7 +56,7 @@ def test_status_needs_the_operators_policy_alone_and_then_knows_nothing_of_token
 
 
 def test_status_can_show_troubles_alone(rotator):
-    assert rotator("status", "--problems").out == "no credential has a trouble\n"
+    assert rotator("status", "--problems").out.startswith("3 credentials, all well")
     assert rotator("status", "--problems", "--json").json["credentials"] == []
 
 
@@ -123,7 +129,7 @@ def test_plan_tells_what_comes_when_and_touches_nothing(rotator, stage):
     deployer = ran.json["credentials"][2]
     assert (deployer["action"], deployer["reason"]) == (
         "mint",
-        "there is no token for deployer@acme.example yet",
+        "there is no token for deployer@acme.example yet; a deployer's is never published, only the daemon has it",
     )
     assert "rotation due" in rotator("plan", "acme").out
     assert versions(stage, *paths) == before
@@ -154,6 +160,24 @@ def test_history_tells_every_change(rotator):
     lines = rotator.operator("history", "deployer").out.splitlines()
     assert lines[0].split() == ["BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY"]
     assert "adopt" in lines[1]
+
+
+def test_history_fits_80_columns_and_tells_below_why_a_change_failed():
+    why = (
+        "the org did not take the certificate before the deadline, and this sentence is longer than one line"
+    )
+    entries = [
+        Entry(8, Reason.ROTATION, "promoted", NOW - HOUR, NOW - HOUR + MINUTE, deployed=True),
+        Entry(9, Reason.COMPROMISED, "given_up", NOW - MINUTE, NOW, deployed=False, message=why),
+    ]
+    out = StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    console.print(Group(*past(entries, console)))
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[1].split() == ["2026-03-01", "11:00Z", "1", "m", "rotation", "to", "8", "promoted"]
+    assert lines[2].endswith("compromised to 9     given up, not deployed")
+    assert " ".join(" ".join(lines[3:]).split()) == why
 
 
 def test_certificate_is_the_one_that_signs_and_a_csr_asks_for_the_same_key(rotator):

@@ -54,7 +54,8 @@ def test_durations_have_a_pattern_and_readable_defaults():
 def test_nothing_is_required_of_a_credential_because_defaults_may_have_it():
     document = schema()
     assert "required" not in document["$defs"]["CredentialConfig"]
-    assert document["required"] == ["vault", "credentials"]
+    assert document["required"] == ["vault"]
+    assert document["anyOf"] == [{"required": ["credentials"]}, {"required": ["include"]}]
     assert document["properties"]["defaults"]["$ref"] == "#/$defs/CredentialConfig"
     assert json.loads(schema_text()) == document
 

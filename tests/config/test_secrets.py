@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rotator.config import SecretReference
+from rotator.config.shape import place_of
 from rotator.errors import Misconfigured
 from rotator.secret import Secret
 
@@ -65,6 +66,18 @@ def test_systemds_credentials_directory_comes_first(tmp_path: Path, monkeypatch:
     (kept / "secret").unlink()
     assert beside.read() == Secret("beside")
     assert beside.path() == tmp_path / "etc" / "secret"
+
+
+def test_a_file_of_a_folder_that_systemd_loads_is_found_by_the_name_that_it_has_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "credentials_vault.key").write_text("by systemd")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "kept"))
+    assert SecretReference(KEY, tmp_path, file="credentials/vault.key").read() == Secret("by systemd")
+    assert place_of(tmp_path, "credentials/vault.key") == (tmp_path / "kept" / "credentials_vault.key", True)
+    assert place_of(tmp_path, "credentials/other") == (tmp_path / "credentials" / "other", False)
+    assert place_of(tmp_path, str(tmp_path / "vault.key")) == (tmp_path / "vault.key", False)
 
 
 def test_a_path_out_of_the_credentials_directory_is_not_taken_for_one_in_it(

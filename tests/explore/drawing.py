@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from rotator.core.effects import Nothing
+from rotator.cli.topics import told
 from rotator.core.machine import CHANGE, COLLECTION, TOKENS, Row
 from rotator.core.model import Phase, Record
 from tests.explore.daemons import Began, Did
@@ -67,19 +65,14 @@ def _way(before: Record, after: Record, what: str) -> set[tuple[Phase, Phase, st
     return {(before.phase, after.phase, what.lower())}
 
 
-def first_line(function: Callable[..., Any]) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0].rstrip(".")
-
-
 def table(rows: tuple[Row, ...]) -> str:
     """Return the rows as a table, in the order in which they are asked."""
     lines = ["| in | when | do | record |", "|---|---|---|---|"]
     for row in rows:
         phases = "any" if row.phases == frozenset(Phase) else ", ".join(p for p in Phase if p in row.phases)
-        then = [f"first: {first_line(row.intent)}"] if row.intent else []
-        then += [f"{kind}: {first_line(move)}" for kind, move in row.moves.items()]
-        do = "" if row.action is Nothing else f"`{row.action.__name__}`"
-        lines.append(f"| {phases} | {first_line(row.guard)} | {do} | {'<br>'.join(then)} |")
+        one = told(row)
+        do = f"`{one.does}`" if one.does else ""
+        lines.append(f"| {phases} | {one.when} | {do} | {'<br>'.join(one.then)} |")
     return "\n".join(lines)
 
 

@@ -10,10 +10,11 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-SUITE = "bookworm"  # the oldest release with a Python that is new enough
+SUITE, PYTHON = "bookworm", "3.11"  # the oldest release with a Python that is new enough
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "systemd", "systemd-sysv")
 """What the tree holds beside what every Debian has."""
 
@@ -57,17 +58,22 @@ def kept(kind: str, made_of: Sequence[str], make: Callable[[Path], None]) -> Pat
     return folder
 
 
-def layered(*lower: Path, upper: Path, at: Path) -> list[object]:
-    """Return the beginning of a command that sees trees as one at ``at``, the first on top.
+@contextmanager
+def layered(*lower: Path, upper: Path) -> Iterator[tuple[list[object], Path]]:
+    """Lay a folder over trees, the first on top: yields the beginning of a command, and where it sees all as one tree.
 
-    Nobody else sees it, and it is gone with the command. What is written there comes into ``upper``; the trees stay
-    as they are. ``upper`` and ``at`` are in one file system.
+    Nobody else sees it there, and it is gone with the command. What is written comes into ``upper``; the trees stay as
+    they are.
     """
-    work = at.with_name(f"{at.name}.work")
+    work, at = (upper.with_name(f"{upper.name}.{name}") for name in ("work", "at"))
     for folder in (upper, work, at):
         folder.mkdir(parents=True, exist_ok=True)
     options = f"lowerdir={':'.join(map(str, lower))},upperdir={upper},workdir={work}"
-    return ["unshare", "--mount", "--", "sh", "-ec", _MOUNT, "sh", options, at]
+    try:
+        yield ["unshare", "--mount", "--", "sh", "-ec", _MOUNT, "sh", options, at], at
+    finally:
+        shutil.rmtree(work)
+        at.rmdir()
 
 
 def _bootstrap(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rotator.app import application, deployer_session
+from rotator.app import deployer_session
 from rotator.errors import KeyRefused
 from rotator.sandbox.pairs import make_pair
 from rotator.sandbox.settings import APPS
@@ -31,13 +31,10 @@ def test_where_the_org_takes_no_key_the_session_that_is_kept_alive_serves(lab, d
 
 
 def test_a_session_that_nobody_publishes_outlives_a_reload_unless_the_app_is_another(lab, deployer):
-    Hand(deployer.app, "globex").until_wait()
-    kept = deployer.app.kept
-    with application(lab.configuration(), before=kept) as app:
-        found = app.driver.stations["deployer"].tokens
-        assert found == deployer.station.tokens
-        assert found.keys() == set(DEPLOYER)
-        assert app.driver.stations["globex"].tokens == {}
+    app, known = deployer.app, dict(deployer.station.tokens)
+    assert known.keys() == set(DEPLOYER)
+    slower = lab.configuration(lambda said: said["credentials"]["deployer"].update(session={"timeout": "3h"}))
+    renewed = app.renew_station(deployer.station, slower.credentials["deployer"])
+    assert renewed.tokens == known
     another = lab.configuration(lambda said: said["credentials"]["deployer"].update(consumer_key="another"))
-    with application(another, before=kept) as app:
-        assert app.driver.stations["deployer"].tokens == {}
+    assert app.renew_station(renewed, another.credentials["deployer"]).tokens == {}

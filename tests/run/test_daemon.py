@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,47 +14,13 @@ from rotator.errors import Misconfigured, Transient
 from rotator.performer.station import Held
 from rotator.run import daemon as module
 from rotator.run.daemon import Daemon
-from rotator.run.notify import Notifier
 from rotator.secret import Secret
 from rotator.vault.codec import TokenDocument
 from tests.world.lab import GLOBEX, Clock, Lab
+from tests.world.serving import PATIENCE_SECONDS, Manager, serving, until
 
 USER = GLOBEX[0]
-PATIENCE_SECONDS = 20.0
 HOUR = timedelta(hours=1)
-
-
-class Manager(Notifier):
-    """A service manager that listens."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        object.__setattr__(self, "heard", [])
-
-    __slots__ = ("heard",)
-
-    def _send(self, message: str) -> None:
-        self.heard.append(message)
-
-
-@contextmanager
-def serving(lab: Lab, *edits, before=lambda _daemon: None) -> Iterator[Daemon]:
-    with lab.application(lambda said: said["fleet"].update(reconcile_every="100ms"), *edits) as app:
-        daemon = Daemon(app, Manager())
-        before(daemon)
-        daemon.start()
-        try:
-            yield daemon
-        finally:
-            assert daemon.stop("test")
-
-
-def until(seen, what: str) -> None:
-    """Wait until ``seen`` returns something true."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not seen():
-        assert time.monotonic() < end, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
-        time.sleep(0.01)
 
 
 def published(lab: Lab):
@@ -130,7 +94,7 @@ def test_each_step_tells_how_late_it_came_unless_it_came_before_its_time(ready):
 def test_workers_that_end_because_the_daemon_stops_are_not_late(ready):
     with serving(ready) as daemon:
         until(published(ready), "served")
-    assert not any(thread.is_alive() for thread in daemon.threads)
+    assert not any(thread.is_alive() for thread in daemon.crew.threads)
     daemon.beat()
     assert ready.told("heartbeat.late") == []
 
@@ -187,7 +151,7 @@ def test_a_worker_survives_whatever_happens_outside_of_a_step(ready):
 
     with serving(ready, before=arrange) as daemon:
         until(lambda: len(ready.told("token.published")) == 3, "all are served")
-        assert all(thread.is_alive() for thread in daemon.threads)
+        assert all(thread.is_alive() for thread in daemon.crew.threads)
         until(lambda: "globex" in daemon.due, "the next step is planned")
 
 
@@ -217,12 +181,11 @@ def test_a_timer_that_lost_its_job_is_armed_again_by_the_round(ready):
 def test_an_org_that_hangs_does_not_hold_the_others(lab):
     """Six credentials hang in one org; the one of another org has its step meanwhile."""
     hung, free = threading.Event(), threading.Event()
-    with lab.application() as app:
+    with lab.application(lambda said: said["fleet"].update(workers=2)) as app:
         daemon = Daemon(app, Manager())
         hosts = {"globex": "well", "acme": "hung", "deployer": "hung"}
         daemon.ready._host_of = hosts.__getitem__
-        daemon.ready._most = 1
-        daemon.workers = 2
+        daemon.ready.most_per_host = 1
 
         def step(name):
             if hosts[name] == "hung":
@@ -276,9 +239,9 @@ def test_the_watchdog_is_not_fed_when_a_worker_is_gone(ready):
         gone = threading.Thread(target=lambda: None)
         gone.start()
         gone.join()
-        daemon.threads.append(gone)
+        daemon.crew.threads.append(gone)
         until(lambda: ready.told("heartbeat.late", part="workers"), "told")
-        daemon.threads.remove(gone)
+        daemon.crew.threads.remove(gone)
 
 
 def test_the_watchdog_is_not_fed_while_one_step_of_many_hangs(ready):
@@ -296,7 +259,8 @@ def test_the_watchdog_is_not_fed_while_one_step_of_many_hangs(ready):
     with serving(ready, before=arrange) as daemon:
         until(lambda: "globex" in daemon.ready.running(), "it hangs")
         until(lambda: "WATCHDOG=1" in daemon.notifier.heard, "fed as long as it may take")
-        daemon.ready._began["globex"] -= 24 * 3600
+        began, host = daemon.ready._began["globex"]
+        daemon.ready._began["globex"] = began - 24 * 3600, host
         until(lambda: ready.told("heartbeat.late", part="step"), "told")
         fed = daemon.notifier.heard.count("WATCHDOG=1")
         daemon.beat()
@@ -414,12 +378,11 @@ def test_the_next_time_is_set_before_another_worker_can_have_the_credential(read
 
         daemon.driver.step = step
         daemon.timer.arm = lambda _name, at: armed.append((at, daemon.ready.waits("globex")))
-        worker = threading.Thread(target=daemon._work)
-        worker.start()
+        daemon.crew.resize(1)
         daemon.offer("globex")
         until(lambda: len(armed) == 2, "two steps")
         daemon.ready.close()
-        worker.join(PATIENCE_SECONDS)
+        assert daemon.crew.join(PATIENCE_SECONDS)
     assert armed[1][0] < armed[0][0]
     assert all(held for _at, held in armed)
 

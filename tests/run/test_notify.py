@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +39,16 @@ def test_each_message_is_one_datagram_of_sd_notify(manager):
     ]:
         say()
         assert listener.recv(1024) == heard
+
+
+def test_a_reload_is_told_with_the_time_at_which_it_began(manager):
+    address, listener = manager
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    Notifier.from_environment({"NOTIFY_SOCKET": address}).reloading()
+    first, second = listener.recv(1024).decode().split("\n")
+    name, _, microseconds = second.partition("=")
+    assert (first, name) == ("RELOADING=1", "MONOTONIC_USEC")
+    assert before <= int(microseconds) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 def test_without_a_manager_nothing_is_said_and_nothing_fails():

@@ -53,7 +53,7 @@ def test_it_serves_on_while_the_configuration_is_read_again_and_shows_the_new_on
     edit(file, lambda said: said["credentials"].pop("globex"))
     mark = journal.mark()
     send(daemon, signal.SIGHUP)
-    journal.wait_for("daemon.started", since=mark)
+    journal.wait_for("configuration.reloaded", since=mark)
     visitor = Visitor(url)
     until(lambda: values(visitor)["rotator_credentials",] == 2, "the new configuration is shown")
     shown = values(visitor)
@@ -90,7 +90,7 @@ def shown(lab):
     """A daemon in this process, and who looks at its port."""
     lab.steady()
     with serving(lab) as daemon, Port() as port:
-        port.show(sight(daemon, [], daemon.clock()), daemon.is_alive)
+        port.show(sight(daemon), daemon.is_alive)
         port.serve(WebConfig(listen="127.0.0.1:0"))
         visitor = Visitor(lab.told("web.listening")[0]["url"])
         until(lambda: visitor.get("/readyz").status == 200, "logged in to Vault")

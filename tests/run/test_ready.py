@@ -106,3 +106,30 @@ def test_many_workers_hand_out_everything_exactly_once_at_a_time():
         thread.join(5)
     assert wrong == []
     assert ready.sizes() == (0, 0)
+
+
+def test_a_slot_is_given_back_to_the_org_from_which_it_was_taken():
+    """The settings of a credential may change while a worker has it."""
+    orgs = {"one": "before"}
+    ready = Ready(lambda name: orgs[name], most_per_host=1)
+    ready.offer("one", at(0))
+    assert ready.take() == "one"
+    orgs |= {"one": "after", "two": "before"}
+    ready.done("one")
+    ready.offer("two", at(0))
+    assert ready.take(wait=False) == "two"
+
+
+def test_more_slots_count_at_once_for_those_who_waited_for_one(ready):
+    for name in ("a/one", "a/two", "a/three"):
+        ready.offer(name, at(0))
+    assert [ready.take(wait=False) for _ in range(3)] == ["a/one", "a/two", None]
+    ready.most_per_host = 3
+    ready.wake()
+    assert ready.take(wait=False) == "a/three"
+
+
+def test_who_is_not_wanted_any_more_gets_nothing(ready):
+    ready.offer("a/one", at(0))
+    assert ready.take(wanted=lambda: False) is None
+    assert ready.take() == "a/one"

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rotator.app import application
 from rotator.core.model import Ask
-from rotator.run import daemon as module
 from rotator.run import lifesign
 from tests.world.daemon import Daemon, Journal
 
@@ -56,7 +54,7 @@ def test_sighup_reads_the_configuration_again_and_sigterm_ends_it(process):
     send(daemon, signal.SIGHUP)
     line = journal.wait_for("configuration.reloaded")
     assert (line["removed"], line["added"], line["changed"]) == (["globex"], [], [])
-    assert journal.wait_for("daemon.started", since=mark)["credentials"] == 2
+    assert journal.wait_for("credential.let_go", since=mark)["credential"] == "globex"
     code, _seconds = daemon.stop()
     assert code == 0
     assert journal.find("daemon.stopped", since=mark)
@@ -115,7 +113,6 @@ def test_a_slip_in_one_credential_takes_it_not_out_of_service_and_alerts(process
     line = journal.wait_for("credential.kept", since=mark, credential="globex")
     assert "5 min" in line["message"]
     assert (line["alert"], line["runbook"], bool(line["hint"])) == (True, "configuration", True)
-    assert journal.wait_for("daemon.started", since=mark)["credentials"] == 3
     journal.wait_for("token.published", since=mark, credential="globex")
     assert not journal.find("credential.set_aside")
 
@@ -135,29 +132,6 @@ def test_the_log_is_written_as_the_configuration_wants_it_now(process):
     assert (code, journal.find("daemon.started", since=mark)) == (0, [])
 
 
-def test_an_error_that_nobody_foresaw_leaves_the_configuration_in_force(lab, monkeypatch):
-    def surprising(_old):
-        raise ZeroDivisionError
-
-    configuration = lab.configuration()
-    monkeypatch.setattr(module, "reload", surprising)
-    assert module.reread(configuration, None) is None
-    (line,) = lab.told("configuration.refused")
-    assert line["mistakes"].startswith("ZeroDivisionError")
-    assert "Traceback" in line["exception"]
-
-
-def test_a_reload_gives_no_login_anew(lab):
-    configuration = lab.configuration()
-    with application(configuration) as app:
-        before = app.kept
-        for _ in range(3):
-            app.tools.budget.spend("somebody@acme.example")
-    with application(configuration, None, before) as after, application(configuration) as other:
-        assert after.tools.budget is app.tools.budget
-        assert other.tools.budget is not app.tools.budget
-
-
 def test_a_wrapped_secret_id_outlives_a_reload_also_with_other_settings_of_vault(lab):
     lab.vault.install_policy(
         "all", 'path "*" { capabilities = ["create", "read", "update", "delete", "list"] }'
@@ -173,7 +147,7 @@ def test_a_wrapped_secret_id_outlives_a_reload_also_with_other_settings_of_vault
             edit(file, lambda said, timeout=timeout: said["vault"].update(timeout=timeout))
             mark = journal.mark()
             send(daemon, signal.SIGHUP)
-            journal.wait_for("daemon.started", since=mark)
+            journal.wait_for("configuration.reloaded", since=mark)
             lab.ask("globex", ask)
             journal.wait_for("request.accepted", since=mark)
         assert len(journal.find("vault.login")) == 1

@@ -48,9 +48,11 @@ def goes_on(rang: threading.Event) -> bool:
 
 def test_apscheduler_alone_stands_still_after_the_clock_was_set_back():
     with ticking() as (_timer, rang), clock_set_by(-HOUR):
-        rang.wait(STILL_SECONDS)
-        rang.clear()
-        assert not rang.wait(STILL_SECONDS)
+        for _ in range(5):  # what was due before may still ring
+            rang.clear()
+            if not rang.wait(STILL_SECONDS):
+                return
+        raise AssertionError("it goes on")
 
 
 @pytest.mark.parametrize("span", [-HOUR, HOUR, timedelta(0)], ids=["back", "forward", "not at all"])

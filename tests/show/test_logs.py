@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -179,6 +180,55 @@ def test_auto_is_for_people_on_a_terminal_and_for_machines_elsewhere(restored, f
     assert out.getvalue().startswith("{") is is_json
     assert "Traceback" in out.getvalue()
     assert "AQ4AQFj0kXZ3" not in out.getvalue()
+
+
+@pytest.fixture
+def led_to_journal(restored, tmp_path, monkeypatch):
+    """A stream of which systemd says that it leads to its journal."""
+    with (tmp_path / "journal").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        yield stream
+
+
+def test_the_journal_of_systemd_is_told_the_level_of_each_line(led_to_journal):
+    logs.configure(stream=led_to_journal)
+    logs.emit(events.TOKEN_PUBLISHED, credential="acme")
+    logging.getLogger("hvac").warning("slow")
+    logging.getLogger("hvac").log(35, "louder than a warning")
+    logs.emit(events.VAULT_SEALED, code="vault.sealed")
+    logs.emit(events.LOCKED_OUT, credential="acme")
+    led_to_journal.seek(0)
+    told = [re.fullmatch(r"<(\d)>(\{.*\})\n", line) for line in led_to_journal]
+    assert [line[1] for line in told] == ["6", "4", "4", "3", "2"]
+    assert json.loads(told[0][2])["event"] == "token.published"
+
+
+def test_a_traceback_is_one_line_of_the_journal(led_to_journal):
+    logs.configure(stream=led_to_journal)
+    try:
+        leak()
+    except ValueError as error:
+        logs.emit(events.STEP_FAILED, credential="acme", exc_info=error)
+    led_to_journal.seek(0)
+    (line,) = led_to_journal
+    assert "Traceback" in json.loads(line.removeprefix("<3>"))["exception"]
+
+
+def test_a_stream_that_was_led_elsewhere_gets_bare_lines(led_to_journal, tmp_path):
+    with (tmp_path / "elsewhere").open("w+") as stream:
+        logs.configure(stream=stream)
+        logs.emit(events.DAEMON_STOPPED)
+        stream.seek(0)
+        assert json.loads(stream.read())["event"] == "daemon.stopped"
+
+
+@pytest.mark.parametrize(("format_", "begins"), [("journal", "<6>{"), ("json", "{")])
+def test_levels_for_the_journal_can_be_asked_for_and_declined(led_to_journal, format_, begins):
+    logs.configure(format=format_, stream=led_to_journal)
+    logs.emit(events.DAEMON_STOPPED)
+    led_to_journal.seek(0)
+    assert led_to_journal.read().startswith(begins)
 
 
 def test_an_unknown_level_is_refused(restored):

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from rotator.app import Application, station_of
-from rotator.config import Configuration
+from rotator.app import Application, vault_settings
+from rotator.config import Configuration, CredentialConfig
 from rotator.errors import Transient
-from rotator.performer import Driver
+from rotator.performer import Driver, Station
 from rotator.performer.toolbox import Toolbox
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appxml import certificate_der
 from rotator.salesforce.budget import LoginBudget
-from rotator.salesforce.http import Reply
+from rotator.salesforce.http import Reply, WireSettings
 from rotator.salesforce.rest import Org as Session
 from rotator.salesforce.rest import query_accounts
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
 from rotator.vault.login import Lease
-from rotator.vault.settings import Token, VaultSettings
+from rotator.vault.settings import VaultSettings
 from tests.simulate.keys import load_key
 from tests.simulate.loop import EPOCH, Lock
 from tests.simulate.vault import Kv
@@ -31,16 +32,15 @@ if TYPE_CHECKING:
     from tests.simulate.world import World
 
 BASE = "salesforce"
-_SETTINGS = VaultSettings(address="https://vault.example:8200", login=Token(Secret("token")), base_path=BASE)
+_TOKEN_FILE = Path("token")  # is never read
 _LEASE = Lease(Secret("token"), EPOCH, None, None, renewable=False)
 
 
 class Client:
     """Stands in for :class:`rotator.vault.client.VaultClient`, as far as the daemon speaks to it itself."""
 
-    settings = _SETTINGS
-
-    def __init__(self) -> None:
+    def __init__(self, settings: VaultSettings) -> None:
+        self.settings = settings
         self.skew: timedelta | None = None
 
     def lease(self) -> Lease:
@@ -64,6 +64,9 @@ class Wire:
 
     def __call__(self) -> Wire:
         return self
+
+    def renew(self, _settings: WireSettings) -> None:
+        """There is nothing to make anew."""
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -106,24 +109,37 @@ class Files:
         return f"{self._app}\n{self._pem}".encode()
 
 
+class Simulated(Application):
+    """The application, whose stations wait for each other in the loop and read the app's files from the world."""
+
+    process: Process
+
+    def station_of(self, credential: CredentialConfig) -> Station:
+        station, world = super().station_of(credential), self.process.world
+        station.lock = Lock(self.process.loop)  # type: ignore[assignment]
+        if isinstance(station.publisher, MetadataPublisher):
+            retrieve: Any = _retriever(world, self.tools.wires, credential.name)
+            station.publisher._retrieve = retrieve
+        return station
+
+
 def application(process: Process) -> Application:
     """Put the parts together, as :func:`rotator.app.application` does."""
     machine, world = process.machine, process.world
-    configuration: Configuration = world.configuration
-    client: Any = Client()
+    configuration: Configuration = world.in_force
+    client: Any = Client(vault_settings(configuration.vault, _TOKEN_FILE))
     kv: Any = Kv(world.vault, process.vault_called, process.vault_answered)
     documents = Documents(client, kv)
     wires: Any = Wire(process)
     budget = LoginBudget(clock=machine.steady)
     tools = Toolbox(documents, wires, budget, machine.clock, make_pair=world.make_pair, load_key=load_key)
-    driver = Driver(tools, configuration.fleet)
-    for name, credential in configuration.credentials.items():
-        station = driver.stations[name] = station_of(credential, tools, driver)
-        station.lock = Lock(process.loop)  # type: ignore[assignment]
-        if isinstance(station.publisher, MetadataPublisher):
-            retrieve: Any = _retriever(world, wires, name)
-            station.publisher._retrieve = retrieve
-    return Application(configuration, client, documents, tools, driver)
+    app = Simulated(
+        configuration, client, documents, tools, Driver.of(tools, configuration.fleet), _TOKEN_FILE
+    )
+    app.process = process
+    for credential in configuration.credentials.values():
+        app.take_up(credential)
+    return app
 
 
 def _retriever(world: World, wires: Any, name: str) -> Callable[..., Files]:

@@ -52,6 +52,12 @@ class Machine:
             self.process = Process(self)
             self.process.begin()
 
+    def reload(self) -> None:
+        """Let the daemon go on by the configuration that is in force now."""
+        if self.process is not None:
+            self.process.daemon.renew(self.world.in_force)
+            self.process.pump()
+
     def kill(self) -> None:
         """End the daemon in the middle of whatever it does."""
         if self.process is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rotator.core.model import Ask
 from rotator.sandbox.org import refusals
 from tests.simulate.drama import Mishap
+from tests.simulate.fleet import DEPLOYER
 from tests.simulate.loop import HOUR
 from tests.simulate.machine import Machine
 from tests.simulate.world import World
@@ -217,6 +218,20 @@ def _clock_set(sign: int) -> Callable[[World, Mishap], End]:
 # -- operators ------------------------------------------------------------------------------------------------------
 
 
+def _reloaded(world: World, mishap: Mishap) -> End:
+    """Take a credential out of the configuration, and soon put it back, for a while with other settings."""
+    name, usual = mishap.whom, world.configuration.credentials[mishap.whom]
+    sooner = usual.session.model_copy(update={"refresh_every": usual.session.refresh_every * 0.9})
+
+    def put_back() -> None:
+        world.configure(name, usual.model_copy(update={"session": sooner}))
+
+    if name != DEPLOYER:  # others name it, and would be refused without it
+        world.configure(name, None)
+    world.loop.at(world.loop.now + mishap.border % 3 * 10.0, put_back)
+    return lambda: world.configure(name, usual)
+
+
 def _asked(what: Ask) -> Callable[[World, Mishap], None]:
     def begin(world: World, mishap: Mishap) -> None:
         world.ask(mishap.whom, what)
@@ -278,6 +293,7 @@ KINDS: dict[str, Kind] = {
     "abort": Kind(_asked(Ask.ABORT), "an operator aborts", (0, 0), "credential"),
     "deployed": Kind(_asked(Ask.DEPLOYED), "an operator says that it is deployed", (0, 0), "credential"),
     "paused": Kind(_paused, "an operator pauses", (10 * MINUTES, 6 * HOUR), "credential"),
+    "reloaded": Kind(_reloaded, "the configuration is changed, and reloaded", (1 * MINUTES, 3 * HOUR), "credential"),
     FIRST_KEY: Kind(_asked(Ask.INIT), "an operator wants a first key", (0, 0), "credential"),
 }  # fmt: skip
 

@@ -182,6 +182,9 @@ class Timer:
         order = self._armed[name] = object()
         self._wait(name, at, order)
 
+    def disarm(self, name: str) -> None:
+        self._armed.pop(name, None)
+
     def _wait(self, name: str, at: datetime, order: object) -> None:
         machine = self._process.machine
         seconds = (at - machine.clock()).total_seconds()

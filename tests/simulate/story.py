@@ -95,9 +95,10 @@ class Director:
         if not kind.at_border:
             self._meets(mishap)
         self.watch.disturbances.add(mishap.kind, now, now + mishap.seconds)
-        self.watch.restoring = mishap.kind == "restored"
+        restoring = self.watch.restoring  # a mishap may begin within another one, that plays Vault back
+        self.watch.restoring = restoring or mishap.kind == "restored"
         end = kind.begin(world, mishap)
-        self.watch.restoring = False
+        self.watch.restoring = restoring
         if end is not None:
             self._lasting.append(mishap)
             world.loop.at(now + mishap.seconds, partial(self._end, mishap, end))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from rotator.core.model import Phase
 from tests.simulate.aims import PASSING, Aim, aims
 from tests.simulate.drama import Mishap, Moment, Plot
 from tests.simulate.figures import Figures
@@ -84,6 +85,15 @@ def test_no_call_fails(kind, seconds, daemons):
     """Shorter than a session lives, or nothing that keeps the daemon from calling."""
     outcome = told(Mishap(kind, NOON, seconds=seconds), style="daily", daemons=daemons, days=2.2)
     assert outcome.failed.keys() <= {"at its start, once a day"}
+
+
+@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.STAGED, Phase.DEPLOYING, Phase.PROVING])
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_credential_that_is_taken_out_in_a_change_and_put_back_ends_it_and_no_call_fails(phase, after):
+    when = Moment(0.0, "cred1", phase, 2)
+    outcome = told(Mishap("reloaded", when, "cred1", HOUR, after), style="daily", days=2.2)
+    assert outcome.failed.keys() <= {"at its start, once a day"}
+    assert outcome.ends["promoted"] > 5
 
 
 def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verification():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.config import CredentialConfig
 from rotator.core.model import Ask, Phase, Record, Request
 from rotator.core.timing import by_hand
 from rotator.errors import Transient
@@ -40,6 +41,8 @@ class World:
     """One story's world.
 
     Attributes:
+        configuration: what it is as a rule.
+        in_force: what it is at the moment.
         slowness: share of the calls that take time.
         lost_replies: share of the writes to Vault whose answer is lost.
         cut_off: machines that do not reach Vault.
@@ -56,6 +59,7 @@ class World:
         self.configuration = fleet.configuration(
             plot.style, plot.names, deployer_rotates=plot.deployer_rotates
         )
+        self.in_force = self.configuration
         self.make_pair = Maker()
         self.vault = Vault(lambda: self.loop.now)
         self.vault.heard.append(self._heard)
@@ -111,6 +115,14 @@ class World:
             bits=2048, subject={}, lifetime=lifetime, credential=name, serial=serial, now=self.loop.date()
         )
         return fingerprint_of(made.certificate_pem), made.certificate_pem
+
+    def configure(self, name: str, settings: CredentialConfig | None) -> None:
+        """Put a credential into the configuration, or take it out, and let all daemons read that."""
+        others = {other: one for other, one in self.in_force.credentials.items() if other != name}
+        chosen = others if settings is None else {**others, name: settings}
+        self.in_force = self.in_force.model_copy(update={"credentials": chosen})
+        for machine in self.machines:
+            machine.reload()
 
     # -- telling --------------------------------------------------------------------------------------------------
 

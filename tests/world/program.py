@@ -20,9 +20,14 @@ with open(sys.argv[3], "a") as log:
 '''
 
 
+def program(python: str = sys.executable) -> str:
+    """Return the text of the program. Its arguments: the org's control URL, the app, and a log of its runs."""
+    return _TEXT.format(python=python)
+
+
 def install_program(folder: Path, control_url: str, app: str) -> tuple[list[str], Path]:
     """Write the program, and return the command for an app and the log in which each run has a line."""
-    program, log = folder / "install-certificate", folder / "install-certificate.log"
-    program.write_text(_TEXT.format(python=sys.executable))
-    program.chmod(0o755)
-    return [str(program), control_url, app, str(log)], log
+    file, log = folder / "install-certificate", folder / "install-certificate.log"
+    file.write_text(program())
+    file.chmod(0o755)
+    return [str(file), control_url, app, str(log)], log

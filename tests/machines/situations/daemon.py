@@ -41,6 +41,7 @@ for _event, _alert in (
     (events.WEB_REQUEST_FAILED, "RotatorUnforeseenError"),
     (events.CONFIGURATION_REFUSED, "RotatorConfigurationRefused"),
     (events.CREDENTIAL_KEPT, "RotatorFormerSettings"),
+    (events.CONFIGURATION_FILE_REFUSED, "RotatorFormerSettings"),
     (events.VAULT_LOGIN_FAILED, "RotatorVaultLogin"),
     (events.VAULT_TOKEN_ENDING, "RotatorVaultLogin"),
     (events.VAULT_PERMISSION_DENIED, "RotatorVaultPermissionDenied"),
@@ -104,7 +105,7 @@ def the_rotations_of_three_credentials_failed(scene: Scene) -> Iterator[exporter
     for name in exporter.NAMES[:3]:
         failed = Entry(9, Reason.ROTATION, "refused", scene.now - HOUR, scene.now, deployed=False)
         record = scene.edit(name, history=(failed,))
-        scene.fleet.app.driver._neighbours.note(scene.station(name), record)
+        scene.fleet.app.driver.neighbours.note(scene.station(name), record)
     yield lasts(scene, 10)
 
 

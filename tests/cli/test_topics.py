@@ -1,0 +1,81 @@
+"""`rotator help`: topics made from the tables that rotator works by."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from rotator.cli.exits import MEANINGS
+from rotator.cli.topics import TOPICS, told
+from rotator.core.machine import ROWS
+from rotator.core.model import PHASES, Phase
+from rotator.events import CATALOGUE
+from tests.world.terminal import Terminal
+
+
+def text(rotator, topic):
+    ran = rotator("help", topic)
+    assert ran.code == 0
+    return ran.out
+
+
+def test_without_a_topic_all_are_listed(rotator):
+    said = rotator("help").out
+    assert all(f"  {name} " in said and topic.short in said for name, topic in TOPICS.items())
+
+
+def test_states_tell_every_phase_and_every_row(rotator):
+    said = text(rotator, "states")
+    assert set(PHASES) == set(Phase)
+    assert all(meaning in said for meaning in PHASES.values())
+    assert said.count("  when  ") == len(ROWS)
+    for row in map(told, ROWS):
+        assert row.when in said
+        assert all(then in said for then in row.then)
+
+
+def test_events_tell_each_with_its_runbook(rotator):
+    said = text(rotator, "events")
+    for event in CATALOGUE:
+        assert event.name in said
+        assert event.meaning.replace("``", "`") in said
+        assert f"runbook.md#{event.runbook}" in said or not event.alert
+
+
+def test_paths_tell_where_documents_are_and_who_may_what(rotator):
+    said = text(rotator, "paths")
+    assert "<base>/<credential>/tokens/<user>" in said
+    for holder in ("daemon", "operator", "consumer"):
+        assert f"What the {holder}" in said
+    assert "secret/data/salesforce/acme/tokens/+" in said
+
+
+def test_exit_codes_tell_what_each_means(rotator):
+    said = text(rotator, "exit-codes")
+    assert all(f"{code.value}" in said and meaning in said for code, meaning in MEANINGS.items())
+
+
+def test_a_command_is_explained_as_by_its_own_help(rotator):
+    assert (
+        rotator("help", "rotate").out.split("\n", 1)[1] == rotator("rotate", "--help").out.split("\n", 1)[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("state", "states"), ("exit-code", "exit-codes"), ("rotat", "rotate")]
+)
+def test_who_mistypes_is_told_the_nearest(rotator, typed, meant):
+    ran = rotator("help", typed)
+    assert ran.code == 2
+    assert f"Did you mean {meant}" in ran.err
+
+
+def test_what_is_longer_than_the_terminal_goes_through_the_pager():
+    def shown(topic):
+        terminal = Terminal(sys.executable, "-m", "rotator", "help", topic, rows=20, env={"PAGER": "wc -l"})
+        assert terminal.end() == 0
+        return terminal.lines
+
+    assert shown("exit-codes")[0].startswith("CODE")
+    assert int(shown("paths")[0]) > 20
