@@ -37,6 +37,11 @@ def sound(station: Station, snapshot: Snapshot, now: datetime) -> None:
     station.told = on
 
 
+def alarms_on(station: Station) -> list[str]:
+    """Return the events of the alarms that are on, without users."""
+    return sorted({alarm.partition(" ")[0] for alarm in tuple(station.told)})
+
+
 def _alarm(event: Event, user: str) -> str:
     return f"{event.name} {user}"
 

@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from rotator import __version__
 from rotator.core import timing
 from rotator.core.model import PauseKind, Phase
-from rotator.performer import Station
+from rotator.performer import Station, alarms_on
+from rotator.standing import waits_for_person
 from rotator.web.certificates import Ends
 from rotator.web.seen import Seen
 
@@ -42,6 +43,7 @@ class Gauges(Collector):
             yield from _of_daemon(seen)
             yield from _of_vault(seen)
             yield from _of_credentials(seen)
+            yield from _of_people(seen)
             yield _gauge(
                 "tls_certificate_not_after_timestamp_seconds",
                 "End of a TLS certificate that rotator shows, by what it shows it for.",
@@ -57,6 +59,12 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
         "1 for a credential that is left alone, for its settings are wrong.",
         ("credential",),
         [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
+    )
+    yield _gauge(
+        "credential_unusable",
+        "1 for a credential that waits for a person, for its record cannot be used.",
+        ("credential",),
+        [((name,), name in seen.unusable) for name in sorted(seen.stations)],
     )
     yield _gauge(
         "queue_credentials",
@@ -138,6 +146,23 @@ def _of_credentials(seen: Seen) -> Iterator[Metric]:
     )
     yield from _of_certificates(known)
     yield from _of_tokens(known)
+
+
+def _of_people(seen: Seen) -> Iterator[Metric]:
+    """Yield what waits for somebody, and the alarms that are on."""
+    known = [station for station in seen.stations.values() if station.read_at is not None]
+    yield _gauge(
+        "change_waits_for_person",
+        "1 while a certificate is in the org only when a person has brought it there.",
+        ("credential",),
+        [((one.name,), waits_for_person(one.record, one.terms, seen.at)) for one in known],
+    )
+    yield _gauge(
+        "credential_alarm",
+        "1 while an alarm is on that is told once, when it begins; by the event that tells it.",
+        ("credential", "event"),
+        [((one.name, event), 1) for one in known for event in alarms_on(one)],
+    )
 
 
 def _of_certificates(known: list[Station]) -> Iterator[Metric]:

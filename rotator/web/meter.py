@@ -8,6 +8,7 @@ from typing import Final, get_args
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -45,6 +46,12 @@ class Meter:
         self._reloads = self._counter(
             "configuration_reloads", "Times that the configuration was read again.", "result"
         )
+        self._in_force = Gauge(
+            "rotator_configuration_last_reload_successful",
+            "0 while the configuration was refused as it was read last, and an older one is in force.",
+            registry=self.registry,
+        )
+        self._in_force.set(1)
         self._steps = self._counter("steps", "Steps that were taken.")
         self._jumps = self._counter("clock_jumps", "Times that the clock of this machine was set.")
         self._lateness = self._histogram(
@@ -93,8 +100,10 @@ class Meter:
             self._jumps.inc()
         elif event is events.CONFIGURATION_RELOADED:
             self._reloads.labels("loaded").inc()
+            self._in_force.set(1)
         elif event is events.CONFIGURATION_REFUSED:
             self._reloads.labels("refused").inc()
+            self._in_force.set(0)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"rotator_{name}", meaning, labels, registry=self.registry)

