@@ -490,6 +490,15 @@ class TestWhatIsLeftOver:
         stale = replace(OLD, cleared_at=NOW - HOUR)
         assert does(replace(record, retired=(stale,))).action == Prove("ann", 2, 1)
 
+    def test_while_clocks_differ_ours_does_not_tell_whether_a_quarantine_is_over(self):
+        for retired in (OLD, replace(OLD, cleared_at=NOW)):
+            record = steady(previous=None, retired=(retired,))
+            assert isinstance(waits(record, fleet=Fleet(clocks_differ="clocks differ")), Wait)
+
+    def test_what_was_seen_before_a_clock_was_set_back_is_seen_again_before_a_key_is_destroyed(self):
+        record = steady(previous=None, retired=(replace(OLD, cleared_at=NOW + HOUR),))
+        assert does(record).action == Prove("ann", 2, 1)
+
     def test_a_promotion_a_moment_ago_makes_it_wait_for_slow_servers(self):
         record = steady(previous=None, retired=(OLD,), promoted_at=NOW - MINUTE)
         quiet = snapshot(record, tokens=(), held={"mint:ann": NOW + 99 * DAY})

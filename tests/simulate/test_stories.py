@@ -96,6 +96,12 @@ def test_a_credential_that_is_taken_out_in_a_change_and_put_back_ends_it_and_no_
     assert outcome.ends["promoted"] > 5
 
 
+def test_a_clock_that_is_set_ahead_of_a_quarantine_destroys_no_key_whose_deploy_takes_effect_later():
+    late = Mishap("late commits", Moment(0.0, "cred1", Phase.STAGED, 2), seconds=HOUR)
+    ahead = Mishap("clock ahead", Moment(60.0, "cred1", Phase.STEADY, 2), seconds=5 * HOUR)
+    assert told(late, ahead, days=2.2).ends["refused"] == 1
+
+
 def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verification():
     outcome = told(Mishap("sessions killed", NOON), style="defaults", days=2.6)
     assert max(outcome.detected) <= 600
