@@ -120,10 +120,10 @@ class Watch:
 
     def _recorded(self, name: str, before: Record | None, after: Record) -> None:
         change = after.change
+        if change is not None and self._began.get(name, (None, 0))[0] != (change.target, change.began):
+            self._began[name] = (change.target, change.began), self.loop.now  # or a backup brought it back
         if self.restoring:
             return
-        if change is not None and self._began.get(name, (None, 0))[0] != (change.target, change.began):
-            self._began[name] = (change.target, change.began), self.loop.now
         if before is not None and len(after.history) and after.history[-1:] != before.history[-1:]:
             self._ended(name, before, after)
         elif before is not None and before.current != after.current:
