@@ -64,11 +64,16 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Prove:
-    """Over a fresh connection: the org takes ``target`` (mint, then an Account query) and refuses ``rival``."""
+    """Over a fresh connection: the org takes ``target`` (mint, then an Account query) and refuses ``rival``.
+
+    Attributes:
+        clears: ``rival`` is to be destroyed, so the org must not show its certificate either.
+    """
 
     user: str
     target: Serial
     rival: Serial | None
+    clears: bool = False
 
 
 @dataclass(frozen=True, slots=True)

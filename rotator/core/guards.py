@@ -342,11 +342,15 @@ def _disposable(snapshot: Snapshot, retired: Retired, now: datetime) -> Verdict:
     go = Go(f"key pair {retired.serial} is not needed any more", retired.serial)
     if not retired.handed_out:
         return go
+    if snapshot.fleet.clocks_differ is not None:
+        return Wait(None, f"key pair {retired.serial} is kept: {snapshot.fleet.clocks_differ}")
     end = quarantine_ends(snapshot, retired)
     if now < end:
         return Wait(end, f"key pair {retired.serial} is kept until then")
-    fresh = retired.cleared_at is not None and now < retired.cleared_at + snapshot.terms.slow_servers
-    return go if fresh else None
+    cleared_at = retired.cleared_at
+    if cleared_at is None or cleared_at > now + MOST_SKEW:
+        return None
+    return go if now < cleared_at + snapshot.terms.slow_servers else None
 
 
 def clearance_due(snapshot: Snapshot, now: datetime) -> Verdict:
@@ -355,7 +359,7 @@ def clearance_due(snapshot: Snapshot, now: datetime) -> Verdict:
     over = next(
         (one for one in record.retired if one.handed_out and now >= quarantine_ends(snapshot, one)), None
     )
-    if over is None or record.current is None:
+    if over is None or record.current is None or snapshot.fleet.clocks_differ is not None:
         return None
     go = Go(f"does the org refuse key pair {over.serial}, which is to be destroyed?", over.serial)
     return unless_held(snapshot, f"prove:{provers(record, snapshot.terms)[0]}", now, go)

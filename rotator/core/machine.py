@@ -104,7 +104,7 @@ def _prove(s: Snapshot, _now: datetime, subject: Subject) -> Action:
 
 def _clear(s: Snapshot, _now: datetime, subject: Subject) -> Action:
     user = provers(s.record, s.terms)[0]
-    return Prove(user, int(s.record.current or 0), int(subject or 0))
+    return Prove(user, int(s.record.current or 0), int(subject or 0), clears=True)
 
 
 def _probe(s: Snapshot, _now: datetime, _subject: Subject) -> Action:

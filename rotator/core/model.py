@@ -303,10 +303,12 @@ class Fleet:
     Attributes:
         may_not_begin: why no rotation may begin now (brake, slots, a lower rank goes first); None if it may.
         may_not_deploy: why nothing may be deployed now (clocks differ, the deployer is in a change itself).
+        clocks_differ: whose clock differs from ours, and how far: ours does not tell whether a quarantine is over.
     """
 
     may_not_begin: str | None = None
     may_not_deploy: str | None = None
+    clocks_differ: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,11 @@ RECORD_AGE = timedelta(minutes=15)
 What another daemon wrote is noticed by then; before anything is done about it, because a write over it is a conflict.
 """
 
-VERSION_AGE = timedelta(seconds=30)
-"""How long the version of a record is trusted to hold what was read or written."""
+VERSION_AGE = timedelta(seconds=1)
+"""How long the version of a record is trusted to hold what was read or written: within a step, no longer.
+
+After a backup it takes another daemon only a few writes to come to the same version again.
+"""
 
 VERSION_RETIRED = "salesforce.version_retired"
 

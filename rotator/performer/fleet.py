@@ -95,9 +95,11 @@ class Neighbours:
 
     def allowed(self, station: Station, now: datetime, vault_skew_seconds: float) -> Fleet:
         """Return what a credential may do now."""
+        differ = _clocks_differ(station, vault_skew_seconds)
         return Fleet(
             may_not_begin=self._may_not_begin(station, now) if _is_due(station, now) else None,
-            may_not_deploy=self._may_not_deploy(station, vault_skew_seconds),
+            may_not_deploy=differ or self._deployer_not_ready(station),
+            clocks_differ=differ,
         )
 
     def _may_not_begin(self, station: Station, now: datetime) -> str | None:
@@ -126,10 +128,7 @@ class Neighbours:
             kept = self._first_due = (now, sorted(due)[:2])
         return kept[1]
 
-    def _may_not_deploy(self, station: Station, vault_skew_seconds: float) -> str | None:
-        for peer, skew in (("Vault", vault_skew_seconds), ("Salesforce", station.skew_seconds)):
-            if is_skewed(skew):
-                return f"the clock of {peer} differs from ours by {skew:+.0f} seconds"
+    def _deployer_not_ready(self, station: Station) -> str | None:
         deployer_name = station.config.deployer_name
         if deployer_name is None or deployer_name == station.name:
             return None
@@ -141,8 +140,15 @@ class Neighbours:
         return None
 
 
+def _clocks_differ(station: Station, vault_skew_seconds: float) -> str | None:
+    for peer, skew in (("Vault", vault_skew_seconds), ("Salesforce", station.skew_seconds)):
+        if is_skewed(skew):
+            return f"the clock of {peer} differs from ours by {skew:+.0f} seconds"
+    return None
+
+
 def is_skewed(seconds: float) -> bool:
-    """Tell whether a clock differs so much from ours that nothing may be deployed."""
+    """Tell whether a clock differs so much from ours that nothing may be deployed, and no key destroyed."""
     return abs(seconds) > MOST_SKEW.total_seconds()
 
 

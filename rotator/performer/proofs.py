@@ -6,8 +6,9 @@ import base64
 from dataclasses import replace
 
 from rotator.core.effects import Answer, Kind, Probe, Prove
+from rotator.core.model import Serial
 from rotator.core.slot import RIVAL_TAKEN
-from rotator.errors import KeyRefused, Misconfigured, RotatorError
+from rotator.errors import KeyRefused, Misconfigured, Rejected, RotatorError, SessionDead
 from rotator.keypairs import certificate_fingerprint, serial_of
 from rotator.performer.identity import identity_of, mismatch, stopped
 from rotator.performer.station import Station
@@ -21,7 +22,7 @@ def perform_prove(tools: Toolbox, station: Station, action: Prove) -> Answer:
     """See the org take the target (mint and Account query) and refuse the rival, over fresh connections.
 
     Without the second half a change could be declared done while the org still takes both, one server this key and
-    another that.
+    another that. A key that is to be destroyed may not be shown by the org either.
     """
     try:
         grant = tools.mint(station, action.user, action.target, fresh=True)
@@ -36,7 +37,8 @@ def perform_prove(tools: Toolbox, station: Station, action: Prove) -> Answer:
     try:
         tools.mint(station, action.user, action.rival, fresh=True)
     except KeyRefused:
-        return replace(answer, at=tools.clock())
+        back = _brought_back(tools, station, action.rival) if action.clears else None
+        return back or replace(answer, at=tools.clock())
     return Answer(
         Kind.REFUSED,
         tools.clock(),
@@ -44,6 +46,34 @@ def perform_prove(tools: Toolbox, station: Station, action: Prove) -> Answer:
         message=f"the org takes key pair {action.rival} as well, which it must refuse",
         hint="Usual for some minutes after a change: not all servers have the new certificate yet.",
     )
+
+
+def _brought_back(tools: Toolbox, station: Station, serial: Serial) -> Answer | None:
+    """Return the refusal of a clearance where the org shows the certificate of the key that is to be destroyed.
+
+    Somebody deployed it a moment ago, and the servers that answered do not have it yet. Where the slot can't be seen
+    their refusal has to do. Raises RotatorError where it can't be looked at just now.
+    """
+    try:
+        shown, facts = _shown(station), station.record.key(serial)
+    except (KeyRefused, SessionDead):
+        raise
+    except (Misconfigured, Rejected):
+        return None
+    if not shown or facts is None or certificate_fingerprint(shown) != facts.fingerprint:
+        return None
+    return Answer(
+        Kind.REFUSED,
+        tools.clock(),
+        code=RIVAL_TAKEN,
+        message=f"the org shows the certificate of key pair {serial}, which was replaced: somebody brought it back",
+        hint="Does a pipeline deploy the app with an old certificate? Take the certificate out of its files.",
+    )
+
+
+def _shown(station: Station) -> str:
+    """Return the certificate (base64) that is in the slot; empty where that can't be seen. Raises RotatorError."""
+    return base64.b64encode(station.publisher.certificate_shown() or b"").decode()
 
 
 def perform_probe(tools: Toolbox, station: Station, action: Probe) -> Answer:
@@ -77,7 +107,7 @@ def _with_lost_key(station: Station, refusal: Answer) -> Answer:
     key, tells that Vault was restored from a backup of before that key. One of a destroyed key tells nothing of Vault.
     """
     try:
-        shown = base64.b64encode(station.publisher.certificate_shown() or b"").decode()
+        shown = _shown(station)
         made_for, serial = (serial_of(shown) if shown else None) or ("", 0)
         known = station.record.key(serial)
         is_ours = (

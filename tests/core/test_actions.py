@@ -96,7 +96,7 @@ def did(record, **more):
         ),
         (steady(), {"terms": TWO, "tokens": (token(), token("bob", verified_at=NOW - HOUR))}, Touch("bob")),
         (steady(shredding=7, retired=(OVER,)), {}, Destroy(7)),
-        (steady(retired=(OVER,)), {}, Prove("ann", 2, 7)),
+        (steady(retired=(OVER,)), {}, Prove("ann", 2, 7, clears=True)),
     ],
 )
 def test_an_action_says_all_that_is_needed_to_do_it(record, more, action):

@@ -484,11 +484,20 @@ class TestWhatIsLeftOver:
 
     def test_then_the_org_is_asked_to_refuse_it_and_only_then_it_is_destroyed(self):
         record = steady(previous=None, retired=(OLD,))
-        assert does(record).action == Prove("ann", 2, 1)
+        assert does(record).action == Prove("ann", 2, 1, clears=True)
         cleared = replace(OLD, cleared_at=NOW - MINUTE)
         assert does(replace(record, retired=(cleared,))).action == Destroy(1)
         stale = replace(OLD, cleared_at=NOW - HOUR)
-        assert does(replace(record, retired=(stale,))).action == Prove("ann", 2, 1)
+        assert does(replace(record, retired=(stale,))).action == Prove("ann", 2, 1, clears=True)
+
+    def test_while_clocks_differ_ours_does_not_tell_whether_a_quarantine_is_over(self):
+        for retired in (OLD, replace(OLD, cleared_at=NOW)):
+            record = steady(previous=None, retired=(retired,))
+            assert isinstance(waits(record, fleet=Fleet(clocks_differ="clocks differ")), Wait)
+
+    def test_what_was_seen_before_a_clock_was_set_back_is_seen_again_before_a_key_is_destroyed(self):
+        record = steady(previous=None, retired=(replace(OLD, cleared_at=NOW + HOUR),))
+        assert does(record).action == Prove("ann", 2, 1, clears=True)
 
     def test_a_promotion_a_moment_ago_makes_it_wait_for_slow_servers(self):
         record = steady(previous=None, retired=(OLD,), promoted_at=NOW - MINUTE)

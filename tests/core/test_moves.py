@@ -442,7 +442,7 @@ class TestUpkeep:
     def test_only_the_retired_key_that_was_refused_is_cleared(self):
         old, older = Retired(1, BEGAN, handed_out=True), Retired(7, BEGAN, handed_out=True)
         before = steady(previous=None, retired=(old, older), trouble=tuple(map(trouble, ("key:7", "key:1"))))
-        assert left(before, upkeep.cleared(before, Prove("ann", 2, 7), answer("ok"), TERMS)) == {
+        assert left(before, upkeep.cleared(before, Prove("ann", 2, 7, clears=True), answer("ok"), TERMS)) == {
             "retired": (old, replace(older, cleared_at=NOW)),
             "trouble": (trouble("key:1"),),
         }

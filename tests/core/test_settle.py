@@ -105,17 +105,17 @@ class TestKeys:
 
     def test_a_retired_key_that_is_refused_is_cleared(self):
         record = steady(retired=(Retired(7, NOW, handed_out=True), Retired(1, NOW, handed_out=True)))
-        done = after(record, Prove("ann", 2, 1), "ok")
+        done = after(record, Prove("ann", 2, 1, clears=True), "ok")
         assert [one.cleared_at for one in done.retired] == [None, NOW]
 
     def test_a_retired_key_that_is_taken_is_told(self):
         record = steady(retired=(Retired(1, NOW, handed_out=True),))
-        taken = after(record, Prove("ann", 2, 1), "refused", code="proof.rival_taken")
+        taken = after(record, Prove("ann", 2, 1, clears=True), "refused", code="proof.rival_taken")
         assert subjects(taken) == ["key:1"]
 
     def test_a_clearance_in_which_the_current_key_is_refused_says_nothing_of_the_retired_one(self):
         record = steady(retired=(Retired(1, NOW, handed_out=True),))
-        assert after(record, Prove("ann", 2, 1), "refused", code="key.refused") == record
+        assert after(record, Prove("ann", 2, 1, clears=True), "refused", code="key.refused") == record
 
     def test_a_key_that_a_person_must_let_be_destroyed_is_told_and_stays_on_record(self):
         record = steady(retired=(Retired(1, NOW, handed_out=True),), shredding=1)
@@ -125,8 +125,8 @@ class TestKeys:
 
     def test_a_clearance_that_failed_clears_nothing_and_tells_of_a_user_whom_a_person_must_mend(self):
         record = steady(retired=(Retired(1, NOW, handed_out=True),))
-        assert after(record, Prove("ann", 2, 1), "failed") == record
-        frozen = after(record, Prove("ann", 2, 1), "failed", code="user.frozen", lasting=True)
+        assert after(record, Prove("ann", 2, 1, clears=True), "failed") == record
+        frozen = after(record, Prove("ann", 2, 1, clears=True), "failed", code="user.frozen", lasting=True)
         assert (subjects(frozen), frozen.retired) == (["mint:ann"], record.retired)
 
 

@@ -32,6 +32,7 @@ UNSEEN = changing(Phase.STAGED)
 PROVING = changing(Phase.PROVING, asked=1, deadline=SOON)
 OUT = changing(Phase.LOCKED_OUT, asked=1, reason=Reason.RESTORE, target=2, rival=3)
 CLOCKS = Fleet(may_not_deploy="the clocks differ")
+ASTRAY = Fleet(clocks_differ="the clocks differ")
 TAKEN = "; tried a moment ago"
 DUE = (key(1), key(2, ends_in=30 * DAY))
 BRING = "the certificate of key pair 3 is to be brought into the org (rotation)"
@@ -299,6 +300,15 @@ LEFT_OVER = [
     ),
     (guards.disposable, retired(cleared_at=NOW), {}, Go("key pair 1 is not needed any more", 1)),
     (guards.disposable, retired(cleared_at=NOW - 30 * MINUTE), {}, None),
+    (guards.disposable, retired(cleared_at=SOON), {}, Go("key pair 1 is not needed any more", 1)),
+    (guards.disposable, retired(cleared_at=SOON + INSTANT), {}, None),
+    (
+        guards.disposable,
+        retired(cleared_at=NOW),
+        {"fleet": ASTRAY},
+        Wait(None, "key pair 1 is kept: the clocks differ"),
+    ),
+    (guards.clearance_due, retired(), {"fleet": ASTRAY}, None),
     (
         guards.disposable,
         steady(retired=(Retired(7, NOW, handed_out=True),)),

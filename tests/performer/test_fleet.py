@@ -169,6 +169,15 @@ def test_nothing_is_deployed_while_clocks_differ_by_more_than_a_minute():
     assert "Salesforce differs from ours by +90 seconds" in town.may_not_deploy(a)
 
 
+def test_whose_clock_differs_is_told_to_whoever_waits_for_a_quarantine_whatever_its_deployer_does():
+    town = Town()
+    a = town.add("a", deployer="d")
+    assert town.neighbours.allowed(a, NOON, 60).clocks_differ is None
+    assert "Vault differs from ours by +61 seconds" in town.neighbours.allowed(a, NOON, 61).clocks_differ
+    a.skew_seconds = -90
+    assert "Salesforce differs from ours by -90 seconds" in town.neighbours.allowed(a, NOON, 0).clocks_differ
+
+
 def test_nothing_is_deployed_by_a_deployer_that_is_in_a_change_or_has_no_key():
     town = Town()
     a = town.add("a", deployer="d")

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from rotator.core.effects import Kind, Mint, Probe, Prove, Validate
-from rotator.core.model import Ask, Identity, PauseKind
+from rotator.core.model import Ask, Identity, PauseKind, Retired
+from rotator.errors import KeyRefused, Misconfigured, Rejected, SessionDead, Transient
 from rotator.keypairs import make_key_pair
 from tests.world.lab import ACME, GLOBEX, Hand, credential
 
@@ -57,6 +58,47 @@ def test_a_rival_that_is_taken_too_is_no_proof(lab, globex):
     lab.write_key("globex", 3, lab.servers.pairs["globex"])
     answer = globex.perform(Prove(USER, 1, 3))
     assert (answer.kind, answer.code) == (Kind.REFUSED, "proof.rival_taken")
+
+
+class TestAKeyThatIsToBeDestroyed:
+    """The org takes key pair 1 and refuses key pair 2."""
+
+    CLEAR = Prove(USER, 1, 2, clears=True)
+
+    def test_is_cleared_where_the_org_refuses_it_and_shows_another_certificate(self, globex):
+        assert globex.perform(self.CLEAR).kind is Kind.OK
+
+    def test_is_kept_where_somebody_has_just_brought_its_certificate_back(self, lab, globex):
+        """It is shown at once, while servers refuse the key: here because what Vault has under its serial is another."""
+        shown, record = lab.servers.pairs["globex"].facts(2), lab.record("globex")
+        retired = Retired(2, globex.clock() - timedelta(days=99), handed_out=True)
+        keys = (*record.keys, shown)
+        lab.edit_record("globex", replace(record, newest=2, keys=keys, retired=(retired,)))
+        answer = globex.perform(self.CLEAR)
+        assert (answer.kind, answer.code) == (Kind.REFUSED, "proof.rival_taken")
+        assert "shows the certificate of key pair 2" in answer.message
+
+    @pytest.mark.parametrize("error", [Misconfigured, Rejected])
+    def test_is_cleared_by_refusals_alone_where_the_slot_can_not_be_seen(self, globex, error, monkeypatch):
+        unseen(globex, error, monkeypatch)
+        assert globex.perform(self.CLEAR).kind is Kind.OK
+
+    @pytest.mark.parametrize("error", [Transient, KeyRefused, SessionDead])
+    def test_waits_where_the_slot_can_not_be_seen_just_now(self, globex, error, monkeypatch):
+        unseen(globex, error, monkeypatch)
+        answer = globex.perform(self.CLEAR)
+        assert (answer.kind, answer.lasting) == (Kind.FAILED, False)
+
+    def test_is_asked_for_by_a_clearance_alone(self, globex, monkeypatch):
+        unseen(globex, Transient, monkeypatch)
+        assert globex.perform(Prove(USER, 1, 2)).kind is Kind.OK
+
+
+def unseen(globex, error, monkeypatch):
+    def fail():
+        raise error("the slot can't be seen", code="test", hint="Look again.")
+
+    monkeypatch.setattr(globex.station.publisher, "certificate_shown", fail)
 
 
 def made_for(globex, name, serial):

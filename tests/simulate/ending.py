@@ -24,9 +24,7 @@ def unsettled(world: World, name: str) -> Iterator[str]:
     if record.phase is not Phase.STEADY and not _just_came_due(record, terms, world.loop.date()):
         yield f"is {record.phase}"
     urgent = urgent_at(record, terms)
-    if record.paused is None and (
-        urgent is None or world.loop.date() >= urgent
-    ):  # a backup may bring a pause back
+    if urgent is None or world.loop.date() >= urgent:
         yield "has a key that should have been replaced long ago"
     signing = {facts.fingerprint for serial in (record.current, target) if (facts := record.key(serial))}
     held = world.org.held_by(world.app(name))
@@ -40,14 +38,14 @@ def unsettled(world: World, name: str) -> Iterator[str]:
         target,
         *(one.serial for one in record.retired),
     }
-    if record.paused is not None:
-        named.add(record.newest + 1)  # of a change that a backup took back: the next one uses it
     if extra := living.keys() - named:
         yield f"has keys that the record does not name: {sorted(extra)}"
     if missing := {key.serial for key in record.keys} - living.keys() - {record.shredding}:
         yield f"has lost keys that the record needs: {sorted(missing)}"
     if world.vault.latest(f"{BASE}/-/requests/{name}") is not None:
         yield "has not answered a request"
+    if record.paused is not None:
+        yield "is paused"
     if record.trouble:
         yield f"is in trouble: {[(one.subject, one.code) for one in record.trouble]}"
     for user in world.configuration.credentials[name].usernames if name != DEPLOYER else ():

@@ -11,7 +11,7 @@ from tests.simulate.drama import Mishap
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.loop import HOUR
 from tests.simulate.machine import Machine
-from tests.simulate.world import World
+from tests.simulate.world import PERSON_TAKES, World
 
 OLDEST_SNAPSHOT = 600.0
 
@@ -162,6 +162,7 @@ def _lost_replies(world: World, _mishap: Mishap) -> End:
 def _restored(world: World, mishap: Mishap) -> None:
     world.restorations.add(world.loop.now)
     world.vault.restore(max(world.loop.now - mishap.seconds, OLDEST_SNAPSHOT))
+    world.loop.at(world.loop.now + PERSON_TAKES, world.set_right)
 
 
 def _cut_off(world: World, mishap: Mishap) -> End:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulate.consumers import Failure
 from tests.simulate.disturbance import NO_CALLS, NO_LOGINS, NO_VAULT
+from tests.simulate.fleet import DEPLOYER
 
 if TYPE_CHECKING:
     from tests.simulate.watch import Watch
@@ -31,10 +32,21 @@ def is_excused(failure: Failure, watch: Watch) -> bool:
         return True
     sessions = watch.world.org.sessions
     dead_since = max(sessions.dead_at(failure.token), failure.published)
-    if failure.ends > noticed_by(failure.name, dead_since, failure.ends, watch) + failure.habit.every:
+    keyless_until = _keyless_until(failure, watch)
+    since = max(dead_since, keyless_until)
+    if failure.ends > noticed_by(failure.name, since, failure.ends, watch) + failure.habit.every:
         return False
-    ended = failure.token in sessions.killed
+    ended = failure.token in sessions.killed or dead_since <= keyless_until
     return ended or _brought_back(failure, dead_since, watch) or _ran_out(failure, dead_since, watch)
+
+
+def _keyless_until(failure: Failure, watch: Watch) -> float:
+    """Return until when nobody could mint: a backup took away the keys that the org took, until a person came.
+
+    Where the one who deploys lost its keys too, so did all those that it could have brought a kept one in for.
+    """
+    rescued = (*watch.world.rescued[failure.name], *watch.world.rescued[DEPLOYER])
+    return max((at for at in rescued if at <= failure.ends), default=float("-inf"))
 
 
 def _brought_back(failure: Failure, dead_since: float, watch: Watch) -> bool:

@@ -15,10 +15,11 @@ from tests.simulate.aims import PASSING, Aim, aims
 from tests.simulate.drama import Mishap, Moment, Plot
 from tests.simulate.figures import Figures
 from tests.simulate.loop import DAY, HOUR, Lock, Loop
-from tests.simulate.mishaps import MISHAPS
+from tests.simulate.mishaps import FIRST_KEY, MISHAPS
 from tests.simulate.playwright import plot
 from tests.simulate.shrink import fewest
 from tests.simulate.story import tell
+from tests.simulate.vault import Entry, Vault
 
 SHORT = Plot(7, "daily", 2.0, names=("cred1",))
 NOON = Moment(DAY / 2 + 100)
@@ -94,6 +95,42 @@ def test_a_credential_that_is_taken_out_in_a_change_and_put_back_ends_it_and_no_
     outcome = told(Mishap("reloaded", when, "cred1", HOUR, after), style="daily", days=2.2)
     assert outcome.failed.keys() <= {"at its start, once a day"}
     assert outcome.ends["promoted"] > 5
+
+
+def test_a_clock_that_is_set_ahead_of_a_quarantine_destroys_no_key_whose_deploy_takes_effect_later():
+    late = Mishap("late commits", Moment(0.0, "cred1", Phase.STAGED, 2), seconds=HOUR)
+    ahead = Mishap("clock ahead", Moment(60.0, "cred1", Phase.STEADY, 2), seconds=5 * HOUR)
+    assert told(late, ahead, days=2.2).ends["refused"] == 1
+
+
+def test_a_pause_that_a_backup_brings_back_is_resumed_by_somebody_and_rotations_go_on():
+    paused = Mishap("paused", Moment(DAY / 2 - 2 * HOUR), "cred1", HOUR)
+    outcome = told(paused, Mishap("restored", NOON, seconds=1.5 * HOUR), days=2.2, telling=True)
+    back = [line for _at, line in outcome.lines].index("Vault is restored to an older snapshot")
+    assert any("rotation" in line for _at, line in outcome.lines[back + 1 :])
+
+
+def test_a_first_key_that_a_backup_took_away_is_wanted_and_brought_in_once_more():
+    begun = Mishap(FIRST_KEY, Moment(2 * HOUR), "cred2")
+    lost = Mishap("restored", NOON, seconds=11 * HOUR)
+    cast = {"names": ("cred1", "cred2"), "empty": ("cred2",)}
+    outcome = told(begun, lost, days=2.2, telling=True, **cast)
+    brought = "a person brings the certificate of key pair 1 into Rotator_cred2"
+    assert [line for _at, line in outcome.lines].count(brought) == 2
+
+
+def test_a_vault_that_is_restored_twice_is_as_it_was_at_any_time_before():
+    loop = Loop()
+    vault = Vault(lambda: loop.now)
+    loop.at(1, vault.put, "one", Entry(1, {1: "early"}))
+    loop.at(2, vault.put, "one", Entry(2, {2: "late"}))
+    loop.at(3, vault.restore, 1.5)
+    loop.at(4, vault.put, "two", Entry(1, {1: "after"}))
+    loop.run(5)
+    assert (vault.latest("one"), vault.latest("two")) == ("early", "after")
+    loop.at(6, vault.restore, 2.5)
+    loop.run(7)
+    assert (vault.latest("one"), vault.latest("two")) == ("late", None)
 
 
 def test_a_session_that_an_admin_ends_is_replaced_within_the_interval_of_verification():

@@ -47,6 +47,9 @@ class Vault:
 
     def put(self, path: str, entry: Entry | None) -> None:
         """Replace what is at a path; None: nothing is."""
+        self._tell(path, self._replace(path, entry))
+
+    def _replace(self, path: str, entry: Entry | None) -> Entry | None:
         before = self.entries.get(path)
         self._undo.append((self.now(), path, before))
         if entry is None:
@@ -54,17 +57,28 @@ class Vault:
         else:
             earlier = before and before._replace(before=None)
             self.entries[path] = entry._replace(written_at=self.now(), before=earlier)
+        return before
+
+    def _tell(self, path: str, before: Entry | None) -> None:
         for heard in self.heard:
             heard(path, self.entries.get(path, Entry()), before)
 
     def restore(self, since: float) -> None:
-        """Be as at an earlier time, as after a backup was played back."""
+        """Be as at an earlier time, as after a backup was played back: all at once, and then it is heard of.
+
+        What happened stays known, so that a later restore may go back to before this one, or to between the two.
+        """
         changed: dict[str, Entry | None] = {}
-        while self._undo and self._undo[-1][0] > since:
-            _at, path, before = self._undo.pop()
+        for at, path, before in reversed(self._undo):
+            if at <= since:
+                break
             changed[path] = before
-        for path, entry in changed.items():
-            self.put(path, entry and entry._replace(before=None))
+        replaced = [
+            (path, self._replace(path, entry and entry._replace(before=None)))
+            for path, entry in changed.items()
+        ]
+        for path, before in replaced:
+            self._tell(path, before)
 
     def latest(self, path: str) -> Any:
         """Return the data at a path; None when there is none."""

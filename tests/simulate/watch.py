@@ -94,14 +94,13 @@ class Watch:
         if serial in (record.current, record.previous) or (record.change and serial == record.change.target):
             self.wrong(f"{name}: key pair {serial} is destroyed although it is needed")
         quarantine = world.configuration.credentials[name].rotation.quarantine
-        clock_true = all(machine.ahead_seconds == 0 for machine in world.machines)
         for retired in record.retired:
             early = (
                 retired.serial == serial
                 and retired.handed_out
                 and world.loop.date() < retired.since + quarantine
             )
-            if early and clock_true:
+            if early:
                 self.wrong(f"{name}: key pair {serial} is destroyed before its quarantine is over")
 
     def _installed(self, app: App, fingerprint: str, outsider: bool) -> None:
@@ -121,10 +120,10 @@ class Watch:
 
     def _recorded(self, name: str, before: Record | None, after: Record) -> None:
         change = after.change
+        if change is not None and self._began.get(name, (None, 0))[0] != (change.target, change.began):
+            self._began[name] = (change.target, change.began), self.loop.now  # or a backup brought it back
         if self.restoring:
             return
-        if change is not None and self._began.get(name, (None, 0))[0] != (change.target, change.began):
-            self._began[name] = (change.target, change.began), self.loop.now
         if before is not None and len(after.history) and after.history[-1:] != before.history[-1:]:
             self._ended(name, before, after)
         elif before is not None and before.current != after.current:

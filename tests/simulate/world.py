@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from tests.simulate import fleet
 from tests.simulate.adapters import BASE
 from tests.simulate.fleet import DEPLOYER
 from tests.simulate.keys import Maker, fingerprint_of
-from tests.simulate.loop import HOUR, Loop
+from tests.simulate.loop import DAY, HOUR, Loop
 from tests.simulate.machine import Machine
 from tests.simulate.org import Org
 from tests.simulate.process import Process
@@ -37,6 +37,13 @@ LOCKED_OUT_FOR = 8 * HOUR
 """From the alert that no kept key is taken to that a person brings in the certificate that it names."""
 
 
+def _needs_a_person(record: Record) -> bool:
+    """Tell whether only a person can bring in the certificate: the org takes no key, or who deploys cannot log in."""
+    trouble = record.trouble_of("change")
+    unfinished = trouble is not None and trouble.code == "deploy.unfinished"
+    return record.phase is Phase.LOCKED_OUT or unfinished
+
+
 class World:
     """One story's world.
 
@@ -49,6 +56,8 @@ class World:
         busy: called with the name of a machine that works without end.
         meets: called with a mishap when it happens later than it began.
         entered: called with (credential, phase) when a record comes into another phase.
+        begun: credentials for which somebody wanted a first key.
+        rescued: when a person brought a certificate in because a backup had taken away the keys that the org took.
     """
 
     def __init__(self, plot: Plot) -> None:
@@ -76,6 +85,8 @@ class World:
         self.busy: Callable[[str], None] = lambda _machine: None
         self.meets: Callable[[Mishap], None] = lambda _mishap: None
         self.restorations: set[float] = set()
+        self.begun: set[str] = set()
+        self.rescued: defaultdict[str, list[float]] = defaultdict(list)
         self.clocks_set: list[float] = []
         self._asked = 0
         org = self._org()
@@ -189,10 +200,10 @@ class World:
         self.tell(f"{name}: {after.phase}, current {after.current} {under_way}")
         for heard in self.records:
             heard(name, before, after)
+        if change is not None and _needs_a_person(after) and (before is None or not _needs_a_person(before)):
+            self.loop.at(self.loop.now + LOCKED_OUT_FOR, self._let_in, name, change.target)
         if after.phase is not self.phases[name]:
             self.phases[name] = after.phase
-            if after.phase is Phase.LOCKED_OUT and change is not None:
-                self.loop.at(self.loop.now + LOCKED_OUT_FOR, self._let_in, name, change.target)
             for entered in tuple(self.entered):
                 entered(name, after.phase)
         begins = after.phase is Phase.PROVING and before is not None and before.phase is not Phase.PROVING
@@ -206,9 +217,11 @@ class World:
             pem = keys[serial].certificate_pem
             self.tell(f"a person brings the certificate of key pair {serial} into {self.app(name).name}")
             self.org.install(self.app(name), pem, fingerprint_of(pem))
+            if any(at > self.loop.now - DAY for at in self.restorations):
+                self.rescued[name].append(self.loop.now)
 
     def _let_in(self, name: str, serial: int) -> None:
-        if self.record(name).phase is Phase.LOCKED_OUT:
+        if _needs_a_person(self.record(name)):
             self._bring_in(name, serial)
 
     # -- people ---------------------------------------------------------------------------------------------------
@@ -219,12 +232,29 @@ class World:
         if self.vault.away or self.vault.latest(path) is not None:
             return False
         self._asked += 1
+        if what is Ask.INIT:
+            self.begun.add(name)
         request = Request(
             f"request-{self._asked}", what, self.record(name).newest, self.loop.date(), "somebody"
         )
         data = documents.REQUEST.encode(RequestDocument(request, {}))
         self.vault.put(path, Entry(1, {1: data}, 1))
         return True
+
+    def set_right(self) -> None:
+        """Look after what a backup brought back, until nothing is left: a pause that was over, or no key at all."""
+        wanted = {name: self._wanted(name) for name in (*self.names, DEPLOYER)}
+        for name, what in wanted.items():
+            if what is not None:
+                self.ask(name, what)
+        if any(wanted.values()):
+            self.loop.at(self.loop.now + PERSON_TAKES, self.set_right)
+
+    def _wanted(self, name: str) -> Ask | None:
+        record = self.record(name)
+        if record.paused is not None:
+            return Ask.RESUME
+        return Ask.INIT if record.phase is Phase.EMPTY and name in self.begun else None
 
     def clocks_differed(self, since: float) -> bool:
         """Tell whether any machine's clock was not true at any time since then."""
