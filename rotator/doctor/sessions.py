@@ -240,6 +240,8 @@ def _compared(
     """Compare a life with what the configuration counts on. That of a JWT is told by two clocks of whole seconds."""
     wanted = station.config.session.timeout
     inaccuracy = timedelta(seconds=2) if is_jwt else timedelta()
+    whole = timedelta(minutes=round(lives / timedelta(minutes=1)))
+    lives = whole if abs(lives - whole) <= inaccuracy else lives
     said = f"it ends {_text(lives)} after {'its mint' if is_jwt else 'the last call'} ({source})"
     if abs(lives - wanted) <= inaccuracy:
         return Finding(True, subject, f"{said}.")
