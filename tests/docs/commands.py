@@ -58,7 +58,9 @@ def _section(path: str, command: click.Command) -> str:
     context = click.Context(
         command,
         info_name=path.rsplit(maxsplit=1)[-1],
-        parent=click.Context(main, info_name=" ".join(["rotator", *path.split()[:-1]])),
+        parent=click.Context(
+            main, info_name=" ".join(["rotator", *path.split()[:-1]]), **main.context_settings
+        ),
     )
     context.terminal_width = WIDTH
     return f"\n## rotator {path}\n\n```text\n{_trimmed(command.get_help(context))}\n```\n"

@@ -115,8 +115,10 @@ def understood(command: click.Command, words: list[str]) -> bool:
     if isinstance(command, click.Group) and not words[0].startswith("-"):
         below = command.get_command(click.Context(command), words[0])
         return below is not None and understood(below, words[1:])
-    # With a parent: click keeps the names of the option for help that a command had in its first context.
-    context = click.Context(command, parent=click.Context(main), resilient_parsing=True)
+    # As the program has it: click keeps the names of the option for help that a command had in its first context.
+    context = click.Context(
+        command, parent=click.Context(main, **main.context_settings), resilient_parsing=True
+    )
     try:
         _values, rest, _order = command.make_parser(context).parse_args(list(words))
     except click.UsageError:
