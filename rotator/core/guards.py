@@ -193,11 +193,16 @@ def key_missing(snapshot: Snapshot, now: datetime) -> Verdict:
 def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
     """An operator wants the change no more, and no deploy is under way; or the current key is lost before one was.
 
-    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way.
+    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way. A key pair
+    that is not known to be in Vault is written first: where a backup of Vault brought this record back, it may be the one
+    that the org takes, and what was never written is destroyed at once.
     """
-    if change_of(snapshot.record).aborted:
+    record = snapshot.record
+    if change_of(record).aborted:
         return Go("an operator aborted the change")
-    return None if may_hold_target(snapshot.record) else signer_refused(snapshot, now)
+    if record.phase is Phase.CREATING or may_hold_target(record):
+        return None
+    return signer_refused(snapshot, now)
 
 
 def staging_over(snapshot: Snapshot, now: datetime) -> Verdict:
