@@ -23,6 +23,7 @@ _USERS_PLACE: Final = {"etc/sysusers.d/rotator.conf": "rotator.sysusers"}
 
 # What the files say as they are shipped.
 _PROGRAM, _CONFIG = "/opt/rotator/bin/rotator", "/etc/rotator/rotator.yaml"
+_CREDENTIALS = "/etc/rotator/credentials"
 _OF_DYNAMIC_USER = re.compile(r"(# (?!---).*\n)*DynamicUser=yes\nUser=rotator\n")  # and the comment before it
 _HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - nothing is written there
 """Folders that the service does not see, by ProtectHome= and PrivateTmp=."""
@@ -36,7 +37,8 @@ def files(program: Path, config: Path, user: str | None = None, root: Path = Pat
 
     Args:
         program: the command ``rotator``, as the service shall start it.
-        config: the configuration. Secrets are loaded from the folder ``credentials`` beside it.
+        config: the configuration. Secrets are loaded from the folder ``credentials`` beside it, which is root's alone;
+            the folder of the configuration itself is left as it is, for it may be one such as ``/etc``.
         user: who runs it, always the same; None: a user that exists while the service runs.
         root: below it they go, as for ``systemctl --root``.
 
@@ -83,8 +85,13 @@ def commands(user: str | None = None) -> Mapping[str, str]:
 
 def _said(source: str, program: Path, config: Path, user: str | None) -> str:
     text = (_shipped() / source).read_text()
-    text = text.replace(_PROGRAM, str(program)).replace(_CONFIG, str(config))
-    text = text.replace(str(Path(_CONFIG).parent), str(config.parent))
+    paths = {
+        _PROGRAM: str(program),
+        _CONFIG: str(config),
+        _CREDENTIALS: str(config.with_name(Path(_CREDENTIALS).name)),
+    }
+    # All at once: what was put in may hold what is looked for.
+    text = re.sub("|".join(map(re.escape, paths)), lambda found: paths[found[0]], text)
     if user is not None:
         text = _OF_DYNAMIC_USER.sub(f"User={user}\n", text).replace("\nu rotator ", f"\nu {user} ")
     return text

@@ -12,8 +12,8 @@ from rotator.cli.teaching import ALONE, command
 @command(
     "Tell whether the daemon is alive.",
     ALONE + " The configuration is not read: its path tells which daemon is meant.",
-    "rotator alive -c /etc/rotator/rotator.yaml",
-    "RUNTIME_DIRECTORY=/run/rotator rotator alive    # as root, of the service of systemd",
+    "rotator alive -c rotator.yaml",
+    "sudo /opt/rotator/bin/rotator alive -c /etc/rotator/rotator.yaml    # of the service of systemd",
     exits=[Exit.PROBLEM, Exit.USAGE],
 )
 @config_option
@@ -26,12 +26,13 @@ def alive(settings: Settings, *, as_json: bool) -> None:
     than 30 seconds are too much. That Vault is sealed, or that Salesforce does not answer, or that a credential is in
     trouble, makes no daemon dead, for no restart would mend it: see `rotator status` for those.
 
-    The file is in $RUNTIME_DIRECTORY, else in $XDG_RUNTIME_DIR, else in the system's folder for temporary files; so
-    ask with the environment of the daemon, as its user or as root.
+    The file is in $RUNTIME_DIRECTORY; where that is not set, in /run/rotator, where only root sees that of the service
+    of systemd, else in $XDG_RUNTIME_DIR, else in the system's folder for temporary files. So ask of the service as
+    root, and of any other daemon with its environment, as its user or as root.
     """
     from rotator.run import lifesign
 
-    file = lifesign.place(settings.file())
+    file = lifesign.seen_at(settings.file())
     seconds, said = None, ""
     try:
         seconds = lifesign.age_seconds(file)
@@ -54,8 +55,9 @@ def alive(settings: Settings, *, as_json: bool) -> None:
 
 
 _HINT = (
-    "Does `rotator run` run, with the configuration at this very path, as the same user, and with the same "
-    "RUNTIME_DIRECTORY, XDG_RUNTIME_DIR or TMPDIR? A daemon that hangs says so in its log: heartbeat.late."
+    "Does `rotator run` run, with the configuration at this very path? Ask of a service of systemd as root; of any other "
+    "daemon as the same user, and with the same RUNTIME_DIRECTORY, XDG_RUNTIME_DIR or TMPDIR. A daemon that hangs says "
+    "so in its log: heartbeat.late."
 )
 
 COMMANDS = (alive,)

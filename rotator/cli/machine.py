@@ -91,7 +91,7 @@ def _certificate_file(file: Path) -> Finding:
 
 
 def _daemon(config: Path) -> Finding:
-    subject, file = f"{SUBJECT}daemon", lifesign.place(config)
+    subject, file = f"{SUBJECT}daemon", lifesign.seen_at(config)
     try:
         age = lifesign.age_seconds(file)
     except OSError:
@@ -99,7 +99,8 @@ def _daemon(config: Path) -> Finding:
             True,
             subject,
             f"none is seen to run here: there is no sign of life at {file}.",
-            "Run `rotator alive` with the user and the RUNTIME_DIRECTORY of the daemon; or does it run elsewhere?",
+            "Run `rotator alive` as root, or as the user and with the RUNTIME_DIRECTORY of the daemon; or does it run "
+            "elsewhere?",
             looked=False,
         )
     if lifesign.is_fresh(age):

@@ -19,6 +19,7 @@ FRESH_SECONDS = 30.0
 """The daemon touches it every second."""
 
 _MODE = 0o600
+_SERVICE = Path("/run/rotator")  # RuntimeDirectory= of the unit, which is there as long as the service runs
 
 
 def place(config: Path, environment: Mapping[str, str] = os.environ) -> Path:
@@ -28,8 +29,23 @@ def place(config: Path, environment: Mapping[str, str] = os.environ) -> Path:
     (XDG_RUNTIME_DIR), else the system's folder for temporary files. Each configuration, by its path, has its own.
     """
     folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0] or environment.get("XDG_RUNTIME_DIR")
-    which = hashlib.sha256(os.fsencode(config.absolute())).hexdigest()[:12]
-    return Path(folder or tempfile.gettempdir()) / f"rotator-{which}.alive"
+    return Path(folder or tempfile.gettempdir()) / _name(config)
+
+
+def seen_at(config: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where to look for the sign of life of a daemon that may have another environment than who looks.
+
+    Without a RUNTIME_DIRECTORY that is the one of the service, if a sign is there and we may see it: systemd removes
+    the folder when the service ends, so none is left there by a daemon of the past. Else as in :func:`place`.
+    """
+    of_service = _SERVICE / _name(config)
+    if not environment.get("RUNTIME_DIRECTORY") and os.path.lexists(of_service):
+        return of_service
+    return place(config, environment)
+
+
+def _name(config: Path) -> str:
+    return f"rotator-{hashlib.sha256(os.fsencode(config.absolute())).hexdigest()[:12]}.alive"
 
 
 def give(file: Path) -> None:

@@ -16,7 +16,7 @@ from rotator.performer.toolbox import is_about_document
 from rotator.show.logs import emit
 from rotator.vault.client import VaultClient
 from rotator.vault.login import Lease
-from rotator.vault.refusals import PERMISSION_DENIED
+from rotator.vault.refusals import PERMISSION_DENIED, RENEWED
 from rotator.vault.settings import Token
 
 _AWAY = frozenset({"vault.sealed", "vault.standby", "vault.unreachable"})
@@ -150,7 +150,7 @@ class LeaseKeeper:
             and not self._ending
         ):
             self._ending = True
-            hint = "Put a new token into its file before; a periodic one does not age."
+            hint = f"Put a new token into its file before; a periodic one does not age. {RENEWED}"
             emit(events.VAULT_TOKEN_ENDING, expires_at=iso(ends), hint=hint)
 
 

@@ -13,7 +13,7 @@ import hvac
 from rotator.errors import Compromised, Misconfigured, Rejected, RotatorError
 from rotator.secret import Secret
 from rotator.show.logs import redactor
-from rotator.vault.refusals import PERMISSION_DENIED, accept, part
+from rotator.vault.refusals import PERMISSION_DENIED, RENEWED, accept, part
 from rotator.vault.settings import (
     AppRole,
     Certificate,
@@ -165,7 +165,7 @@ def _adopt(client: hvac.Client, token: Secret, now: datetime) -> Lease:
         raise Misconfigured(
             "Vault does not know the token of the settings (any more)",
             code="vault.login.token_dead",
-            hint="Put a new token into the file that `vault.login` names; a periodic one does not age.",
+            hint=f"Put a new token into the file that `vault.login` names; a periodic one does not age. {RENEWED}",
         )
     data = part(accept(answer), "data")
     unreadable = "a look at the token of the settings without telling how long it lives"

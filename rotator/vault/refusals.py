@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -18,6 +18,10 @@ from rotator.errors import Compromised, Conflict, Misconfigured, Rejected, Rotat
 from rotator.show.quoting import quote
 
 PERMISSION_DENIED = "vault.permission_denied"
+RENEWED: Final = (
+    "What is renewed in `credentials/` reaches a service of systemd at its next start: restart it."
+)
+"""What to add to a hint that has a person renew what we log in with."""
 
 CAPABILITIES: Mapping[str, str] = {
     "GET": "read",
@@ -120,20 +124,21 @@ def _by_text(response: requests.Response, text: str) -> RotatorError | None:
             "Vault refuses the AppRole login: role_id or secret_id is wrong, expired or used up",
             code="vault.login.refused",
             hint="Write a new secret_id (`bao write -f auth/approle/role/ROLE/secret-id`). For a daemon, make the "
-            "role with secret_id_num_uses=0, or it cannot log in again.",
+            f"role with secret_id_num_uses=0, or it cannot log in again. {RENEWED}",
         )
     if "failed to verify client's certificate" in text or "missing name in alias" in text:
         return Misconfigured(
             f"Vault does not take our client certificate: {text}",
             code="vault.login.refused",
-            hint="Renew the certificate in the files of `vault.login`; its subject must have a common name (CN).",
+            hint="Renew the certificate in the files of `vault.login`; its subject must have a common name (CN). "
+            f"{RENEWED}",
         )
     if "wrapping token is not valid or does not exist" in text:
         return Compromised(
             "the wrapping token of the secret_id was used before, or has expired: somebody else may have the secret_id",
             code="vault.wrapping.used",
             hint="Unless this is a mere restart (a wrapped secret_id serves one start) or the token grew old, destroy "
-            "the secret_id by its accessor and look into the audit log. Then supply a new wrapped secret_id.",
+            f"the secret_id by its accessor and look into the audit log. Then supply a new wrapped secret_id. {RENEWED}",
         )
     if "namespace not found" in text:
         return Misconfigured(

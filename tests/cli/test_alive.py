@@ -62,6 +62,14 @@ def test_a_sign_that_cannot_be_believed_is_none(config):
     assert (ran.exit_code, "belongs to somebody else" in ran.stdout) == (1, True)
 
 
+def test_of_the_service_it_can_be_asked_without_its_environment(config, monkeypatch):
+    lifesign.give(lifesign.place(config))
+    monkeypatch.delenv("RUNTIME_DIRECTORY")
+    assert alive("-c", config).exit_code == 1
+    monkeypatch.setattr(lifesign, "_SERVICE", config.parent)
+    assert alive("-c", config).exit_code == 0
+
+
 def test_without_a_configuration_it_is_not_known_which_daemon_is_meant(monkeypatch):
     monkeypatch.delenv("ROTATOR_CONFIG", raising=False)
     assert alive().exit_code == 2

@@ -82,6 +82,30 @@ def test_program_and_configuration_are_those_of_this_machine(image):
     assert "/opt/rotator" not in said
 
 
+@pytest.mark.parametrize(
+    ("config", "credentials"),
+    [
+        ("/etc/rotator.yaml", "/etc/credentials"),
+        ("/etc/rotator-acme/rotator.yaml", "/etc/rotator-acme/credentials"),
+        ("/etc/rotator/prod/rotator.yaml", "/etc/rotator/prod/credentials"),
+        ("/rotator.yaml", "/credentials"),
+    ],
+)
+def test_a_configuration_elsewhere_is_named_as_it_is_and_no_rights_are_set_but_on_its_credentials(
+    image, config, credentials
+):
+    assert install("--root", image, "-c", config).exit_code == 0
+    files = {path: file.read_text().splitlines() for path, file in written(image).items()}
+    for unit in (SERVICE, "etc/systemd/system/rotator-once.service"):
+        assert f"Environment=ROTATOR_CONFIG={config} PYTHONDONTWRITEBYTECODE=1" in files[unit]
+        assert f"ConditionPathExists={config}" in files[unit]
+        assert f"LoadCredential=credentials:{credentials}" in files[unit]
+    assert [line for line in files["etc/tmpfiles.d/rotator.conf"] if line and not line.startswith("#")] == [
+        f"d {credentials} 0700 root root -",
+        f"z {credentials}/* 0600 root root -",
+    ]
+
+
 def test_without_a_user_of_its_own_one_exists_while_the_service_runs(image):
     ran = install("--root", image)
     assert "DynamicUser=yes\nUser=rotator\n" in written(image)[SERVICE].read_text()

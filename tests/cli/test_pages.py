@@ -28,7 +28,7 @@ def commands(page):
 @pytest.mark.parametrize(("page", "line"), [(page, line) for page in PAGES for line in commands(page)])
 def test_a_command_is_there_with_its_options(page, line):
     _rotator, *words = shlex.split(line)
-    group, context = main, click.Context(main)
+    group, context = main, click.Context(main, **main.context_settings)
     while isinstance(group, click.Group):
         name = words.pop(0)
         group = group.get_command(context, name)

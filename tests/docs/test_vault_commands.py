@@ -95,7 +95,7 @@ def test_what_the_tutorial_has_an_operator_do_in_vault_lets_rotator_log_in(serve
     )
     server.request("DELETE", "sys/mounts/secret")  # that of the dev server
     role_id = run(script, server, folder).splitlines()[-1]
-    assert (folder / "secret_id").stat().st_mode & 0o777 == 0o600
+    assert (folder / "credentials" / "secret_id").stat().st_mode & 0o777 == 0o600
     said = yaml.safe_load(shown(TUTORIAL.read_text(), "yaml"))
     said["vault"]["address"] = server.address
     said["vault"]["login"]["role_id"] = role_id

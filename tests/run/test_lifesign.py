@@ -30,6 +30,32 @@ def test_it_lies_in_the_runtime_directory(environment, folder):
     assert lifesign.place(Path("/etc/r.yaml"), environment).parent == Path(folder or tempfile.gettempdir())
 
 
+@pytest.fixture
+def service(tmp_path, monkeypatch):
+    """The runtime directory of the service of systemd."""
+    folder = tmp_path / "service"
+    folder.mkdir()
+    monkeypatch.setattr(lifesign, "_SERVICE", folder)
+    return folder
+
+
+def test_by_hand_it_is_looked_for_with_the_service_first(service):
+    config = Path("/etc/rotator/rotator.yaml")
+    by_hand = {"XDG_RUNTIME_DIR": "/run/user/0"}
+    assert lifesign.seen_at(config, by_hand) == lifesign.place(config, by_hand)
+    given = lifesign.place(config, {"RUNTIME_DIRECTORY": str(service)})
+    lifesign.give(given)
+    assert lifesign.seen_at(config, by_hand) == given
+    assert lifesign.seen_at(Path("/etc/other.yaml"), by_hand).parent == Path("/run/user/0")
+
+
+def test_where_a_runtime_directory_is_named_it_is_looked_for_nowhere_else(service):
+    config = Path("/etc/rotator/rotator.yaml")
+    lifesign.give(lifesign.place(config, {"RUNTIME_DIRECTORY": str(service)}))
+    named = {"RUNTIME_DIRECTORY": "/run/other"}
+    assert lifesign.seen_at(config, named) == lifesign.place(config, named)
+
+
 def test_each_configuration_has_its_own_by_its_path(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert lifesign.place(Path("r.yaml"), {}) == lifesign.place(tmp_path / "r.yaml", {})

@@ -25,6 +25,7 @@ from rotator.show.logs import redactor
 from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
 from rotator.vault.login import _end
+from rotator.vault.refusals import RENEWED
 from rotator.vault.settings import AppRole, Jwt, Kubernetes, Token
 from tests.vault.conftest import Clock
 from tests.world.fake_vault import FakeVault
@@ -137,6 +138,7 @@ def test_a_wrong_secret_id_is_told_with_its_mend_and_not_shown(connect: Any, vau
         client.keep_alive(datetime.now(UTC))
     assert caught.value.code == "vault.login.refused"
     assert "secret_id_num_uses=0" in caught.value.hint
+    assert RENEWED in caught.value.hint
     assert "wrong-secret-id" not in f"{caught.value!r} {caught.value.hint} {client.settings!r}"
 
 
@@ -305,6 +307,7 @@ def test_a_wrapping_token_that_was_used_before_raises_an_alarm(connect: Any, vau
     with pytest.raises(Compromised) as caught:
         connect(vault, login).keep_alive(datetime.now(UTC))
     assert caught.value.code == "vault.wrapping.used"
+    assert RENEWED in caught.value.hint
     assert login.secret_id.reveal() not in str(caught.value)
 
 
@@ -342,6 +345,7 @@ def test_a_dead_token_in_a_file_needs_a_person(connect: Any, vault: Any, tmp_pat
     with pytest.raises(Misconfigured) as caught:
         connect(vault, Token(file)).keep_alive(datetime.now(UTC))
     assert caught.value.code == "vault.login.token_dead"
+    assert RENEWED in caught.value.hint
     assert "longdead" not in str(caught.value)
 
 
