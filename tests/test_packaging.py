@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -96,6 +97,17 @@ def test_the_wheel_holds_the_package_with_all_its_files_and_nothing_else(tmp_pat
     assert "Requires-Python: >=3.11" in metadata
 
 
+def test_the_source_distribution_holds_all_that_its_make_targets_and_its_image_need(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (packed,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        shipped = {name.partition("/")[2] for name in archive.getnames()}
+    recipes = (ROOT / "Makefile").read_text() + (ROOT / "Dockerfile").read_text()
+    assert set(re.findall(r"\.ci/[\w.-]+\.txt", recipes)) == {f".ci/{lock}" for lock in LOCKS}
+    assert shipped >= {"Makefile", "Dockerfile", "LICENSE", *(f".ci/{lock}" for lock in LOCKS)}
+
+
 def test_make_alone_tells_what_can_be_made():
     told = subprocess.run(["make"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert {"help", "demo", "test", "soak", "check", "audit", "sbom", "lock"} <= {
@@ -172,7 +184,7 @@ def test_the_unit_gives_no_privilege_and_leaves_no_trace_of_keys():
 
 def hardening(name: str) -> list[str]:
     text = (ROOT / "systemd" / name).read_text().partition("\n[Install]\n")[0]
-    return text[text.index("DynamicUser=yes") :].split("\n")
+    return text[text.index("DynamicUser=yes") :].replace(name.removesuffix(".service"), "rotator").split("\n")
 
 
 def test_one_run_after_the_other_is_shut_off_as_the_daemon_is():

@@ -170,7 +170,7 @@ class Asking:
                 if idle:
                     return record
             else:
-                leg = Leg(record.change.reason, record.change.target, record.phase.value.replace("_", " "))
+                leg = Leg(record.change.reason, record.change.target, record.phase.words)
                 course.turn(leg, self._progress(record))
                 if self._is_stuck(record) or (idle and self._here is not None):
                     return record

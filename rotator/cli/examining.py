@@ -24,6 +24,7 @@ from rotator.cli.output import (
 )
 from rotator.config import Configuration
 from rotator.finding import Finding
+from rotator.wording import some
 
 MOST_NAMES: Final = 5
 
@@ -112,8 +113,5 @@ def show_summary(found: Sequence[Finding]) -> None:
         say(f"all {len(found) - unseen} findings are well{more}", GOOD)
         return
     where = list(dict.fromkeys(one.subject.partition(": ")[0] for one in failed))
-    names = ", ".join(where[:MOST_NAMES]) + (
-        f" and {len(where) - MOST_NAMES} more" if len(where) > MOST_NAMES else ""
-    )
     verb = "wants" if len(failed) == 1 else "want"
-    say(f"{len(failed)} of {len(found)} findings {verb} mending: {names}{more}", BAD)
+    say(f"{len(failed)} of {len(found)} findings {verb} mending: {some(where, MOST_NAMES)}{more}", BAD)

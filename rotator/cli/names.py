@@ -10,6 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from rotator.wording import some
+
 SECTION: Final = "credentials"
 INCLUDE: Final = "include"
 MOST_SHOWN: Final = 10
@@ -74,5 +76,4 @@ def nearest(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=3)
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    more = f" and {len(known) - MOST_SHOWN} more" if len(known) > MOST_SHOWN else ""
-    return f"There are: {', '.join(sorted(known)[:MOST_SHOWN])}{more}."
+    return f"There are: {some(sorted(known), MOST_SHOWN)}."

@@ -16,6 +16,7 @@ from rotator.cli.remarks import remarks
 from rotator.core.model import Phase
 from rotator.show.times import briefly, relative, span
 from rotator.standing import NextRotation, Standing
+from rotator.wording import some
 
 ROOMY: Final = 120  # columns of a terminal that has room for dates and fingerprints
 MOST_NAMES: Final = 5  # that the summary names; the table has all
@@ -106,7 +107,7 @@ def _roomy_row(one: Standing, mark: str, now: datetime) -> list[Text | str]:
 
 
 def _phase(one: Standing, mark: str) -> Text:
-    said = one.phase.value.replace("_", " ")
+    said = one.phase.words
     if one.paused is not None:
         said = "paused" if one.phase is Phase.STEADY else f"{said}, paused"
     return styled(mark + said, STYLES[level(one)])
@@ -146,9 +147,8 @@ def summary(look: Look) -> Text:
     count = len(look.standings) + len(aside)
     said = f"{count} credential{'' if count == 1 else 's'}"
     if need:
-        more = f" and {len(need) - MOST_NAMES} more" if len(need) > MOST_NAMES else ""
         verb = "needs" if len(need) == 1 else "need"
-        return Text(f"{len(need)} of {said} {verb} you: {', '.join(need[:MOST_NAMES])}{more}", BAD)
+        return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
     parts = [f"{said}, all well"]
     going = sum(one.under_way is not None for one in look.standings)
     if going:

@@ -60,7 +60,7 @@ def _states() -> Iterator[RenderableType]:
     from rotator.core.model import PHASES, Phase
 
     yield Text("The phases of a credential\n", "bold")
-    yield indented(grid([(phase.value.replace("_", " "), meaning) for phase, meaning in PHASES.items()]), 2)
+    yield indented(grid([(phase.words, meaning) for phase, meaning in PHASES.items()]), 2)
     yield Text("\nWhat is done in them", "bold")
     yield Text(
         "The first row that applies is done. Each is recorded before it is done, and what came of it after."
@@ -74,7 +74,7 @@ def _states() -> Iterator[RenderableType]:
         for row in rows:
             one = told(row)
             phases = "any phase" if row.phases == frozenset(Phase) else ", ".join(
-                phase.value.replace("_", " ") for phase in Phase if phase in row.phases
+                phase.words for phase in Phase if phase in row.phases
             )  # fmt: skip
             yield Text()
             yield hanging(styled("  when  ", FAINT), one.when)

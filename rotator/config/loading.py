@@ -21,6 +21,7 @@ from rotator.config.problems import ConfigurationError, Loc, Problem, dotted, pr
 from rotator.config.relations import Found, flaws_between
 from rotator.config.shape import CredentialName, Section
 from rotator.config.source import MOST_CREDENTIALS, Tree, merge, read_tree
+from rotator.wording import some
 
 Model = TypeVar("Model", bound=Section)
 
@@ -238,9 +239,8 @@ def _over(defaults: Tree | None, own: Tree | None) -> Tree | None:
 
 
 def _listed(names: list[str]) -> str:
-    some = ", ".join(dotted((name,)) for name in names[:_LISTED])
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{'credential' if len(names) == 1 else 'credentials'} {some}{more}"
+    listed = some([dotted((name,)) for name in names], _LISTED)
+    return f"{'credential' if len(names) == 1 else 'credentials'} {listed}"
 
 
 def _follow(tree: Tree, key: Loc) -> Tree | None:

@@ -22,6 +22,11 @@ class Phase(StrEnum):
     PROVING = "proving"
     LOCKED_OUT = "locked_out"
 
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.value.replace("_", " ")
+
 
 PHASES: Mapping[Phase, str] = {
     Phase.EMPTY: "no key pair yet: waits for `init` or `adopt`",

@@ -140,7 +140,7 @@ class Scene:
         record, terms = self.record(name), self.operator.driver.stations[name].terms
         due = due_at(record, terms)
         left = None if due is None else round((due - datetime.now(UTC)).total_seconds(), 1)
-        return Signer(name, record.phase.value, record.current, left)
+        return Signer(name, record.phase, record.current, left)
 
     def figures(self) -> dict[str, Any]:
         """Return what the consumers went through."""

@@ -14,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rotator.core.model import Phase
+
 ACTS = 5
 PROGRESS_EVERY_SECONDS = 1.0
 
@@ -23,7 +25,7 @@ class Signer:
     """One credential, as it stands."""
 
     credential: str
-    phase: str
+    phase: Phase
     signs: int | None
     due_in_seconds: float | None
 
@@ -210,7 +212,7 @@ def _signers(view: View) -> Table:
         table.add_row(
             signer.credential,
             f"key pair {signer.signs}" if signer.signs else "-",
-            Text(signer.phase.replace("_", " "), style="" if signer.phase == "steady" else "yellow"),
+            Text(signer.phase.words, style="" if signer.phase is Phase.STEADY else "yellow"),
             "-" if due is None else f"in {due:.0f} s" if due > 0 else "due",
         )
     return table

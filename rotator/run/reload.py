@@ -11,6 +11,7 @@ from rotator.errors import RotatorError
 from rotator.show import logs
 from rotator.show.logs import emit
 from rotator.web import examine
+from rotator.wording import some
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
@@ -83,11 +84,7 @@ def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> 
         mistakes = "\n".join(str(one) for one in problems if one.file == file and one.credential is None)
         emit(events.CONFIGURATION_FILE_REFUSED, file=str(file), mistakes=mistakes, kept=sorted(own))
     told = ((files, "refused"), (kept, "served with former settings"), (aside, "set aside"))
-    return "; ".join(f"{_some(names)} {what}" for names, what in told if names)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(sorted(names)[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
+    return "; ".join(f"{some(sorted(names), _NAMED)} {what}" for names, what in told if names)
 
 
 def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:

@@ -15,6 +15,7 @@ from rotator.performer.fleet import is_skewed
 from rotator.run.weather import LeaseKeeper
 from rotator.show.logs import emit
 from rotator.vault.client import VaultClient
+from rotator.wording import some
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
@@ -163,14 +164,11 @@ class Rounds:
         """Return how the fleet is, for ``systemctl status``."""
         stations = dict(self._daemon.stations)
         phases = Counter(station.record.phase for station in stations.values())
-        told = ", ".join(
-            f"{count} {phase.value.replace('_', ' ')}" for phase, count in sorted(phases.items())
-        )
+        told = ", ".join(f"{count} {phase.words}" for phase, count in sorted(phases.items()))
         troubled = sorted(name for name, station in stations.items() if station.record.trouble)
         parts = [f"{len(stations)} credentials: {told}"]
         if troubled:
-            shown = ", ".join(troubled[:NAMED]) + (" and more" if len(troubled) > NAMED else "")
-            parts.append(f"trouble with {shown}")
+            parts.append(f"trouble with {some(troubled, NAMED)}")
         if (trouble := self._daemon.weather.trouble()) is not None:
             parts.append(trouble)
         if self._daemon.flaws:

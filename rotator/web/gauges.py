@@ -100,14 +100,20 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
 
 def _of_vault(seen: Seen) -> Iterator[Metric]:
     yield _gauge("vault_up", "1 while Vault serves.", (), [((), seen.vault_serves)])
-    ends = seen.lease.expires_at if seen.lease else None
+    lease = seen.lease
+    ends, lives = (lease.expires_at, lease.duration) if lease else (None, None)
     yield _gauge(
         "vault_lease_expires_timestamp_seconds",
         "End of the daemon's Vault token; none for one that does not end.",
         (),
         [] if ends is None else [((), ends.timestamp())],
     )
-
+    yield _gauge(
+        "vault_lease_duration_seconds",
+        "Life that Vault granted the daemon's token when it was last renewed; none for one that does not end.",
+        (),
+        [] if lives is None else [((), lives.total_seconds())],
+    )
     yield _gauge(
         "vault_secret_id_expires_timestamp_seconds",
         "End of the secret_id that the daemon logs in with; known of one that came wrapped alone.",

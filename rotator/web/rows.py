@@ -111,7 +111,7 @@ def _row(seen: Seen, station: Station) -> Row:
     return Row(
         name=station.name,
         level=_level(standing, certificate, troubles),
-        phase=standing.phase.value.replace("_", " ") + (", paused" if standing.paused else ""),
+        phase=standing.phase.words + (", paused" if standing.paused else ""),
         standing=standing,
         certificate=certificate,
         token_ends=min((token.expires_at for token in standing.tokens or ()), default=None),

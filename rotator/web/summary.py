@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rotator.web.rows import Level, Row
 from rotator.web.seen import Seen
+from rotator.wording import some
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,14 @@ def _of_credentials(every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Leve
     if not every:
         return Level.BUSY, "No credential is served yet"
     if troubled:
-        some = f"{len(troubled)} of {len(every)} credentials" if len(every) > 1 else troubled[0].name
-        return troubled[0].level, f"{some} {'need' if len(troubled) > 1 else 'needs'} a look"
+        which = f"{len(troubled)} of {len(every)} credentials" if len(every) > 1 else troubled[0].name
+        return troubled[0].level, f"{which} {'need' if len(troubled) > 1 else 'needs'} a look"
     unread = [row for row in every if row.standing is None]
     if unread:
         return Level.BUSY, f"{len(unread)} of {len(every)} credentials not read yet"
     held = [row for row in every if row.level is Level.HELD]
     if held:
-        more = f" and {len(held) - 1} more" if len(held) > 1 else ""
-        return Level.HELD, f"Nothing is wrong; waiting: {held[0].name}{more}"
+        return Level.HELD, f"Nothing is wrong; waiting: {some([row.name for row in held], 1)}"
     if len(every) == 1:
         return Level.WELL, f"{every[0].name} is well"
     return Level.WELL, f"All {len(every)} credentials are well"

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from rotator import events
+from rotator.core.model import Phase
 from rotator.demo.tellers import JsonTeller, LiveTeller, PlainTeller, Seen, Signer, View, teller
 from rotator.demo.words import TOLD, Narrator
 from rotator.show.sentences import SENTENCES
@@ -18,7 +19,7 @@ PROMOTED = {"event": "key.promoted", "level": "info", "credential": "acme", "ser
 VIEW = View(
     3.0,
     1,
-    (Signer("acme", "proving", 1, 12.0), Signer("globex", "empty", None, None)),
+    (Signer("acme", Phase.PROVING, 1, 12.0), Signer("globex", Phase.EMPTY, None, None)),
     (Seen("a@acme.example", 1, 4, 30, 0), Seen("b@acme.example", None, None, 0, 2)),
 )
 

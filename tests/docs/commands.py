@@ -44,6 +44,14 @@ def page() -> str:
     return HEAD + listed + EXITS + exits + "".join(sections)
 
 
+def context_of_main(name: str = "rotator") -> click.Context:
+    """Return what commands are called in, with what the program says of the option for help.
+
+    Click keeps the names of that option which a command had in its first context: so every context of a test is below this.
+    """
+    return click.Context(main, info_name=name, **main.context_settings)
+
+
 def _line(command: click.Command) -> str:
     return f"- [`{command.name}`](#rotator-{command.name}): {command.get_short_help_str(limit=200)}\n"
 
@@ -58,9 +66,7 @@ def _section(path: str, command: click.Command) -> str:
     context = click.Context(
         command,
         info_name=path.rsplit(maxsplit=1)[-1],
-        parent=click.Context(
-            main, info_name=" ".join(["rotator", *path.split()[:-1]]), **main.context_settings
-        ),
+        parent=context_of_main(" ".join(["rotator", *path.split()[:-1]])),
     )
     context.terminal_width = WIDTH
     return f"\n## rotator {path}\n\n```text\n{_trimmed(command.get_help(context))}\n```\n"

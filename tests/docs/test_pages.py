@@ -15,6 +15,7 @@ from rotator.cli import main
 from rotator.config import load
 from rotator.config.model import Configuration
 from rotator.events import CATALOGUE
+from tests.docs.commands import context_of_main
 from tests.docs.configuration import settings
 from tests.docs.made import PAGES as MADE
 from tests.docs.markdown import ROOT, anchors, blocks, code, links
@@ -115,10 +116,7 @@ def understood(command: click.Command, words: list[str]) -> bool:
     if isinstance(command, click.Group) and not words[0].startswith("-"):
         below = command.get_command(click.Context(command), words[0])
         return below is not None and understood(below, words[1:])
-    # As the program has it: click keeps the names of the option for help that a command had in its first context.
-    context = click.Context(
-        command, parent=click.Context(main, **main.context_settings), resilient_parsing=True
-    )
+    context = click.Context(command, parent=context_of_main(), resilient_parsing=True)
     try:
         _values, rest, _order = command.make_parser(context).parse_args(list(words))
     except click.UsageError:
@@ -146,6 +144,10 @@ def test_a_configuration_passes_check(text, tmp_path):
     path.write_text(
         yaml.safe_dump(said if {"vault", "credentials"} <= set(said) else put_into(BEGINNING, said))
     )
+    for pattern in said.get("include", ()):
+        team = tmp_path / pattern.replace("*", "team")
+        team.parent.mkdir()
+        team.write_text((ROOT / "config" / "included.example.yaml").read_text())
     (tmp_path / "token").touch(0o600)
     (tmp_path / "secret_id").touch(0o600)
     load(path)

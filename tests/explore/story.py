@@ -122,7 +122,7 @@ def _record(before: Record, after: Record) -> str:
 def _looks(record: Record) -> str:
     change = record.change
     parts = [
-        record.phase.replace("_", " "),
+        record.phase.words,
         f"current {record.current}" if record.current else "no key",
         f"previous {record.previous}" if record.previous else "",
         f"{change.reason} to {change.target}" if change else "",

@@ -19,7 +19,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from rotator.sandbox.stage import Stage
-from tests.world.commands import QUICK, Rotator, ready_stage
+from tests.world.commands import QUICK, ready_stage
 from tests.world.terminal import Terminal
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -91,28 +91,15 @@ def ended(stage: Stage, *arguments: str, columns: int = 80, rows: int = 80) -> T
     return terminal
 
 
-def lock_out(stage: Stage, rotator: Rotator) -> None:
-    """Let somebody bring a certificate in whose key rotator does not have, and let rotator find out."""
-    stage.control.put_certificate("Rotator_Globex", stage.org.org.app("Rotator_Acme").certificate_text)
-    while rotator.status("globex")["phase"] != "locked_out":  # until the certificate has spread
-        stage.vault.request("DELETE", "secret/metadata/salesforce/globex/tokens/integration@globex.example")
-        rotator("once", "globex")
-
-
 def take(stage: Stage) -> None:
-    """Take all pictures, of a fleet that is well and of one that is not."""
-    rotator = Rotator(stage)
+    """Take all pictures."""
     draw("status", "rotator status", ended(stage, "status"))
     following = Terminal.rotator("rotate", "acme", "--wait", "--here", config=stage.config)
     following.until(lambda lines: "3 of 5 proofs" in "\n".join(lines))
     draw("rotate-wait", "rotator rotate acme --wait", following, running=True)
     following.end()
-    draw("history", "rotator history acme", ended(stage, "history", "acme"))
     stage.control.knobs(lock_sessions_to_ip=True)
     draw("doctor", "rotator doctor globex", ended(stage, "doctor", "globex", columns=92))
-    stage.control.knobs(lock_sessions_to_ip=False)
-    lock_out(stage, rotator)
-    draw("status-locked-out", "rotator status", ended(stage, "status"))
 
 
 if __name__ == "__main__":

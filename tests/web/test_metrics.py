@@ -48,6 +48,7 @@ FIXED = [
     "scheduler_beat_timestamp_seconds",
     "vault_up",
     "vault_lease_expires_timestamp_seconds",
+    "vault_lease_duration_seconds",
     "fleet_brake",
     "clock_jumps_total",
     "configuration_reloads_total",
@@ -166,6 +167,7 @@ def test_vault_is_down_while_it_does_not_serve(fleet, visitor):
     assert Read(visitor).value("vault_up") == 1
     lease = fleet.lease
     assert Read(visitor).value("vault_lease_expires_timestamp_seconds") == lease.expires_at.timestamp()
+    assert Read(visitor).value("vault_lease_duration_seconds") == lease.duration.total_seconds()
     assert Read(visitor).value("vault_secret_id_expires_timestamp_seconds") is None
     fleet.secret_id_ends = fleet.now + timedelta(days=2)
     ends = Read(visitor).value("vault_secret_id_expires_timestamp_seconds")

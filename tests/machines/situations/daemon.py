@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from rotator import events
 from rotator.core.model import Entry, Reason, Trouble
@@ -14,13 +13,13 @@ from tests.machines.exporter import Scene
 from tests.machines.situations.telling import (
     DAY,
     HOUR,
-    LEASE,
     MINUTE,
     SITUATIONS,
     Situation,
     ends_in,
     gone,
     lasts,
+    vault_token,
 )
 
 
@@ -122,11 +121,13 @@ def vault_is_away_for_a_quarter_of_an_hour(scene: Scene) -> Iterator[exporter.Ph
 
 
 @ends_in("RotatorVaultLeaseEnding")
-def the_vault_token_is_not_renewed(scene: Scene) -> Iterator[exporter.Phase]:
-    assert scene.fleet.lease is not None
-    lease = replace(scene.fleet.lease, granted_at=scene.now, duration=HOUR / 2)
-    scene.fleet.lease = lease
-    yield lasts(scene, 28, still=[LEASE])
+def a_vault_token_of_ten_minutes_is_not_renewed(scene: Scene) -> Iterator[exporter.Phase]:
+    yield vault_token(scene, 10 * MINUTE, minutes=10)
+
+
+@ends_in("RotatorVaultLeaseEnding")
+def a_vault_token_of_a_day_is_not_renewed(scene: Scene) -> Iterator[exporter.Phase]:
+    yield vault_token(scene, DAY, minutes=18 * 60 + 5)
 
 
 @ends_in("RotatorSecretIdEnding")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from rotator import events
 from rotator.core.model import Trouble
@@ -12,13 +11,13 @@ from tests.machines import exporter
 from tests.machines.exporter import Scene
 from tests.machines.situations.telling import (
     DAY,
-    LEASE,
     MINUTE,
     age_token,
     gone,
     heals,
     lasts,
     sound,
+    vault_token,
 )
 from tests.world.states import STATES
 
@@ -110,10 +109,8 @@ def a_rotation_waits_for_its_window(scene: Scene) -> Iterator[exporter.Phase]:
 
 @heals
 def a_vault_token_of_ten_minutes_is_renewed(scene: Scene) -> Iterator[exporter.Phase]:
-    assert scene.fleet.lease is not None
     for _ in range(6):
-        scene.fleet.lease = replace(scene.fleet.lease, granted_at=scene.now, duration=10 * MINUTE)
-        yield lasts(scene, 7, still=[LEASE])
+        yield vault_token(scene, 10 * MINUTE, minutes=7)
 
 
 @heals

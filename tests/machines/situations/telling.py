@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from rotator.performer import alarms
@@ -13,7 +13,6 @@ from tests.world.states import token
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CALM_MINUTES = 90
-LEASE = "rotator_vault_lease_expires_timestamp_seconds"
 
 Story = Callable[[Scene], Iterator[exporter.Phase]]
 
@@ -53,6 +52,13 @@ def lasts(
 ) -> exporter.Phase:
     """Scrape, and return some minutes in which that is seen."""
     return exporter.Phase(scene.scrape(), minutes, still, restarted)
+
+
+def vault_token(scene: Scene, life: timedelta, *, minutes: int) -> exporter.Phase:
+    """Grant the daemon a Vault token, and return some minutes in which it is not renewed."""
+    assert scene.fleet.lease is not None
+    scene.fleet.lease = replace(scene.fleet.lease, granted_at=scene.now, duration=life)
+    return lasts(scene, minutes, still=["rotator_vault_lease_expires_timestamp_seconds"])
 
 
 def gone(minutes: int) -> exporter.Phase:
