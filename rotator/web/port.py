@@ -33,7 +33,7 @@ class Port:
         """``steady``: a clock that nobody sets, in seconds."""
         self._steady = steady
         self._meter = Meter()
-        self._site = Site(self._meter.registry)
+        self._site = Site(self._meter.registry, steady)
         self._meter.registry.register(Gauges(self._site.present))
         self._config = WebConfig(listen=False)
         self._server: Server | None = None

@@ -285,6 +285,12 @@ def test_nothing_in_an_address_is_taken_for_more_than_text(fleet, query):
     assert all(re.match(r"/|#live", link) for link in shown.links if not link.startswith("https://wiki"))
 
 
+def test_an_address_that_says_too_much_is_read_as_far_as_it_means_something(visitor):
+    assert visitor.get("/?" + "x=1&" * 30 + "q=refused").status == 200
+    assert Choice.read("x=1&" * 30 + "q=refused").text == "refused"
+    assert Choice.read("x=1&" * 3000 + "q=refused").text == ""
+
+
 @given(st.builds(Choice, st.text(max_size=9), st.booleans(), st.text(max_size=9), st.sampled_from(["state", "token"]),
                  st.booleans(), st.integers(1, 99)))  # fmt: skip
 def test_a_link_leads_to_the_very_choice_it_was_made_from(choice):
