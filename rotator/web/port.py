@@ -112,7 +112,9 @@ class Port:
 
 
 def examine(config: WebConfig) -> None:
-    """Try the token and the certificate of the port. Raises Misconfigured."""
+    """Try the token and the certificate of the port, if there is one. Raises Misconfigured."""
+    if config.address is None:
+        return
     Door.of(config)
     if config.tls is not None:
         try:
