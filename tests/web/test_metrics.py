@@ -135,6 +135,15 @@ def test_troubles_pauses_and_failures_are_shown(fleet, visitor):
     )  # `well` is served with former settings
 
 
+def test_a_file_that_is_refused_is_no_credential(fleet, visitor):
+    assert Read(visitor).value("configuration_file_refused", file="/etc/rotator/team-a.yaml") is None
+    wrong = Trouble("configuration", fleet.now, "configuration", "team-a.yaml:3: is not YAML")
+    fleet.refused["/etc/rotator/team-a.yaml"] = wrong
+    read = Read(visitor)
+    assert read.value("configuration_file_refused", file="/etc/rotator/team-a.yaml") == 1
+    assert {has["credential"] for has, _ in read["rotator_credential_set_aside"]} == {*fleet.stations}
+
+
 def test_what_waits_for_a_person_is_shown(fleet, visitor):
     fleet.unusable["well"] = Trouble("record", fleet.now, "vault.document", "damaged")
     paused, proving = fleet.stations["paused"], fleet.stations["proving"]
