@@ -16,6 +16,7 @@ from rotator.core.model import (
     Identity,
     KeyFacts,
     Pause,
+    PauseKind,
     Phase,
     Record,
     Serial,
@@ -84,6 +85,11 @@ class Standing:
     troubles: tuple[Trouble, ...]
     last_change: Entry | None
     identity: Identity | None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is held until a person says which org is meant."""
+        return self.paused is not None and self.paused.kind is PauseKind.IDENTITY
 
 
 def standing(station: Station, snapshot: Snapshot, now: datetime, *, tokens: bool = True) -> Standing:

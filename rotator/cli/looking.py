@@ -12,7 +12,7 @@ from rotator.app import Application
 from rotator.cli.exits import Exit
 from rotator.cli.standing import standings
 from rotator.config import Problem
-from rotator.core.model import PauseKind, Phase, Request
+from rotator.core.model import Phase, Request
 from rotator.errors import RotatorError
 from rotator.publishers.manual import upload_steps
 from rotator.standing import Standing, waits_for_person
@@ -69,7 +69,7 @@ class Look:
 
 def needs_person(one: Standing) -> bool:
     """Tell whether something is wrong that nobody may have seen to yet."""
-    return bool(one.troubles) or (one.paused is not None and one.paused.kind is PauseKind.IDENTITY)
+    return bool(one.troubles) or one.is_foreign
 
 
 def look(

@@ -14,8 +14,8 @@ from rotator.loopback import is_loopback
 
 DEFAULT = "127.0.0.1:8791"
 _HIGHEST_PORT = (1 << 16) - 1
-_PLACE = re.compile(
-    r"(?P<host>[\w-]+(?:\.[\w-]+)*|\[[0-9a-f:.]+\]):(?P<port>\d{1,5})", re.ASCII | re.IGNORECASE
+_PLACE = re.compile(  # a label has 63 characters at most (RFC 1035, 2.3.4)
+    r"(?P<host>[\w-]{1,63}(?:\.[\w-]{1,63})*|\[[0-9a-f:.]+\]):(?P<port>\d{1,5})", re.ASCII | re.IGNORECASE
 )
 _MEND = f"Write it as host:port, such as {DEFAULT}, or `off`."
 

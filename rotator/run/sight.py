@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from rotator.config import Problem
 from rotator.core.model import Trouble
 from rotator.web import Seen
 
@@ -25,7 +26,8 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
             loaded_at=daemon.loaded_at,
             driver=daemon.driver,
             stations=dict(daemon.stations),
-            aside=_aside(daemon),
+            aside=_first_of_each(daemon, lambda problem: problem.credential),
+            refused=_first_of_each(daemon, _file_of),
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable().items()
@@ -42,11 +44,17 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
     return look
 
 
-def _aside(daemon: Daemon) -> dict[str, Trouble]:
-    """Return the first thing that is wrong in the settings of each credential, or of a file that names credentials."""
+def _first_of_each(daemon: Daemon, concerned: Callable[[Problem], str | None]) -> dict[str, Trouble]:
+    """Return the first thing that is wrong in the configuration with each that is concerned; None is nobody."""
     found: dict[str, Trouble] = {}
     for problem in daemon.problems:
-        said = f"{problem.file}:{problem.line}: {problem.key}: {problem.message}"
-        first = Trouble("configuration", daemon.loaded_at, "configuration", said, problem.mend, lasting=True)
-        found.setdefault(problem.credential or problem.file.name, first)
+        if (name := concerned(problem)) is not None:
+            first = Trouble(
+                "configuration", daemon.loaded_at, "configuration", problem.what, problem.mend, lasting=True
+            )
+            found.setdefault(name, first)
     return found
+
+
+def _file_of(problem: Problem) -> str | None:
+    return str(problem.file) if problem.credential is None else None

@@ -14,6 +14,7 @@ from rotator.web.rows import Row
 ON_A_PAGE = 100
 LONGEST = 200
 """Characters of what is looked for."""
+LONGEST_QUERY = 2000
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ORDERS: dict[str, Callable[[Row], Any]] = {
@@ -47,7 +48,7 @@ class Choice:
     @classmethod
     def read(cls, query: str) -> Self:
         """Return what the part of an address after ``?`` says. What means nothing is passed over."""
-        said = dict(parse_qsl(query[:2000], max_num_fields=20, encoding="utf-8", errors="replace"))
+        said = dict(parse_qsl(query[:LONGEST_QUERY], encoding="utf-8", errors="replace"))
         order = said.get("sort", "").removeprefix("-")
         number = said.get("page", "")
         return cls(

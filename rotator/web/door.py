@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import string
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -36,7 +37,8 @@ class Door:
         """Return what the configuration asks for, with the token read. Raises Misconfigured."""
         token = None
         if config.token is not None:
-            token = config.token.read()
+            # as it is shown: a header has no white space at its ends
+            token = Secret(config.token.read().reveal().strip(string.whitespace))
             if (
                 len(token.reveal()) < SHORTEST
             ):  # not remembered: the log would lose every word that is like it
@@ -63,15 +65,18 @@ class Door:
         return is_loopback(name) or name == self.host or not header
 
     def opens(self, authorization: str) -> bool:
-        """Tell whether a header ``Authorization`` shows the token, as bearer token or as password of HTTP Basic."""
+        """Tell whether a header ``Authorization`` shows the token, as bearer token or as password of HTTP Basic.
+
+        WSGI carries the bytes of a header as Latin-1 (PEP 3333).
+        """
         if self.token is None:
             return True
-        scheme, _, shown = authorization.partition(" ")
-        if scheme.lower() == "basic":
+        scheme, _, shown = authorization.encode("latin-1").partition(b" ")
+        if scheme.lower() == b"basic":
             try:
-                shown = base64.b64decode(shown.strip(), validate=True).decode().partition(":")[2]
-            except (binascii.Error, ValueError):
+                shown = base64.b64decode(shown.strip(), validate=True).partition(b":")[2]
+            except binascii.Error:
                 return False
-        elif scheme.lower() != "bearer":
+        elif scheme.lower() != b"bearer":
             return False
-        return hmac.compare_digest(shown.strip().encode("utf-8", "replace"), self.token.reveal().encode())
+        return hmac.compare_digest(shown.strip(), self.token.reveal().encode())

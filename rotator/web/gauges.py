@@ -61,6 +61,12 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
         [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
     )
     yield _gauge(
+        "configuration_file_refused",
+        "1 for an included file that does not hold as a whole.",
+        ("file",),
+        [((file,), 1) for file in sorted(seen.refused)],
+    )
+    yield _gauge(
         "credential_unusable",
         "1 for a credential that waits for a person, for its record cannot be used.",
         ("credential",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rotator.show.plain import plain
+from rotator.standing import Standing
 from rotator.web.seen import Seen
 
 
@@ -18,16 +19,22 @@ def why_not_ready(seen: Seen | None) -> str | None:
 
 
 def readiness(seen: Seen, name: str) -> tuple[bool, dict[str, Any]] | None:
-    """Return whether a credential is served as it should be, and how it stands; None if there is no such credential."""
-    station = seen.stations.get(name)
+    """Return whether a credential is served as it should be, and how it stands; None if there is no such credential.
+
+    One that is served with former settings is ready, for its consumers are; what is wrong with the new ones is said.
+    """
+    station, wrong = seen.stations.get(name), seen.aside.get(name)
     if station is None:
-        wrong = seen.aside.get(name)
-        return (
-            None
-            if wrong is None
-            else (False, {"credential": name, "ready": False, "set_aside": wrong.message})
-        )
+        if wrong is None:
+            return None
+        return False, {"credential": name, "ready": False, "set_aside": wrong.message}
     standing = seen.standing(station)
-    ready = standing is not None and standing.current is not None and not standing.troubles
+    ready = standing is not None and _serves(standing)
     said = {"credential": name} if standing is None else plain(standing)
-    return ready, {"at": plain(seen.at), "ready": ready, **said, "sentence": station.sentence}
+    kept = {} if wrong is None else {"former_settings": wrong.message}
+    return ready, {"at": plain(seen.at), "ready": ready, **said, **kept, "sentence": station.sentence}
+
+
+def _serves(standing: Standing) -> bool:
+    """Tell whether a key signs and nothing is wrong. A pause by an operator is not; another org that answers is."""
+    return standing.current is not None and not standing.troubles and not standing.is_foreign

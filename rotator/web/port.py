@@ -33,7 +33,7 @@ class Port:
         """``steady``: a clock that nobody sets, in seconds."""
         self._steady = steady
         self._meter = Meter()
-        self._site = Site(self._meter.registry)
+        self._site = Site(self._meter.registry, steady)
         self._meter.registry.register(Gauges(self._site.present))
         self._config = WebConfig(listen=False)
         self._server: Server | None = None
@@ -80,6 +80,8 @@ class Port:
             self._failed(_unusable(error))
         except RotatorError as error:
             self._failed(error)
+        except Exception as error:  # noqa: BLE001 - no look at credentials may end their service
+            self._failed(_unforeseen(error), error)
         else:
             self._told = ""
 
@@ -99,20 +101,33 @@ class Port:
             self._server = server
             emit(events.WEB_LISTENING, url=server.url)
 
-    def _failed(self, error: RotatorError) -> None:
+    def _failed(self, error: RotatorError, cause: Exception | None = None) -> None:
+        """``cause``: what nobody foresaw."""
         self._not_before = self._steady() + AGAIN_SECONDS
         if error.message != self._told:
-            emit(events.WEB_FAILED, listen=str(self._config.listen), error=error.message, hint=error.hint)
+            emit(
+                events.WEB_FAILED,
+                listen=str(self._config.listen),
+                error=error.message,
+                hint=error.hint,
+                **({} if cause is None else {"exc_info": cause}),
+            )
         self._told = error.message
 
     def _stop(self) -> None:
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        server, self._server = self._server, None
+        if server is None:
+            return
+        try:
+            server.stop()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(_unforeseen(error), error)
 
 
 def examine(config: WebConfig) -> None:
-    """Try the token and the certificate of the port. Raises Misconfigured."""
+    """Try the token and the certificate of the port, if there is one. Raises Misconfigured."""
+    if config.address is None:
+        return
     Door.of(config)
     if config.tls is not None:
         try:
@@ -126,6 +141,14 @@ def _unusable(error: OSError) -> Misconfigured:
         f"the port cannot be served: {error}",
         code="web.unusable",
         hint="Is the port free? Can the files of web.tls be read, and do they belong together?",
+    )
+
+
+def _unforeseen(error: Exception) -> Misconfigured:
+    return Misconfigured(
+        f"the port cannot be served: {type(error).__name__}, which nobody foresaw",
+        code="web.unusable",
+        hint="Has the machine threads and memory left? If so, report this line with its traceback.",
     )
 
 

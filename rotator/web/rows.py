@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from rotator.core.model import PauseKind, Phase, Trouble
+from rotator.core.model import Phase, Trouble
 from rotator.performer import Station
 from rotator.standing import Standing
 from rotator.web.seen import Seen
@@ -126,14 +126,16 @@ def _worst_first(troubles: Iterable[Trouble]) -> list[Trouble]:
 
 
 def _level(standing: Standing, certificate: Certificate | None, troubles: tuple[Trouble, ...]) -> Level:
-    paused = standing.paused
-    foreign = paused is not None and paused.kind is PauseKind.IDENTITY
-    if standing.phase is Phase.LOCKED_OUT or foreign or (certificate and certificate.days < 0):
+    if standing.phase is Phase.LOCKED_OUT or standing.is_foreign or (certificate and certificate.days < 0):
         return Level.LOST
     urgent = certificate is not None and certificate.level is Level.TROUBLE and standing.under_way is None
     if troubles or urgent:
         return Level.TROUBLE
-    if paused or standing.phase is Phase.EMPTY or (standing.next_rotation and standing.next_rotation.held):
+    if (
+        standing.paused
+        or standing.phase is Phase.EMPTY
+        or (standing.next_rotation and standing.next_rotation.held)
+    ):
         return Level.HELD
     return Level.WELL if standing.phase is Phase.STEADY else Level.BUSY
 

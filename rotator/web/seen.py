@@ -21,6 +21,7 @@ class Seen:
         loaded_at: when the configuration was put into force.
         stations: the credentials that are served.
         aside: credentials that are not, or with former settings, and what is wrong with those that they have.
+        refused: included files that do not hold as a whole, and what is wrong with each.
         unusable: credentials whose record cannot be used.
         vault_trouble: what is wrong with Vault; None if nothing is.
         lease: of the daemon's Vault token; None before the first login.
@@ -36,6 +37,7 @@ class Seen:
     driver: Driver
     stations: Mapping[str, Station]
     aside: Mapping[str, Trouble]
+    refused: Mapping[str, Trouble]
     unusable: Mapping[str, Trouble]
     vault_trouble: str | None
     lease: Lease | None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -16,6 +18,9 @@ from cheroot.server import HTTPConnection
 from cheroot.ssl import Adapter
 from cheroot.wsgi import Server as WsgiServer
 
+from rotator.errors import Misconfigured
+from rotator.web.pool import Pool
+
 THREADS = 6
 MOST_WAITING = 64
 MOST_HEADER_BYTES = 16 << 10
@@ -24,12 +29,17 @@ ASK_SECONDS = 10
 """How long a client may take to say what it wants, its TLS handshake included."""
 TAKE_SECONDS = 30
 """How long a client may take to ask and to take its answer."""
+STOP_SECONDS = 1
+"""How long whoever is being served may still take when the server stops."""
+PAUSE_SECONDS = 0.5
+"""Between tries to accept a connection while no descriptor is left."""
+_NONE_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _log = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves an application on a host and a port. Raises OSError when it cannot, by :meth:`start`."""
+    """Serves an application on a host and a port. Raises OSError or RuntimeError when it cannot, by :meth:`start`."""
 
     def __init__(
         self, address: tuple[str, int], app: WSGIApplication, tls: tuple[Path, Path] | None = None
@@ -45,7 +55,11 @@ class Server:
 
     def start(self) -> None:
         self._server.prepare()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self.stop()
+            raise
 
     def renew(self, tls: tuple[Path, Path]) -> None:
         """Show this certificate from now on."""
@@ -65,15 +79,27 @@ class Server:
         return self._thread.is_alive()
 
     def stop(self) -> None:
+        """Serve nobody any more. Takes some seconds at most, whatever clients do."""
         self._server.stop()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
 
 
 def context_of(tls: tuple[Path, Path]) -> ssl.SSLContext:
-    """Return what shows a certificate. Raises OSError where it cannot be read, or does not go with its key."""
+    """Return what shows a certificate.
+
+    Raises OSError where it cannot be read, or does not go with its key; Misconfigured where the key is encrypted.
+    """
+
+    def password() -> str:  # without this OpenSSL would ask on the terminal
+        raise Misconfigured(
+            f"the port cannot be served: {tls[1]} is encrypted",
+            code="web.unusable",
+            hint="Nobody is there to type its password: `openssl pkey` writes the key without one.",
+        )
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*tls)
+    context.load_cert_chain(*tls, password=password)
     return context
 
 
@@ -87,30 +113,54 @@ class _Bounded(WsgiServer):
         super().__init__(
             address,
             app,
-            numthreads=THREADS,
-            max=THREADS,
             server_name="rotator",
             request_queue_size=MOST_WAITING,
             timeout=ASK_SECONDS,
-            shutdown_timeout=1,
-            accepted_queue_size=MOST_WAITING,
-            accepted_queue_timeout=0,
+            shutdown_timeout=STOP_SECONDS,
         )
+        self.requests = Pool(self, THREADS, MOST_WAITING)
         self.ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = logging.DEBUG, traceback: bool = False) -> None:  # noqa: ARG002 - see below
         """Tell what clients do wrong to nobody but who debugs, however bad cheroot finds it."""
         _log.debug("%s", msg, exc_info=traceback)
 
+    def prepare(self) -> None:
+        """As cheroot's, which leaves all open when no thread can be started."""
+        try:
+            super().prepare()
+        except RuntimeError:
+            self.socket.close()
+            self.requests.stop(STOP_SECONDS)
+            raise
+
     @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
+    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> _Listener:
         """As cheroot's, which leaves the socket open when the port is taken."""
         try:
             socket_.bind(bind_addr)
         except OSError:
             socket_.close()
             raise
-        return socket_
+        return _Listener(socket_)
+
+
+class _Listener:
+    """A socket that listens, and is not asked again at once where the next connection cannot be had."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        try:
+            return self._sock.accept()
+        except OSError as error:
+            if error.errno in _NONE_LEFT:
+                time.sleep(PAUSE_SECONDS)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class _Connection(HTTPConnection):
@@ -123,6 +173,10 @@ class _Connection(HTTPConnection):
     def communicate(self) -> bool:
         self._wire.begin()
         return self._wire.greet() and bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot's stub
+
+    def cut(self) -> None:
+        """End it while another thread serves it."""
+        self._wire.cut()
 
 
 class _Wire:
@@ -147,6 +201,11 @@ class _Wire:
                 return False
             self._greeted = True
         return True
+
+    def cut(self) -> None:
+        """Wake whoever waits for the other side. Not by the shutdown of TLS, which whoever reads would stumble over."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def recv_into(self, buffer: Any) -> int:
         self._limit(ASK_SECONDS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -20,6 +22,9 @@ from rotator.web.seen import Seen
 
 OPEN_METRICS = "application/openmetrics-text"
 READS = ("GET", "HEAD")
+TOLD_AGAIN_SECONDS = 300.0
+"""When an error is told again that a page meets at each look: who looks often, such as Prometheus, floods no log."""
+_PAGES = ("livez", "readyz", "metrics", "static", "credentials")
 
 
 class Site:
@@ -31,12 +36,16 @@ class Site:
         alive: whether the daemon moves. Must wait for nobody.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, steady: Callable[[], float] = time.monotonic) -> None:
+        """``steady``: a clock that nobody sets, in seconds."""
         self.door = Door("", None)
         self.look: Callable[[], Seen | None] = lambda: None
         self.alive: Callable[[], bool] = lambda: False
         self._registry = registry
         self._static = Static()
+        self._steady = steady
+        self._not_before: dict[tuple[str, str], float] = {}
+        self._telling = threading.Lock()
 
     def present(self) -> Seen | None:
         """Return what there is to be seen now."""
@@ -46,8 +55,7 @@ class Site:
         try:
             answer = self.answer(environ)
         except Exception as error:  # noqa: BLE001 - whoever looks must not hurt, nor be told what went wrong
-            page = _first_part(_path(environ))
-            emit(events.WEB_REQUEST_FAILED, page=page, error=type(error).__name__, exc_info=error)
+            self._tell(_first_part(_path(environ)), error)
             answer = said(
                 "This is a mistake of rotator; its log says more.", HTTPStatus.INTERNAL_SERVER_ERROR
             )
@@ -71,6 +79,16 @@ class Site:
             ask = {"WWW-Authenticate": 'Basic realm="rotator", charset="UTF-8"'}
             return said_page("Show the token of this port.", HTTPStatus.UNAUTHORIZED, ask)
         return self._inside(path, environ) or said_page("There is nothing here.", HTTPStatus.NOT_FOUND)
+
+    def _tell(self, page: str, error: Exception) -> None:
+        """Tell of an error, unless one of its kind was told of that page lately."""
+        kind = type(error).__name__
+        with self._telling:
+            now = self._steady()
+            if now < self._not_before.get((page, kind), now):
+                return
+            self._not_before[page, kind] = now + TOLD_AGAIN_SECONDS
+        emit(events.WEB_REQUEST_FAILED, page=page, error=kind, exc_info=error)
 
     def _inside(self, path: str, environ: WSGIEnvironment) -> Answer | None:
         """Return the answer to somebody who may look; None where there is nothing."""
@@ -113,7 +131,7 @@ def _path(environ: WSGIEnvironment) -> str:
 def _first_part(path: str) -> str:
     """Return what a log may be told of a path that anybody made up."""
     first = path[1:].partition("/")[0]
-    return first if first.isalnum() and first.isascii() and len(first) < 20 else "?"  # noqa: PLR2004 - enough
+    return first if first in _PAGES else "?"
 
 
 def _unwell(why: str) -> Answer:

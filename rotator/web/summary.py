@@ -32,7 +32,7 @@ def summary(seen: Seen, every: Sequence[Row], *, alive: bool) -> Summary:
     """Return what is to be said of a fleet first. What concerns all credentials comes before what concerns one."""
     troubled = sorted((row for row in every if row.is_problem), key=lambda row: (row.level, row.name))
     first = troubled[0] if troubled else None
-    level, sentence = _of_all(seen, alive=alive) or _of_credentials(every, troubled)
+    level, sentence = _of_all(seen, alive=alive) or _of_credentials(seen, every, troubled)
     phases = Counter(row.phase.partition(",")[0] for row in every)
     return Summary(level, sentence, first, len(troubled), sorted(phases.items()))
 
@@ -49,12 +49,14 @@ def _of_all(seen: Seen, *, alive: bool) -> tuple[Level, str] | None:
     return None
 
 
-def _of_credentials(every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Level, str]:
-    if not every:
-        return Level.BUSY, "No credential is served yet"
+def _of_credentials(seen: Seen, every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Level, str]:
     if troubled:
         which = f"{len(troubled)} of {len(every)} credentials" if len(every) > 1 else troubled[0].name
         return troubled[0].level, f"{which} {'need' if len(troubled) > 1 else 'needs'} a look"
+    if seen.refused:
+        return Level.TROUBLE, "A part of the configuration is refused"
+    if not every:
+        return Level.BUSY, "No credential is served yet"
     unread = [row for row in every if row.standing is None]
     if unread:
         return Level.BUSY, f"{len(unread)} of {len(every)} credentials not read yet"

@@ -204,6 +204,10 @@ WEB = {
         GOOD + "web: {listen: 'localhost:99999'}\n",
         "9: web.listen: should be a host with a port",
     ),
+    "a host that no name can be": (
+        GOOD + f"web: {{listen: 'a.{'b' * 64}:8791'}}\n",
+        "9: web.listen: should be a host with a port",
+    ),
     "a fleet that anybody may look at": (
         GOOD + "web: {listen: '0.0.0.0:8791'}\n",
         "9: web.listen: anybody in the network could look at the fleet",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rotator import events
+from rotator.core.model import Trouble
 from tests.machines import exporter, situations
 from tests.machines.exporter import Phase, scene, series
 from tests.machines.situations import CALM_MINUTES, HEALING, SITUATIONS
@@ -196,6 +197,7 @@ def test_the_rules_know_only_metrics_that_there_are(tmp_path):
         for one in ("proving", "locked_out", "refused"):
             STATES[one](made.station(), made.now)
         made.skews = {"Vault": 70.0}
+        made.fleet.refused["part.yaml"] = Trouble("configuration", made.now, "configuration", "wrong")
         made.fleet.secret_id_ends = made.now
         made.station().told["bridge.lacking "] = "?"
         there = {name for name, _labels in made.scrape()}

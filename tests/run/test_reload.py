@@ -16,6 +16,7 @@ from rotator.performer.station import Held
 from rotator.run import reload as module
 from rotator.run.daemon import Daemon
 from rotator.run.reload import reread
+from rotator.run.sight import sight
 from tests.world.lab import NAMES, Edit, Lab, credential
 from tests.world.serving import PATIENCE_SECONDS, often, serving, until
 
@@ -429,6 +430,8 @@ def test_an_included_file_that_does_not_hold_is_told_with_those_who_keep_their_s
         assert (line["file"], line["kept"], line["alert"]) == (str(part), ["globex"], True)
         assert "is not YAML" in line["mistakes"]
         assert f"{part} refused" in daemon.rounds.sentence()
+        seen = sight(daemon)()
+        assert (list(seen.refused), list(seen.aside)) == ([str(part)], [])
         assert daemon.stations["globex"] is station
 
 

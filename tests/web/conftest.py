@@ -39,10 +39,12 @@ class Visitor:
 
     url: str
 
-    def get(self, path: str = "/", method: str = "GET", **headers: str) -> Got:
+    def get(self, path: str = "/", method: str = "GET", **headers: str | bytes) -> Got:
         return self.send(path, method, {name.replace("_", "-"): value for name, value in headers.items()})
 
-    def send(self, path: str, method: str, headers: Mapping[str, str], body: bytes | None = None) -> Got:
+    def send(
+        self, path: str, method: str, headers: Mapping[str, str | bytes], body: bytes | None = None
+    ) -> Got:
         where = urlsplit(self.url)
         wire = HTTPConnection(where.hostname or "", where.port, timeout=PATIENCE_SECONDS)
         try:

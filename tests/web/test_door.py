@@ -7,9 +7,10 @@ import base64
 import pytest
 
 from rotator.config.secrets import SecretReference
-from rotator.config.web import WebConfig
+from rotator.config.web import WebConfig, WebTls
 from rotator.errors import Misconfigured
 from rotator.show.logs import redactor
+from rotator.web import examine
 from rotator.web.door import Door
 
 TOKEN = "correct horse battery ümlaut"
@@ -19,7 +20,7 @@ CLOSED = ("/", "/metrics", "/readyz/well", "/credentials/well", "/static/page.cs
 @pytest.fixture
 def token(tmp_path):
     file = tmp_path / "web-token"
-    file.write_text(TOKEN + "\n")
+    file.write_text(f" {TOKEN} \n")
     file.chmod(0o600)
     return SecretReference("web.token", tmp_path, file="web-token")
 
@@ -34,6 +35,7 @@ def test_all_but_the_probes_asks_for_the_token_where_there_is_one(fleet, serve, 
     answer = visitor.get(path)
     assert (answer.status, answer.headers["WWW-Authenticate"][:5]) == (401, "Basic")
     assert visitor.get(path, Authorization=basic(TOKEN)).status in {200, 404}
+    assert visitor.get(path, Authorization=f"Bearer {TOKEN}".encode()).status in {200, 404}
     assert visitor.get(path, Authorization=basic("wrong")).status == 401
 
 
@@ -59,14 +61,24 @@ def test_the_probes_ask_for_none(fleet, serve, token, path):
     ],
 )
 def test_the_token_is_shown_as_bearer_or_as_password(token, header, opens):
-    assert Door.of(WebConfig(token=token)).opens(header) == opens
+    as_wsgi_carries_it = header.encode().decode("latin-1")
+    assert Door.of(WebConfig(token=token)).opens(as_wsgi_carries_it) == opens
 
 
-def test_a_token_that_can_be_guessed_is_refused(tmp_path, token):
-    (tmp_path / "web-token").write_text("secret")
+@pytest.mark.parametrize("guessed", ["secret", "  secret                "])
+def test_a_token_that_can_be_guessed_is_refused(tmp_path, token, guessed):
+    (tmp_path / "web-token").write_text(guessed)
     with pytest.raises(Misconfigured, match=r"web\.token: the token has fewer than 16 characters"):
         Door.of(WebConfig(token=token))
     assert redactor.text("role or secret ID") == "role or secret ID"
+
+
+def test_a_port_that_is_off_needs_neither_token_nor_certificate(tmp_path):
+    nowhere = SecretReference("web.token", tmp_path, file="nowhere")
+    tls = WebTls(certificate=tmp_path / "none.pem", key=tmp_path / "none.key")
+    examine(WebConfig(listen=False, token=nowhere, tls=tls))
+    with pytest.raises(Misconfigured, match=r"web\.token"):
+        examine(WebConfig(token=nowhere))
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8791", "[::1]:9", "127.8.8.8", "LOCALHOST:80", ""])

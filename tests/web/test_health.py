@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
-from rotator.core.model import Trouble
+from rotator.core.model import Pause, PauseKind, Trouble
 
 
 def test_a_daemon_that_moves_is_alive_and_one_that_does_not_is_not(fleet, visitor):
@@ -54,6 +55,21 @@ def test_a_credential_is_ready_when_a_key_signs_and_nothing_is_wrong(visitor, na
     said = json.loads(answer.body)
     assert (answer.status, said["ready"], said["credential"]) == (200 if ready else 503, ready, name)
     assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_one_that_another_org_answers_for_is_not_ready(fleet, visitor):
+    well = fleet.stations["well"]
+    well.record = replace(well.record, paused=Pause(PauseKind.IDENTITY, fleet.now, "org 00D2, not 00D1"))
+    assert (visitor.get("/readyz/well").status, visitor.get("/readyz").status) == (503, 200)
+
+
+def test_one_that_is_served_with_former_settings_is_ready_and_says_what_is_wrong_with_the_new_ones(
+    fleet, visitor
+):
+    wrong = "rotator.yaml:9: credentials.well.users: is missing"
+    fleet.aside["well"] = Trouble("configuration", fleet.now, "configuration", wrong)
+    answer = visitor.get("/readyz/well")
+    assert (answer.status, json.loads(answer.body)["former_settings"]) == (200, wrong)
 
 
 def test_the_detail_is_what_status_says(fleet, visitor):

@@ -9,13 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from rotator import __version__, events
 from rotator.core.model import Phase, Trouble
 from rotator.performer import alarms
+from rotator.show import logs
 from rotator.show.logs import emit
+from rotator.web.site import TOLD_AGAIN_SECONDS, Site
 from tests.web.catalogue import markdown
 from tests.world.exhibit import exhibit, names
 
@@ -131,6 +134,15 @@ def test_troubles_pauses_and_failures_are_shown(fleet, visitor):
         0,
         0,
     )  # `well` is served with former settings
+
+
+def test_a_file_that_is_refused_is_no_credential(fleet, visitor):
+    assert Read(visitor).value("configuration_file_refused", file="/etc/rotator/team-a.yaml") is None
+    wrong = Trouble("configuration", fleet.now, "configuration", "team-a.yaml:3: is not YAML")
+    fleet.refused["/etc/rotator/team-a.yaml"] = wrong
+    read = Read(visitor)
+    assert read.value("configuration_file_refused", file="/etc/rotator/team-a.yaml") == 1
+    assert {has["credential"] for has, _ in read["rotator_credential_set_aside"]} == {*fleet.stations}
 
 
 def test_what_waits_for_a_person_is_shown(fleet, visitor):
@@ -255,6 +267,26 @@ def test_what_cannot_be_read_is_told_and_answered_with_no_detail(fleet, serve):
     fleet.look = fails
     answer = serve(fleet).get("/metrics")
     assert (answer.status, "secret" in answer.text) == (500, False)
+
+
+def test_an_error_that_comes_back_at_each_look_is_told_once_in_some_minutes(fleet):
+    def fails():
+        raise ZeroDivisionError
+
+    def look(path):
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": ""}
+        b"".join(site(environ, lambda *_said: None))
+
+    now = [0.0]
+    site = Site(CollectorRegistry(), lambda: now[0])
+    site.look = fails
+    with logs.capture() as lines:
+        for path in ("/readyz", "/readyz", "/", "/made-up", "/readyz"):
+            look(path)
+        now[0] += TOLD_AGAIN_SECONDS
+        look("/readyz")
+    told = [line["page"] for line in lines if line["event"] == "web.request_failed"]
+    assert told == ["readyz", "?", "readyz"]
 
 
 def test_the_past_of_a_credential_does_not_make_its_times_move(fleet, visitor):

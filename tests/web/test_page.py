@@ -244,6 +244,17 @@ def test_no_secret_is_in_a_page(fleet, visitor):
         assert "3MVG9" not in text  # no secret, and yet half of what a login needs
 
 
+def test_a_file_that_is_refused_stands_above_the_table_and_is_no_credential(fleet, visitor):
+    wrong = Trouble("configuration", fleet.now, "configuration", "team-a.yaml:3: is not YAML", "Write it.")
+    fleet.refused["/etc/rotator/team-a.yaml"] = wrong
+    shown = page(visitor, "/")
+    assert "team-a.yaml:3: is not YAML" in shown.text.partition("Credentials, ")[0]
+    assert sorted(shown.rows) == sorted(fleet.stations)
+    for name in {*fleet.stations} - {"well"}:
+        del fleet.stations[name]
+    assert "A part of the configuration is refused" in page(visitor, "/").text
+
+
 def evil(fleet, text: str) -> None:
     """Let everything that others may have a say in be this."""
     station, now = fleet.stations["due"], fleet.now
@@ -254,7 +265,7 @@ def evil(fleet, text: str) -> None:
     )
     station.sentence = text
     fleet.vault_trouble = text
-    fleet.aside["broken"] = trouble
+    fleet.aside["broken"] = fleet.refused["part.yaml"] = trouble
 
 
 def _shape(text: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -283,6 +294,12 @@ def test_nothing_in_an_address_is_taken_for_more_than_text(fleet, query):
     shown = Page(fleet_page(fleet.look(), query, alive=True).body.decode())
     assert len(shown.all("script")) == 1
     assert all(re.match(r"/|#live", link) for link in shown.links if not link.startswith("https://wiki"))
+
+
+def test_an_address_that_says_too_much_is_read_as_far_as_it_means_something(visitor):
+    assert visitor.get("/?" + "x=1&" * 30 + "q=refused").status == 200
+    assert Choice.read("x=1&" * 30 + "q=refused").text == "refused"
+    assert Choice.read("x=1&" * 3000 + "q=refused").text == ""
 
 
 @given(st.builds(Choice, st.text(max_size=9), st.booleans(), st.text(max_size=9), st.sampled_from(["state", "token"]),

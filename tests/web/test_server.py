@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from http.client import HTTPSConnection
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from rotator.config.web import WebConfig, WebTls
 from rotator.errors import Misconfigured
 from rotator.show import logs
-from rotator.web import Port, examine, server
+from rotator.web import Port, examine, pool, server
 from tests.web.conftest import PATIENCE_SECONDS, Visitor
 from tests.world.bao import Authority
 
@@ -89,6 +95,57 @@ def test_whoever_drips_is_cut_off_and_keeps_nobody_else_from_looking(visitor, mo
             one.close()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+def test_while_no_descriptor_is_left_it_is_not_asked_for_the_next_connection_at_once(monkeypatch):
+    pauses = []
+
+    class Lacking:
+        def accept(self):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(server.time, "sleep", pauses.append)
+    with pytest.raises(OSError, match="Too many"):
+        server._Listener(Lacking()).accept()
+    assert pauses == [server.PAUSE_SECONDS]
+
+
+def test_it_stops_whatever_those_do_who_are_served_and_those_who_wait(monkeypatch):
+    monkeypatch.setattr(server, "ASK_SECONDS", 1e6)
+    monkeypatch.setattr(server, "TAKE_SECONDS", 1e6)
+    asked = threading.Event()
+
+    def answers_much(_environ, start_response):
+        start_response("200 OK", [])
+        asked.set()
+        return [bytes(1 << 26)]
+
+    serving = server.Server(("127.0.0.1", 0), answers_much)
+    serving.start()
+    visitor = Visitor(serving.url)
+    with ExitStack() as wires:
+        takes_nothing = wires.enter_context(wire(visitor))
+        takes_nothing.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert asked.wait(PATIENCE_SECONDS)
+        silent = [wires.enter_context(wire(visitor)) for _ in range(3 * server.THREADS)]
+        serving.stop()
+        assert not serving.serves
+        assert [thread for thread in threading.enumerate() if thread.name.startswith("web-")] == []
+        assert all(is_over(one) for one in silent)
+
+
+def is_over(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_many_silent_connections_end_by_themselves(visitor, monkeypatch):
     monkeypatch.setattr(server, "ASK_SECONDS", 1)
     silent = [wire(visitor) for _ in range(4 * server.THREADS)]
@@ -149,6 +206,43 @@ def test_whoever_hangs_in_the_handshake_or_speaks_no_tls_keeps_nobody_waiting(fl
         assert over_tls(visitor.url, authority.trust)[0] == 200
 
 
+def test_too_many_silent_connections_are_closed_at_once_and_the_port_answers_again(
+    fleet, authority, serve, monkeypatch
+):
+    monkeypatch.setattr(server, "ASK_SECONDS", 0.5)
+    certificate, key = authority.issue("127.0.0.1", file="many")
+    visitor = serve(fleet, tls=WebTls(certificate=certificate, key=key))
+    before = descriptors()
+    silent = [wire(visitor) for _ in range(4 * server.MOST_WAITING)]
+    try:
+        most = server.MOST_WAITING + 2 * server.THREADS
+        until(lambda: descriptors() - before - len(silent) <= most)
+        until(lambda: answers(visitor.url, authority.trust))
+    finally:
+        for one in silent:
+            one.close()
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def answers(url: str, trust: ssl.SSLContext) -> bool:
+    try:
+        return over_tls(url, trust)[0] == 200
+    except OSError:
+        return False
+
+
+def test_a_key_that_is_encrypted_is_told_and_nobody_is_asked_for_its_password(authority):
+    certificate, file = authority.issue("127.0.0.1", file="locked")
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    file.write_bytes(key.private_bytes(pem, form, serialization.BestAvailableEncryption(b"secret")))
+    with pytest.raises(Misconfigured, match=r"locked\.key is encrypted"):
+        examine(WebConfig(tls=WebTls(certificate=certificate, key=file)))
+
+
 def test_a_certificate_tells_when_it_ends(fleet, authority, serve):
     certificate, key = authority.issue("127.0.0.1", file="ends")
     tls = WebTls(certificate=certificate, key=key)
@@ -175,6 +269,30 @@ def test_a_port_that_is_taken_is_told_once_and_tried_again(fleet):
         (line,) = [line for line in lines if line["event"] == "web.failed"]
         assert (line["runbook"], "in use" in line["error"], bool(line["hint"])) == ("web-port", True, True)
         taken.close()
+        port.keep()
+        (line,) = [line for line in lines if line["event"] == "web.listening"]
+        assert Visitor(line["url"]).get("/livez").status == 200
+
+
+def test_where_no_thread_can_be_started_that_is_told_and_tried_again(fleet, monkeypatch):
+    now = [0.0]
+    started = []
+
+    def lacks(thread):
+        started.append(thread)
+        if len(started) == 3:
+            raise RuntimeError("can't start new thread")
+        threading.Thread.start(thread)
+
+    with logs.capture() as lines, Port(lambda: now[0]) as port:
+        port.show(fleet.look, fleet.is_alive)
+        with monkeypatch.context() as lacking:
+            lacking.setattr(pool.WorkerThread, "start", lacks)
+            port.serve(WebConfig(listen="127.0.0.1:0"))
+        (line,) = [line for line in lines if line["event"] == "web.failed"]
+        assert ("RuntimeError" in line["error"], "start new thread" in str(line)) == (True, True)
+        assert not any(thread.is_alive() for thread in started)
+        now[0] += 20
         port.keep()
         (line,) = [line for line in lines if line["event"] == "web.listening"]
         assert Visitor(line["url"]).get("/livez").status == 200

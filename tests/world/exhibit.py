@@ -44,6 +44,7 @@ class Exhibit:
     app: Application
     now: datetime
     aside: dict[str, Trouble] = field(default_factory=dict)
+    refused: dict[str, Trouble] = field(default_factory=dict)
     unusable: dict[str, Trouble] = field(default_factory=dict)
     vault_trouble: str | None = None
     lease: Lease | None = None
@@ -66,6 +67,7 @@ class Exhibit:
             driver=self.app.driver,
             stations=dict(self.stations),
             aside=self.aside,
+            refused=self.refused,
             unusable=self.unusable,
             vault_trouble=self.vault_trouble,
             lease=self.lease,

@@ -99,6 +99,13 @@ def the_settings_of_a_credential_are_wrong(scene: Scene) -> Iterator[exporter.Ph
     yield lasts(scene, 10)
 
 
+@ends_in("RotatorConfigurationFileRefused")
+def an_included_file_does_not_hold(scene: Scene) -> Iterator[exporter.Phase]:
+    wrong = Trouble("configuration", scene.now, "configuration", "is not YAML")
+    scene.fleet.refused["/etc/rotator/team-a.yaml"] = wrong
+    yield lasts(scene, 10)
+
+
 @ends_in("RotatorFleetBrake")
 def the_rotations_of_three_credentials_failed(scene: Scene) -> Iterator[exporter.Phase]:
     for name in exporter.NAMES[:3]:
