@@ -173,12 +173,12 @@ def _shred(s: Snapshot, _now: datetime, subject: Subject) -> Record:
 MINTED: Mapping[Kind, Move] = {K.OK: u.token_published, K.REFUSED: u.signer_doubted, K.FAILED: u.mint_failed}
 
 TOKENS = (
+    # Before any call: an org that hangs would keep many from being told for as long as their mints take.
+    Row(ANY, guards.token_unproven, Nothing, _nothing, _unproven, {}),
     Row(_in(Phase.STEADY), guards.revoke_due, Revoke, _revoke, None, {K.OK: u.revoked}),
     Row(ANY, guards.mint_due, Mint, _mint, None, MINTED),
     Row(ANY, guards.touch_due, Touch, _touch, None,
         {K.OK: u.token_verified, K.REFUSED: u.session_died, K.FAILED: u.touch_failed}),
-    # Behind what may mend it: while the record cannot be written, no row after this one has its turn.
-    Row(ANY, guards.token_unproven, Nothing, _nothing, _unproven, {}),
 )  # fmt: skip
 CHANGE = (
     Row(_in(Phase.STEADY), guards.signer_refused, Nothing, _nothing, _lose, {}),

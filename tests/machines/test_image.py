@@ -31,7 +31,7 @@ RUNS = "/tmp/runs"  # noqa: S108 - a file system of the container's own
 SECRETS = """
 from pathlib import Path
 for file in Path("/sandbox").iterdir():
-    if file.name != "rotator.yaml":
+    if file.name not in ("rotator.yaml", "control-url"):
         print(file.read_text())
 """
 

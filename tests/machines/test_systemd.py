@@ -113,7 +113,7 @@ def test_a_reload_takes_the_changed_configuration_without_a_restart(machine):
         machine.put(CONFIG, "vault: {}\n")
         service.reload()
         assert here.journal.wait_for("configuration.refused", since)["alert"]
-        assert service.show("StatusText") == "2 credentials: 2 steady"
+        assert "the configuration was refused" in service.show("StatusText")
         assert service.show("MainPID") == pid
 
 

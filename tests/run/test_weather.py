@@ -267,18 +267,6 @@ def test_a_request_whose_answer_cannot_be_recorded_keeps_no_token_from_its_refre
     assert station.record.paused is not None
 
 
-def test_a_token_past_its_proof_is_replaced_although_that_it_was_cannot_be_recorded(
-    daemon: Daemon, lab: Lab, fake: FakeVault
-):
-    clock = daemon.app.tools.clock
-    daemon._step("globex")
-    published = len(lab.told("token.published", user=USER))
-    clock.advance(seconds=FAST.session_timeout_seconds)
-    fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/record", times=1000)
-    daemon._step("globex")
-    assert len(lab.told("token.published", user=USER)) == published + 1
-
-
 @pytest.mark.parametrize("method", ["GET", "POST"], ids=["load", "save"])
 def test_a_step_is_not_repeated_before_vault_wants_it(daemon: Daemon, lab: Lab, fake: FakeVault, method: str):
     fake.inject(429, b"", method=method, path="globex/record", times=2, Retry_After="120")

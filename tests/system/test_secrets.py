@@ -65,6 +65,9 @@ COMMANDS = {
 }
 ELSEWHERE = {
     "run": "it is the daemon, which runs all the while",
+    "completion": "it prints the same script to everybody",
+    "help": "it prints what is built in",
+    "withdraw": "it removes a document that it does not read",
     "sandbox": "it prints how to reach its own throw-away Vault, root token and all",
     "demo": "it is the same daemon, on a sandbox that is gone with all its secrets when it ends",
 }
