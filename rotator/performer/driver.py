@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -227,7 +228,18 @@ class Driver:
                     held.until = None
 
     def look_for_request(self, station: Station) -> None:
-        """Read the request that waits for a credential, if any."""
+        """Read the request that waits for a credential, if any.
+
+        Its answer may depend on the deployer, whose record is read first unless it was before. Where that is being read
+        just now, the request waits for the next round.
+        """
+        deployer = self.stations.get(station.config.deployer_name or "")
+        if deployer is not None and deployer is not station and deployer.read_at is None:
+            with suppress(RotatorError):  # the deployer's own step meets it again, and tells
+                self.acquaint(deployer)
+            if deployer.read_at is None and deployer.lock.locked():
+                station.waiting = None
+                return
         station.waiting = self.tools.documents.read_request(station.name)
 
     def may_write(self, station: Station) -> bool:

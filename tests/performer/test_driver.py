@@ -329,6 +329,19 @@ def test_the_record_of_the_deployer_is_brought_up_to_date_without_waiting_for_it
     assert deployer.record.current == 1
 
 
+def test_a_request_is_looked_for_once_the_deployer_on_whom_its_answer_depends_was_read(lab):
+    lab.steady("globex", "deployer")
+    lab.ask("globex", Ask.ROTATE)
+    with lab.application() as app:
+        driver, globex, deployer = app.driver, app.driver.stations["globex"], app.driver.stations["deployer"]
+        with deployer.lock:  # it is being read for the first time
+            driver.look_for_request(globex)
+            assert globex.waiting is None
+        driver.look_for_request(globex)
+        assert deployer.record.current == 1
+        assert globex.waiting is not None
+
+
 def by_hand(said):
     said["credentials"]["globex"]["deploy"] = {"publisher": "manual"}
 
