@@ -202,16 +202,18 @@ class Driver:
                     station.gone_back.clear()
                     emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
-    def acquaint(self, station: Station) -> None:
-        """Bring the record of another credential up to date, unless that one is in a step of its own just now.
+    def acquaint(self, station: Station) -> bool:
+        """Bring the record of another credential up to date, unless that one is in a step of its own just now: False.
 
         Never waits: a credential may deploy for itself, and two for each other.
         """
-        if station.lock.acquire(blocking=False):
-            try:
-                self.refresh(station)
-            finally:
-                station.lock.release()
+        if not station.lock.acquire(blocking=False):
+            return False
+        try:
+            self.refresh(station)
+        finally:
+            station.lock.release()
+        return True
 
     def clock_jumped(self) -> None:
         """Forget what was to wait until a time, and how clocks differed: ours was set. All is read again."""
@@ -236,10 +238,9 @@ class Driver:
         deployer = self.stations.get(station.config.deployer_name or "")
         if deployer is not None and deployer is not station and deployer.read_at is None:
             with suppress(RotatorError):  # the deployer's own step meets it again, and tells
-                self.acquaint(deployer)
-            if deployer.read_at is None and deployer.lock.locked():
-                station.waiting = None
-                return
+                if not self.acquaint(deployer):
+                    station.waiting = None
+                    return
         station.waiting = self.tools.documents.read_request(station.name)
 
     def may_write(self, station: Station) -> bool:
