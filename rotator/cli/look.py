@@ -140,7 +140,7 @@ def _print_agenda(one: Agenda, now: datetime) -> None:
     from rotator.cli.output import facts, say
     from rotator.show.times import when
 
-    say(f"{one.credential}: {one.phase.value.replace('_', ' ')}", "bold")
+    say(f"{one.credential}: {one.phase.words}", "bold")
     rows: list[tuple[str, Text | str]] = [("now", f"{one.action or 'nothing'}: {one.reason}")]
     rows += [
         ("then", f"{when(step.at, now)}: {f'{step.action}: ' if step.action else ''}{step.reason}")

@@ -24,7 +24,7 @@ def credential_names(file: Path) -> list[str]:
     """
     names, patterns = _read(file)
     for pattern in patterns:
-        for match in sorted(glob.glob(pattern, root_dir=file.parent, recursive=True)):  # noqa: PTH207 - as it is read
+        for match in sorted(glob.glob(pattern, root_dir=file.parent, recursive=True)):  # noqa: PTH207 - as parts.py finds them; Path.glob takes names that begin with a dot
             names += _read(file.parent / match)[0]
     return list(dict.fromkeys(names))
 

@@ -107,7 +107,7 @@ def _tell(
         )
         return
     for one in stations:
-        say(f"{one.name}: {one.record.phase.value.replace('_', ' ')}", BAD if one.name in troubled else GOOD)
+        say(f"{one.name}: {one.record.phase.words}", BAD if one.name in troubled else GOOD)
         for said in [trouble.message for trouble in one.record.trouble] or [one.sentence]:
             if one.name in troubled:
                 say(f"  {said}", BAD)

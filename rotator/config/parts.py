@@ -76,7 +76,7 @@ def _matches(folder: Path, pattern: str) -> Iterator[Path]:
         return
     fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     next((folder / fixed).iterdir(), None)  # raises, where glob only finds nothing
-    for match in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207 - Path.glob takes dots
+    for match in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207 - Path.glob takes names that begin with a dot
         if not (folder / match).is_dir():  # a link to nothing is a mistake, not nothing
             yield folder / match
 

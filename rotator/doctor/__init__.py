@@ -105,7 +105,7 @@ def _credential(app: Application, station: Station, deployers: Deployers) -> Ite
         yield Finding(
             False,
             f"{name}: key",
-            f"no key pair signs (the credential is {station.record.phase.value.replace('_', ' ')}).",
+            f"no key pair signs (the credential is {station.record.phase.words}).",
             f"Give it one: rotator init {name}, or rotator adopt {name}. See `rotator status {name}`.",
         )
         return
@@ -139,7 +139,7 @@ def _standing(station: Station) -> Iterator[Finding]:
         hint = f"When it may go on: rotator resume {station.name}."
         yield Finding(False, subject, f"paused: {record.paused.why}.", hint)
     if not record.trouble and record.paused is None:
-        yield Finding(True, subject, f"{record.phase.value.replace('_', ' ')}, without trouble.")
+        yield Finding(True, subject, f"{record.phase.words}, without trouble.")
 
 
 def _certificate(app: Application, station: Station) -> Iterator[Finding]:

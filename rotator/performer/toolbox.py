@@ -169,7 +169,7 @@ class Toolbox:
 def no_signer(station: Station) -> Misconfigured:
     """Return the error that a credential has no key pair that signs."""
     return Misconfigured(
-        f"{station.name} has no key pair that signs (it is {station.record.phase.value.replace('_', ' ')})",
+        f"{station.name} has no key pair that signs (it is {station.record.phase.words})",
         code="key.none",
         hint=f"Give it one: rotator init {station.name}, or rotator adopt {station.name}.",
     )

@@ -54,7 +54,11 @@ def test_salesforce_away_is_told_and_ends_by_itself(ready):
     ready.control.knobs(maintenance=True)
     with ready.application(hastily) as app:
         assert run_to_rest(app) == list(NAMES)
-        assert app.driver.stations["globex"].held[f"mint:{USER}"].failures >= MOST_FAILURES
+        tries = app.driver.stations["globex"].held[f"mint:{USER}"].failures
+        assert tries in (
+            MOST_FAILURES,
+            MOST_FAILURES + 1,
+        )  # one more where its pause was over before it was looked at
     assert ready.record("globex").trouble == ()
 
 
