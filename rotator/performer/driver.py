@@ -229,19 +229,20 @@ class Driver:
                 if held.code.startswith(family):
                     held.until = None
 
-    def look_for_request(self, station: Station) -> None:
-        """Read the request that waits for a credential, if any.
+    def look_for_request(self, station: Station) -> bool:
+        """Read the request that waits for a credential, if any, and return whether it could be looked for.
 
-        Its answer may depend on the deployer, whose record is read first unless it was before. Where that is being read
-        just now, the request waits for the next round.
+        Its answer may depend on the deployer, whose record is read first unless it was before. Where another thread
+        reads that just now it cannot: look again in a moment. Raises RotatorError for a request that can't be read.
         """
         deployer = self.stations.get(station.config.deployer_name or "")
         if deployer is not None and deployer is not station and deployer.read_at is None:
             with suppress(RotatorError):  # the deployer's own step meets it again, and tells
                 if not self.acquaint(deployer):
                     station.waiting = None
-                    return
+                    return False
         station.waiting = self.tools.documents.read_request(station.name)
+        return True
 
     def may_write(self, station: Station) -> bool:
         """Tell whether Vault takes a write of the record, by writing it as it is; one that is not there is not made."""

@@ -322,7 +322,7 @@ class Daemon:
     def look_for_request(self, station: Station) -> None:
         """Read the request that waits for a credential. One that can't be read is told, and keeps nobody from work."""
         try:
-            self.driver.look_for_request(station)
+            looked = self.driver.look_for_request(station)
         except RotatorError as error:
             station.waiting = None
             if is_of_one_credential(error):
@@ -330,7 +330,7 @@ class Daemon:
                 self.asked.discard(station.name)
             return
         self._tell_usable(station.name, "request")
-        if station.waiting is None:
+        if looked and station.waiting is None:
             self.asked.discard(station.name)
 
     def _failed(self, station: Station, error: RotatorError) -> datetime:

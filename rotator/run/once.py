@@ -20,6 +20,7 @@ Told = Callable[[str, Do | Wait], None]
 TOKENS = ("mint:", "touch:")
 PROOFS = "prove:"
 LONGEST_WAIT_SECONDS = 1.0
+MOMENT_SECONDS = 0.01
 MOST_FAILURES = 5
 """What failed so often in a row, with growing pauses, is left to a later run."""
 
@@ -49,7 +50,7 @@ def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Eve
     station, failures, unanswered = app.driver.stations[name], 0, ""
     while not stop.is_set():
         try:
-            decision = app.driver.step(name) if unanswered else _step(app, station)
+            decision = app.driver.step(name) if unanswered else _step(app, station, stop)
         except RotatorError as error:
             station.sentence = error.message
             if station.waiting is not None:  # perhaps it could not be answered: tokens go on without
@@ -75,9 +76,10 @@ def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Eve
     return is_well(station)
 
 
-def _step(app: Application, station: Station) -> Do | Wait:
+def _step(app: Application, station: Station, stop: threading.Event) -> Do | Wait:
     try:
-        app.driver.look_for_request(station)
+        while not app.driver.look_for_request(station) and not stop.is_set():
+            stop.wait(MOMENT_SECONDS)  # another thread reads the deployer, on whom the answer may depend
     except RotatorError as error:
         if not is_of_one_credential(error):
             raise
@@ -125,4 +127,4 @@ def _wait(decision: Wait, stop: threading.Event) -> None:
     left = LONGEST_WAIT_SECONDS
     if decision.until is not None:
         left = min(left, (decision.until - datetime.now(UTC)).total_seconds())
-    stop.wait(max(left, 0.01))
+    stop.wait(max(left, MOMENT_SECONDS))

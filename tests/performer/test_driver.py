@@ -335,9 +335,9 @@ def test_a_request_is_looked_for_once_the_deployer_on_whom_its_answer_depends_wa
     with lab.application() as app:
         driver, globex, deployer = app.driver, app.driver.stations["globex"], app.driver.stations["deployer"]
         with deployer.lock:  # it is being read for the first time
-            driver.look_for_request(globex)
+            assert not driver.look_for_request(globex)
             assert globex.waiting is None
-        driver.look_for_request(globex)
+        assert driver.look_for_request(globex)
         assert deployer.record.current == 1
         assert globex.waiting is not None
 

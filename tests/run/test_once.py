@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_change_is_seen_through_to_its_end(ready):
         assert run_to_rest(app, ["globex"], told=lambda _name, decision: decisions.append(decision)) == []
         assert isinstance(decisions[-1], Wait)
     assert (ready.record("globex").phase, ready.record("globex").current) == (Phase.STEADY, 2)
+
+
+def test_a_request_is_not_missed_while_the_record_of_the_deployer_is_being_read(ready):
+    ready.ask("globex", Ask.ROTATE)
+    with ready.application() as app, ThreadPoolExecutor() as pool:
+        with app.driver.stations["deployer"].lock:
+            resting = pool.submit(run_to_rest, app, ["globex"])
+            with pytest.raises(TimeoutError):
+                resting.result(timeout=0.3)
+        assert resting.result() == []
+    assert ready.record("globex").current == 2
 
 
 def test_salesforce_away_is_told_and_ends_by_itself(ready):

@@ -45,9 +45,10 @@ def named_anew(said) -> None:
 
 
 def await_first_tokens(lab: Lab, daemon: Daemon) -> None:
-    """Wait until all have their tokens, and each has a time for its next step."""
+    """Wait until all have their tokens, each has a time for its next step, and a round has been."""
     until(lambda: len(lab.told("token.published")) == 3, "three tokens")
     until(lambda: daemon.due.keys() == set(NAMES) and daemon.ready.sizes() == (0, 0), "all wait")
+    until(lambda: lab.told("vault.login"), "a round tells of the login")
 
 
 def hold(daemon: Daemon, name: str) -> tuple[threading.Event, threading.Event]:
