@@ -18,7 +18,7 @@ from rotator.config.model import (
     VaultConfig,
 )
 from rotator.core.slot import signers
-from rotator.errors import KeyRefused, Misconfigured
+from rotator.errors import KeyRefused, Misconfigured, RotatorError
 from rotator.performer import Driver, Station
 from rotator.performer.identity import mismatch, other_org
 from rotator.performer.toolbox import Toolbox, Wires
@@ -29,11 +29,27 @@ from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce.appfiles import App, AppKind
 from rotator.salesforce.http import WireSettings
 from rotator.salesforce.rest import Org
+from rotator.salesforce.transport import trust
 from rotator.secret import Secret
 from rotator.show.logs import redactor
 from rotator.vault.client import VaultClient
 from rotator.vault.documents import Documents
+from rotator.vault.examine import examine
 from rotator.vault.settings import AppRole, Certificate, Jwt, Kubernetes, Login, Token, VaultSettings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Another configuration, of which all files were read and whose Vault was tried: nothing is in its way any more.
+
+    Attributes:
+        client: speaks to its Vault, logged in; the present one where Vault's settings are the same.
+    """
+
+    configuration: Configuration
+    wires: WireSettings
+    client: VaultClient
+    documents: Documents
 
 
 @dataclass
@@ -51,21 +67,42 @@ class Application:
     driver: Driver
     token_file: Path | None = None
 
-    def renew(self, configuration: Configuration) -> bool:
+    def prepare(self, configuration: Configuration) -> Prepared:
+        """Read and try what another configuration needs, so that nothing is left that can fail. Nothing changes yet.
+
+        Where Vault's settings changed, the new Vault is logged in to and asked for requests. That takes no longer than
+        its time limits let it. Raises RotatorError, also where that Vault does not answer: tokens would stop by it.
+        """
+        wires = wire_settings(configuration.salesforce)
+        trust(wires.ca_file)
+        vault = vault_settings(configuration.vault, self.token_file)
+        examine(vault)
+        if vault == self.client.settings:
+            return Prepared(configuration, wires, self.client, self.documents)
+        client = VaultClient(vault, before=self.client)
+        documents = Documents(client)
+        try:
+            documents.list_requests()
+        except RotatorError as error:
+            client.close()
+            raise type(error)(
+                f"its Vault cannot be used: {error.message}", code=error.code, hint=error.hint
+            ) from None
+        return Prepared(configuration, wires, client, documents)
+
+    def renew(self, prepared: Prepared) -> bool:
         """Work by another configuration from now on; only what must is built anew.
 
         The stations stay: :meth:`renewed` makes another of each whose settings changed, or of all if this returns that
         Vault's did. Steps under way keep the driver that they have, and with it the Vault.
-        Raises RotatorError where a secret or a CA file can't be read; then nothing has changed.
         """
-        vault = vault_settings(configuration.vault, self.token_file)
-        self.tools.wires.renew(wire_settings(configuration.salesforce))
-        self.driver.neighbours.renew(configuration.fleet)
-        self.configuration = configuration
-        if vault == self.client.settings:
+        self.tools.wires.renew(prepared.wires)
+        self.driver.neighbours.renew(prepared.configuration.fleet)
+        self.configuration = prepared.configuration
+        if prepared.client is self.client:
             return False
-        former, self.client = self.client, VaultClient(vault, before=self.client)
-        self.documents = Documents(self.client)
+        former, self.client = self.client, prepared.client
+        self.documents = prepared.documents
         self.tools = replace(self.tools, documents=self.documents)
         self.driver = replace(self.driver, tools=self.tools)
         former.close()

@@ -100,7 +100,8 @@ CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added 
     "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not; "
     "those ``finishing`` were taken out of it, and are served until the change under way has ended.")
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
-    "The configuration has mistakes; the daemon goes on with the one it has.",
+    "The configuration has mistakes, or names a file or a Vault that cannot be used; the daemon goes on with the one it "
+    "has.",
     "configuration")
 CONFIGURATION_FILE_REFUSED = _alert("configuration.file_refused", "error", "file mistakes kept",
     "An included file does not hold as a whole; until it is mended, the credentials ``kept`` are served with the settings "

@@ -159,13 +159,14 @@ class Daemon:
         """Go on by another configuration; whoever depends on one learns here that it changed.
 
         Only what must changes: credentials whose settings are the same notice nothing, the others are brought up to
-        date by the workers between two steps (:class:`Members`). Raises RotatorError for a secret or CA file that can't
-        be read; then nothing has changed.
+        date by the workers between two steps (:class:`Members`). Raises RotatorError as :meth:`Application.prepare`
+        does; then nothing has changed.
         """
         client, before = self.app.client, self.app.configuration.fleet
-        self.members.follow(configuration)
+        prepared = self.app.prepare(configuration)
+        prepared.documents.watch_writes(self.weather.wrote)
+        self.members.follow(prepared)
         if self.app.client is not client:
-            self.app.documents.watch_writes(self.weather.wrote)
             self.rounds.keep_lease_of(self.app.client)
         if self.workers != before.workers:
             self.ready.most_per_host = _most_per_host(self.workers)

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from rotator import events
-from rotator.config import Configuration
+from rotator.app import Prepared
 from rotator.core.model import Phase
 from rotator.performer import Station
 from rotator.show.logs import emit
@@ -34,11 +34,11 @@ class Members:
 
     # -- the configuration changes
 
-    def follow(self, configuration: Configuration) -> None:
-        """Have another configuration in force. Raises RotatorError as :meth:`Application.renew` does."""
-        daemon, app = self._daemon, self._daemon.app
+    def follow(self, prepared: Prepared) -> None:
+        """Have another configuration in force."""
+        daemon, app, configuration = self._daemon, self._daemon.app, prepared.configuration
         with self._lock:
-            all_anew = app.renew(configuration)
+            all_anew = app.renew(prepared)
             self._outdated |= self._blocked
             self._blocked.clear()
             wanted, stations = configuration.credentials, app.driver.stations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rotator import events
 from rotator.config import Configuration, ConfigurationError, Problem, bad_files, reload
-from rotator.errors import RotatorError
+from rotator.errors import Compromised, RotatorError
 from rotator.show import logs
 from rotator.show.logs import emit
 from rotator.web import examine
@@ -25,7 +25,14 @@ def reread(daemon: Daemon) -> None:
     daemon.notifier.reloading()
     try:
         _follow(daemon)
-    except (ConfigurationError, RotatorError, OSError) as error:
+    except ConfigurationError as error:
+        _refuse(daemon, error.message)
+    except Compromised as error:
+        emit(events.VAULT_SECRET_ID_UNWRAPPED_TWICE, code=error.code, message=error.message, hint=error.hint)
+        _refuse(daemon, f"{error.message}\n  mend: {error.hint}")
+    except RotatorError as error:
+        _refuse(daemon, f"{error.message}\n  mend: {error.hint}")
+    except OSError as error:
         _refuse(daemon, str(error))
     except Exception as error:  # noqa: BLE001 - no file may end the daemon
         _refuse(daemon, f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator", error)

@@ -104,7 +104,7 @@ class LeaseKeeper:
 
     def __init__(self, client: VaultClient) -> None:
         self._client = client
-        self._told: Lease | None = client.lease()  # of the client that this one replaces, if any
+        self._told = client.inherited
         self._ending = False
         self._refusal = ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from weakref import WeakSet
@@ -27,9 +28,12 @@ class VaultClient:
     """Sends requests with a token that it keeps alive. Usable from many threads: each has its own connections.
 
     Args:
-        before: the client that this one replaces. Where it has unwrapped a secret_id, that serves on, because nobody
-            can unwrap it again; so does its token, if the login is the same one.
+        before: the client that this one replaces, or would. Where either has unwrapped a secret_id, that serves both,
+            because nobody can unwrap it again; so does the token of the former, if the login is the same one.
         clock: the time; injected by tests.
+
+    Attributes:
+        inherited: the lease of the client before that serves on; None where this one logs in by itself.
     """
 
     def __init__(
@@ -42,16 +46,15 @@ class VaultClient:
         self.settings = settings
         self._clock = clock
         self._shared = Shared()
-        self.authenticator: Authenticator = Authenticator(
-            settings, before.authenticator.unwrapped if before else None
-        )
-        self._lease: Lease | None = None
-        if before is not None and settings.keeps_login_of(before.settings):
-            self._lease = before.lease()
+        self.authenticator: Authenticator = Authenticator(settings, before.authenticator if before else None)
+        keeps = before is not None and settings.keeps_login_of(before.settings)
+        self.inherited = before.lease() if before is not None and keeps else None
+        self._lease = self.inherited
         self._login_lock = threading.Lock()
         self._held: tuple[float, RotatorError] | None = None
         self._local = threading.local()
         self._sessions: WeakSet[GuardedSession] = WeakSet()
+        self._sessions_lock = threading.Lock()
 
     def call(self, send: Callable[[hvac.Client], requests.Response]) -> requests.Response:
         """Let ``send`` send one request, logged in, and return Vault's answer whatever its status.
@@ -94,16 +97,20 @@ class VaultClient:
         return response
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        for session in list(self._sessions):
-            session.close()
+        """Close the connections of all threads. Whoever is in the middle of a call comes to its end."""
+        with self._sessions_lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            with suppress(OSError):
+                session.close()
 
     def _hvac(self, lease: Lease | None) -> hvac.Client:
         """Return this thread's hvac client, with the token of ``lease`` or none."""
         client = getattr(self._local, "client", None)
         if client is None:
             session = GuardedSession(self.settings, self._shared)
-            self._sessions.add(session)
+            with self._sessions_lock:
+                self._sessions.add(session)
             # RawAdapter and ignore_exceptions: hvac's exceptions lose headers and statuses, so answers come as they are.
             client = hvac.Client(
                 url=self.settings.address.rstrip("/"),

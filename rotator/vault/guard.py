@@ -31,7 +31,7 @@ from rotator.errors import Misconfigured, Transient
 from rotator.loopback import is_loopback
 from rotator.punctual import PunctualAdapter, read_body
 from rotator.vault.codec import YEARS
-from rotator.vault.settings import Certificate, VaultSettings
+from rotator.vault.settings import VaultSettings
 from rotator.vault.unanswered import network_error, too_long
 from rotator.wording import one_line
 
@@ -93,9 +93,7 @@ class GuardedSession(requests.Session):
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # Vault sends none
         self.verify = str(settings.ca_file) if settings.ca_file else True
-        pair = settings.client_certificate
-        if isinstance(settings.login, Certificate):
-            pair = (settings.login.certificate_file, settings.login.key_file)
+        pair = settings.shown_certificate
         self.cert = (str(pair[0]), str(pair[1])) if pair else None
         adapter = PunctualAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS, max_retries=0)
         self.mount("https://", adapter)

@@ -73,13 +73,18 @@ class Authenticator:
 
     A new wrapping token in the file is unwrapped at the next login; one that is gone by then is not missed.
 
+    Args:
+        before: whose place this one takes, or would have taken.
+
     Attributes:
+        all_unwrapped: by their wrapping tokens, and shared with the one before: what either unwraps serves both.
         unwrapped: what was in the last wrapping token; None before the first one.
     """
 
-    def __init__(self, settings: VaultSettings, unwrapped: Unwrapped | None = None) -> None:
+    def __init__(self, settings: VaultSettings, before: Authenticator | None = None) -> None:
         self._login = settings.login
-        self.unwrapped = unwrapped
+        self.all_unwrapped: dict[Secret, Unwrapped] = before.all_unwrapped if before else {}
+        self.unwrapped: Unwrapped | None = before.unwrapped if before else None
 
     def log_in(self, client: hvac.Client, now: datetime) -> Lease:
         """Return a new lease; ``client`` must carry no token. Raises RotatorError."""
@@ -121,7 +126,8 @@ class Authenticator:
                 raise
             return self.unwrapped.secret_id
         if self.unwrapped is None or self.unwrapped.wrapping != wrapping:
-            self.unwrapped = _unwrap(client, wrapping, login, now)
+            known = self.all_unwrapped.get(wrapping) or _unwrap(client, wrapping, login, now)
+            self.unwrapped = self.all_unwrapped[wrapping] = known
         return self.unwrapped.secret_id
 
 

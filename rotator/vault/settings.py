@@ -97,6 +97,13 @@ class VaultSettings:
     redirect_hosts: tuple[str, ...] = ()
     timeout_seconds: float = 10.0
 
+    @property
+    def shown_certificate(self) -> tuple[Path, Path] | None:
+        """The certificate and key file that we show: those of the login, if that is by certificate."""
+        if isinstance(self.login, Certificate):
+            return self.login.certificate_file, self.login.key_file
+        return self.client_certificate
+
     def keeps_login_of(self, other: VaultSettings) -> bool:
         """Tell whether the token that was got by other settings is to serve on with these.
 

@@ -18,7 +18,8 @@ from rotator.run.daemon import Daemon
 from rotator.run.reload import reread
 from rotator.run.sight import sight
 from tests.world.lab import NAMES, Edit, Lab, credential
-from tests.world.serving import PATIENCE_SECONDS, often, serving, until
+from tests.world.reloading import await_first_tokens, change, hold, without
+from tests.world.serving import PATIENCE_SECONDS, serving, until
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 SHORTER = credential("globex", session={"refresh_every": "7s"})
@@ -30,42 +31,8 @@ def ready(lab):
     return lab
 
 
-def change(lab: Lab, daemon: Daemon, *edits: Edit) -> None:
-    """Write the configuration, edited, and let the daemon read it."""
-    lab.configuration(often, *edits)
-    reread(daemon)
-
-
-def without(*names: str) -> Edit:
-    return lambda said: [said["credentials"].pop(name) for name in names]
-
-
 def named_anew(said) -> None:
     said["credentials"]["umbrella"] = said["credentials"].pop("globex")
-
-
-def await_first_tokens(lab: Lab, daemon: Daemon) -> None:
-    """Wait until all have their tokens, each has a time for its next step, and a round has been."""
-    until(lambda: len(lab.told("token.published")) == 3, "three tokens")
-    until(lambda: daemon.due.keys() == set(NAMES) and daemon.ready.sizes() == (0, 0), "all wait")
-    until(lambda: lab.told("vault.login"), "a round tells of the login")
-
-
-def hold(daemon: Daemon, name: str) -> tuple[threading.Event, threading.Event]:
-    """Let the steps of a credential hang; return what tells that one does, and what lets them go on."""
-    hangs, free = threading.Event(), threading.Event()
-    step = daemon.driver.step
-
-    def held(of: str):
-        if of == name:
-            hangs.set()
-            free.wait(PATIENCE_SECONDS)
-        return step(of)
-
-    daemon.driver.step = held
-    daemon.offer(name)
-    assert hangs.wait(PATIENCE_SECONDS)
-    return hangs, free
 
 
 # -- single credentials
@@ -363,16 +330,20 @@ def test_a_worker_that_is_too_many_ends_its_step_first(ready):
 def test_the_brake_stays_on_and_who_left_counts_no_more(lab):
     failed = Entry(2, Reason.ROTATION, "restored", NOON, NOON, deployed=True)
     with lab.application(lambda said: said["fleet"].update(stop_after_failures=2)) as app:
+
+        def renew(**fleet):
+            app.renew(app.prepare(lab.configuration(lambda said: said["fleet"].update(fleet))))
+
         stations, neighbours = app.driver.stations, app.driver.neighbours
         for name in ("acme", "globex"):
             stations[name].record = replace(stations[name].record, history=(failed,))
             neighbours.note(stations[name], stations[name].record)
         assert neighbours.braked() == ["acme", "globex"]
-        app.renew(lab.configuration(lambda said: said["fleet"].update(stop_after_failures=2, workers=3)))
+        renew(stop_after_failures=2, workers=3)
         assert app.driver.braked() == ["acme", "globex"]
-        app.renew(lab.configuration(lambda said: said["fleet"].update(stop_after_failures=3)))
+        renew(stop_after_failures=3)
         assert app.driver.braked() == []
-        app.renew(lab.configuration(lambda said: said["fleet"].update(stop_after_failures=1)))
+        renew(stop_after_failures=1)
         app.driver.forget("acme")
         assert app.driver.braked() == ["globex"]
 

@@ -264,6 +264,25 @@ def test_a_client_that_replaces_another_goes_on_with_its_token_and_its_unwrapped
     assert new.lease() is not old.lease()
 
 
+def test_what_a_client_unwrapped_that_was_given_up_serves_the_next_one_and_the_former(
+    connect: Any, replace: Any, vault: Any, base: str, tmp_path: Path
+):
+    role_id, _ = vault.install_approle(role_name(base), token_ttl=3600)
+    file = tmp_path / "wrapping"
+    file.write_text(vault.wrapped_secret_id(role_name(base)))
+    former = connect(vault, AppRole(Secret(role_id), file, wrapped=True))
+    former.keep_alive(datetime.now(UTC))
+    file.write_text(vault.wrapped_secret_id(role_name(base)))
+    login = dataclasses.replace(former.settings.login, role_name=role_name(base))
+    given_up = replace(former, login=login)
+    given_up.keep_alive(datetime.now(UTC))
+    given_up.close()
+    for client in (replace(former, login=login), former):
+        if client.lease() is not None:
+            vault.revoke(client.lease().token.reveal())
+        assert client.call(lambda hvac: hvac.auth.token.lookup_self()).status_code == 200
+
+
 @pytest.mark.parametrize("changed", ["address", "namespace", "login"])
 def test_a_client_with_another_login_takes_over_no_token_and_unwraps_no_secret_id_again(
     connect: Any, replace: Any, fake: FakeVault, changed: str
