@@ -43,42 +43,40 @@ class Wires:
     """Gives each thread a wire of its own."""
 
     def __init__(self, settings: WireSettings) -> None:
-        self._settings = settings
-        self._local = threading.local()
-        self._all: list[Wire] = []
-        self._lock = threading.Lock()
+        self._kept = _Kept(settings)
 
     def __call__(self) -> Wire:
-        local = self._local  # of before or after a renewal, but all of it
-        wire: Wire | None = getattr(local, "wire", None)
+        kept = self._kept  # of before or after a renewal, but all of it
+        wire: Wire | None = getattr(kept.local, "wire", None)
         if wire is None:
-            wire = local.wire = Wire(self._settings)
-            with self._lock:
-                self._all.append(wire)
+            wire = kept.local.wire = Wire(kept.settings)
+            kept.wires.append(wire)
         return wire
 
     def renew(self, settings: WireSettings) -> None:
-        """Give each thread another wire when it asks next. Calls under way come to their end.
-
-        Raises Misconfigured when the CA file can't be read; then nothing has changed.
-        """
-        if settings == self._settings and settings.ca_file is None:
+        """Give each thread another wire when it asks next. Calls under way come to their end."""
+        if settings == self._kept.settings and settings.ca_file is None:
             return  # a CA file may have another content by now
-        Wire(settings).close()
-        with self._lock:
-            former, self._all = self._all, []
-            self._settings = settings
-            self._local = threading.local()
-        for wire in former:
-            wire.close()
+        former, self._kept = self._kept, _Kept(settings)
+        former.close()
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        with self._lock:
-            for wire in self._all:
-                with suppress(OSError):
-                    wire.close()
-            self._all.clear()
+        self._kept.close()
+
+
+@dataclass
+class _Kept:
+    """The wires of all threads, by the same settings."""
+
+    settings: WireSettings
+    local: threading.local = field(default_factory=threading.local)
+    wires: list[Wire] = field(default_factory=list)
+
+    def close(self) -> None:
+        for wire in tuple(self.wires):
+            with suppress(OSError):
+                wire.close()
 
 
 @dataclass
