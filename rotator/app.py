@@ -75,7 +75,7 @@ class Application:
         """
         wires = wire_settings(configuration.salesforce)
         trust(wires.ca_file)
-        vault = vault_settings(configuration.vault, self.token_file)
+        vault = vault_settings(configuration.vault, self.token_file, unwrapped=self.client.has_unwrapped)
         examine(vault)
         if vault == self.client.settings:
             return Prepared(configuration, wires, self.client, self.documents)
@@ -228,12 +228,18 @@ def wire_settings(config: SalesforceConfig) -> WireSettings:
     )
 
 
-def vault_settings(config: VaultConfig, token_file: Path | None = None) -> VaultSettings:
-    """Return how Vault is reached, and as whom: as configured, or with the token in a file."""
+def vault_settings(
+    config: VaultConfig, token_file: Path | None = None, *, unwrapped: bool = False
+) -> VaultSettings:
+    """Return how Vault is reached, and as whom: as configured, or with the token in a file.
+
+    Args:
+        unwrapped: a wrapped secret_id was unwrapped before, so that nobody misses its file.
+    """
     tls = config.client_certificate
     return VaultSettings(
         address=config.address,
-        login=_login(config) if token_file is None else Token(token_file),
+        login=_login(config, unwrapped=unwrapped) if token_file is None else Token(token_file),
         mount=config.mount,
         base_path=config.base_path,
         namespace=config.namespace,
@@ -244,12 +250,12 @@ def vault_settings(config: VaultConfig, token_file: Path | None = None) -> Vault
     )
 
 
-def _login(config: VaultConfig) -> Login:
+def _login(config: VaultConfig, *, unwrapped: bool) -> Login:
     match config.login:
         case AppRoleLogin() as login:
             return AppRole(
                 role_id=_source(login.role_id),
-                secret_id=_source(login.secret_id),
+                secret_id=_source(login.secret_id, may_be_gone=login.wrapped and unwrapped),
                 mount=login.mount,
                 wrapped=login.wrapped,
                 role_name=login.role_name,
@@ -264,13 +270,16 @@ def _login(config: VaultConfig) -> Login:
             return Token(_source(login.token))
 
 
-def _source(value: str | SecretReference) -> Secret | Path:
+def _source(value: str | SecretReference, *, may_be_gone: bool = False) -> Secret | Path:
     """Return a secret, or the file that is read anew at each login."""
     if isinstance(value, str):
         return Secret(value)
     path = value.path()
     if path is not None:
-        redactor.remember(value.read(), path)  # also sees to it that the file may be read, and by us alone
+        if path.exists() or not may_be_gone:
+            redactor.remember(
+                value.read(), path
+            )  # also sees to it that the file may be read, and by us alone
         return path
     secret = value.read()
     redactor.remember(secret)

@@ -82,6 +82,11 @@ class VaultClient:
         """Return the present lease; None before the first login."""
         return self._lease
 
+    @property
+    def has_unwrapped(self) -> bool:
+        """Whether a wrapped secret_id was unwrapped, by this client or one before: its wrapping token is used up."""
+        return self.authenticator.unwrapped is not None
+
     def secret_id_ends(self) -> datetime | None:
         """Return when the secret_id ends that logs us in; None where that cannot be known: only a wrapped one tells."""
         unwrapped = self.authenticator.unwrapped

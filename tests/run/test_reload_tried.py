@@ -160,6 +160,23 @@ def test_credentials_are_served_on_where_a_reload_names_a_vault_that_refuses_us(
     assert not lab.told("vault.login_failed")
 
 
+def test_nobody_misses_the_file_of_a_secret_id_that_was_unwrapped(lab: Lab):
+    lab.vault.install_policy(lab.base, 'path "secret/*" { capabilities = ["read", "list"] }')
+    role = lab.vault.install_approle(lab.base, [lab.base], lab.folder)
+    wrapping = lab.folder / "wrapping"
+    wrapping.touch(mode=0o600)
+    wrapping.write_text(lab.vault.wrapped_secret_id(lab.base))
+    as_role = login("approle", role_id=role.role_id, secret_id={"file": "wrapping"}, wrapped=True)
+    with lab.application(as_role) as app:
+        app.documents.list_requests()
+        wrapping.unlink()
+        for edit in (vault(), vault(timeout="11s")):
+            change(lab, Daemon(app, Manager()), as_role, edit)
+        assert len(lab.told("configuration.reloaded")) == 2
+        assert app.client.settings.timeout_seconds == 11.0
+        assert app.documents.list_requests() == []
+
+
 def test_a_wrapping_token_that_somebody_used_before_is_an_alarm_of_its_own(lab: Lab, logged_in: Daemon):
     role = lab.vault.install_approle(lab.base, ["root"], lab.folder)
     wrapping = lab.vault.wrapped_secret_id(lab.base)

@@ -42,6 +42,7 @@ class Client:
     def __init__(self, settings: VaultSettings) -> None:
         self.settings = settings
         self.inherited = _LEASE
+        self.has_unwrapped = False
         self.skew: timedelta | None = None
 
     def lease(self) -> Lease:
