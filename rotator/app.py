@@ -18,7 +18,7 @@ from rotator.config.model import (
     VaultConfig,
 )
 from rotator.core.slot import signers
-from rotator.errors import KeyRefused, Misconfigured, RotatorError
+from rotator.errors import KeyRefused, Misconfigured, RotatorError, Transient
 from rotator.performer import Driver, Station
 from rotator.performer.identity import mismatch, other_org
 from rotator.performer.toolbox import Toolbox, Wires
@@ -103,7 +103,7 @@ class Application:
             return False
         former, self.client = self.client, prepared.client
         self.documents = prepared.documents
-        self.tools = replace(self.tools, documents=self.documents)
+        self.tools = self.tools.renewed(self.documents)
         self.driver = replace(self.driver, tools=self.tools)
         former.close()
         return True
@@ -123,7 +123,7 @@ class Application:
     def station_of(self, credential: CredentialConfig) -> Station:
         """Return a station of a credential with its publisher, of which nothing is known yet."""
         app = app_of(credential)
-        publisher = _publisher(credential, app, self.tools, self.driver)
+        publisher = _publisher(credential, app, lambda: self.driver)
         return Station(credential.name, credential, credential.terms(), app, publisher, self.documents.place)
 
     def close(self) -> None:
@@ -159,8 +159,8 @@ def app_of(credential: CredentialConfig) -> App:
     return App(AppKind(credential.app.type), credential.app.name, credential.consumer_key)
 
 
-def _publisher(credential: CredentialConfig, app: App, tools: Toolbox, driver: Driver) -> Publisher:
-    deploy = credential.deploy
+def _publisher(credential: CredentialConfig, app: App, driver: Callable[[], Driver]) -> Publisher:
+    deploy, tools = credential.deploy, driver().tools
     if deploy.publisher == "manual" or (deploy.publisher == "command" and deploy.command is None):
         return ManualPublisher(app, clock=tools.clock)
     if deploy.command is not None and deploy.publisher == "command":
@@ -169,24 +169,34 @@ def _publisher(credential: CredentialConfig, app: App, tools: Toolbox, driver: D
         )
     source = None if isinstance(deploy.source, str) else deploy.source.directory
     deployer = credential.deployer_name or credential.name
-    session = deployer_session(deployer, tools, driver, target=credential.name)
+    session = deployer_session(deployer, driver, target=credential.name)
     return MetadataPublisher(tools.wires, session, app, source, clock=tools.clock)
 
 
-def deployer_session(name: str, tools: Toolbox, driver: Driver, *, target: str) -> Callable[[], Org]:
+def deployer_session(name: str, present: Callable[[], Driver], *, target: str) -> Callable[[], Org]:
     """Return what makes a session for deploys to the app of ``target``.
 
     It is minted with the deployer's key as its first user, and never published. Where the org takes no key, as while
     the deployer's own certificate is changed, the one that is kept alive serves.
+
+    Args:
+        present: returns the driver by then: the session outlives a change of Vault.
     """
 
     def session() -> Org:
-        station = driver.stations.get(name)
+        driver = present()
+        tools, station = driver.tools, driver.stations.get(name)
         if station is None:
             raise Misconfigured(
                 f"the deployer {name} is not in service",
                 code="deployer.absent",
                 hint=f"Mend credentials.{name}.",
+            )
+        if not station.place == driver.stations[target].place == tools.documents.place:
+            raise Transient(
+                f"{target} and its deployer {name} are just being taken over into another Vault",
+                code="deployer.elsewhere",
+                hint="It is tried again; there is nothing to do.",
             )
         driver.acquaint(station)
         user, serials = station.terms.users[0], signers(station.record, station.terms, tools.clock())

@@ -123,7 +123,7 @@ class _Reader:
 
     def _as_deployer(self, name: str, *, named: bool) -> Org:
         """Return a session of a deployer. One that is not named by this credential must be seen to be of its org."""
-        org = deployer_session(name, self.app.tools, self.app.driver, target=self.station.name)()
+        org = deployer_session(name, lambda: self.app.driver, target=self.station.name)()
         ours = {grant.instance_url for grant in self.granted.values()}
         if not named and org.instance_url not in ours:
             raise Misconfigured(

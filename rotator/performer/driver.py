@@ -203,11 +203,12 @@ class Driver:
                     emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
     def acquaint(self, station: Station) -> bool:
-        """Bring the record of another credential up to date, unless that one is in a step of its own just now: False.
+        """Bring the record of another credential up to date, and return whether that could be.
 
-        Never waits: a credential may deploy for itself, and two for each other.
+        Not so where that one is in a step of its own just now: nothing waits, for a credential may deploy for itself,
+        and two for each other. Nor where its documents are in another place, as in the middle of a change of Vault.
         """
-        if not station.lock.acquire(blocking=False):
+        if station.place != self.tools.documents.place or not station.lock.acquire(blocking=False):
             return False
         try:
             self.refresh(station)

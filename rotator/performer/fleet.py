@@ -135,6 +135,8 @@ class Neighbours:
         deployer = self._stations.get(deployer_name)
         if deployer is None or deployer.record.current is None:
             return f"its deployer {deployer_name} has no key pair yet"
+        if deployer.place != station.place:
+            return f"its deployer {deployer_name} is just being taken over into another Vault"
         if deployer.record.phase is not Phase.STEADY:
             return f"its deployer {deployer_name} is in a change itself"
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -99,6 +99,18 @@ class Toolbox:
     _pairs: Recent[Name, KeyPair] = field(default_factory=lambda: Recent(PAIRS_KEPT))
     _texts: Recent[Name, Secret] = field(default_factory=lambda: Recent(TEXTS_KEPT))
     _keys: Recent[Name, RSAPrivateKey] = field(default_factory=lambda: Recent(KEYS_KEPT))
+
+    def renewed(self, documents: Documents) -> Toolbox:
+        """Return the tools with other documents. Key pairs that were read in another place are none of theirs."""
+        if documents.place == self.documents.place:
+            return replace(self, documents=documents)
+        return replace(
+            self,
+            documents=documents,
+            _pairs=Recent(PAIRS_KEPT),
+            _texts=Recent(TEXTS_KEPT),
+            _keys=Recent(KEYS_KEPT),
+        )
 
     def key_pair(self, name: str, serial: Serial) -> KeyPair:
         """Return a key pair of a credential."""
