@@ -93,8 +93,8 @@ class Application:
     def renew(self, prepared: Prepared) -> bool:
         """Work by another configuration from now on; only what must is built anew.
 
-        The stations stay: :meth:`renewed` makes another of each whose settings changed, or of all if this returns that
-        Vault's did. Steps under way keep the driver that they have, and with it the Vault.
+        Returns whether Vault's settings changed. The stations stay: :meth:`renew_station` makes another of each whose own
+        changed, or whose place in Vault did. Steps under way keep the driver that they have, and with it the Vault.
         """
         self.tools.wires.renew(prepared.wires)
         self.driver.neighbours.renew(prepared.configuration.fleet)

@@ -272,9 +272,10 @@ class Daemon:
         The next time is set while nobody else can have the credential: no later step sets an earlier one.
         """
         try:
-            if not self.members.settle(name):
+            served = self.members.settle(name)
+            if served is None:
                 return
-            again = self._timed_step(name)
+            again = self._timed_step(*served)
             self.due[name] = again
             if again > self.clock():
                 self.timer.arm(name, again)
@@ -285,24 +286,25 @@ class Daemon:
         finally:
             self.ready.done(name)
 
-    def _timed_step(self, name: str) -> datetime:
+    def _timed_step(self, driver: Driver, station: Station) -> datetime:
         """Do one step, tell how late it came and how long it took, and return when the next one is due."""
+        name = station.name
         due, now, began = self.due.get(name), self.clock(), self.steady()
-        again = self._step(name)
+        again = self._step(driver, station)
         told: dict[str, Any] = {"credential": name, "seconds": round(self.steady() - began, 4)}
         if due is not None and now >= due:
             told["late_seconds"] = round((now - due).total_seconds(), 4)
         emit(events.STEP_TAKEN, **told)
         return again
 
-    def _step(self, name: str) -> datetime:
-        """Do one step, and return when the next one is due."""
-        station = self.stations[name]
+    def _step(self, driver: Driver, station: Station) -> datetime:
+        """Do one step, and return when the next one is due. The driver is that of before a change of Vault, or after."""
+        name = station.name
         self.steps += 1
         try:
             if name in self.asked:
-                self.look_for_request(station)
-            decision = self.driver.step(name)
+                self.look_for_request(driver, station)
+            decision = driver.step(name)
         except RotatorError as error:
             emit(events.STEP_HINDERED, credential=name, code=error.code, policy=error.policy)
             return self._failed(station, error)
@@ -311,7 +313,7 @@ class Daemon:
         self._failures.pop(name, None)
         code, _message = self._told.get((name, "record"), ("", ""))
         # A step does not show that it may write the record: it may have written a token alone, or nothing.
-        if code != PERMISSION_DENIED or self.driver.may_write(station):
+        if code != PERMISSION_DENIED or driver.may_write(station):
             self._tell_usable(name, "record")
         now = self.clock()
         if isinstance(decision, Do):
@@ -320,10 +322,10 @@ class Daemon:
         until = soon if decision.until is None else max(decision.until, now + SOONEST)
         return min(until, soon) if _waits_for_others(station, now) else until
 
-    def look_for_request(self, station: Station) -> None:
+    def look_for_request(self, driver: Driver, station: Station) -> None:
         """Read the request that waits for a credential. One that can't be read is told, and keeps nobody from work."""
         try:
-            looked = self.driver.look_for_request(station)
+            looked = driver.look_for_request(station)
         except RotatorError as error:
             station.waiting = None
             if is_of_one_credential(error):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from rotator import events
 from rotator.app import Prepared
+from rotator.config import CredentialConfig
 from rotator.core.model import Phase
-from rotator.performer import Station
+from rotator.performer import Driver, Station
 from rotator.show.logs import emit
 
 if TYPE_CHECKING:
@@ -28,28 +29,29 @@ class Members:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._lock = threading.Lock()
-        self._outdated: set[str] = set()  # served by settings, or with a Vault, of before
-        self._blocked: set[str] = set()  # of those: whose app is still served under another name
+        self._blocked: set[str] = set()  # whose settings bring an app that is still served under another name
         self._finishing: set[str] = set()  # those that leave, and that were told of
 
     # -- the configuration changes
 
     def follow(self, prepared: Prepared) -> None:
         """Have another configuration in force."""
-        daemon, app, configuration = self._daemon, self._daemon.app, prepared.configuration
+        daemon, app = self._daemon, self._daemon.app
         with self._lock:
-            all_anew = app.renew(prepared)
-            self._outdated |= self._blocked
+            other_vault = app.renew(prepared)
             self._blocked.clear()
-            wanted, stations = configuration.credentials, app.driver.stations
+            stations = app.driver.stations
             for name, station in stations.items():
-                station.leaving = name not in wanted
-                if all_anew or (not station.leaving and wanted[name] != station.config):
-                    self._outdated.add(name)
-            leaving = {name for name, station in stations.items() if station.leaving}
-            self._finishing &= leaving
-            touched = self._outdated | leaving
+                station.leaving = name not in app.configuration.credentials
+            self._finishing &= {name for name, station in stations.items() if station.leaving}
+            touched = [
+                name
+                for name, station in stations.items()
+                if other_vault or not self._is_settled(app.driver, station)
+            ]
             self._take_up()
+        if other_vault:
+            app.driver.forget_pacing("vault.")
         for name in touched:
             daemon.offer(name)
 
@@ -60,55 +62,67 @@ class Members:
 
     # -- a worker has a credential, and no step of it is under way
 
-    def settle(self, name: str) -> bool:
-        """Bring a credential to what the configuration says of it now, and return whether it is served."""
-        station = self._daemon.stations.get(name)
-        if station is not None and station.leaving:
-            self._leave(station)
-        if station is not None and name in self._outdated:
-            self._renew(station)
-        return name in self._daemon.stations
+    def settle(self, name: str) -> tuple[Driver, Station] | None:
+        """Bring a credential to what the configuration says of it now, and return what is to do its step.
 
-    def _leave(self, station: Station) -> None:
-        """Let a credential go if it can be, else tell once that it is served on."""
-        name = station.name
-        with self._lock:
-            if not station.leaving:  # it came back meanwhile
-                return
-            if not self._may_go(station):
-                if name not in self._finishing:
-                    self._finishing.add(name)
-                    emit(events.CREDENTIAL_FINISHING, credential=name, phase=station.record.phase.value)
-                return
-            for names in (self._outdated, self._blocked, self._finishing):
-                names.discard(name)
-            self._daemon.forget(name)
-            emit(events.CREDENTIAL_LET_GO, credential=name)
-            self._take_up()
-            self._outdated |= self._blocked
-            unblocked, self._blocked = self._blocked, set()
+        Driver and station are of the same place in Vault, whatever the configuration says a moment later. None: the
+        credential is served no more.
+        """
+        app = self._daemon.app
+        while True:
+            driver = app.driver
+            station = driver.stations.get(name)
+            if station is None:
+                return None
+            if self._is_settled(driver, station):
+                return driver, station
+            with self._lock:
+                driver = app.driver
+                station.leaving = name not in app.configuration.credentials
+                if station.leaving and self._leave(station):
+                    unblocked = tuple(self._blocked)
+                    break
+                settings = self._settings(driver, station)
+            if settings is None:
+                return driver, station
+            app.renew_station(station, settings)  # waits for whoever reads its record just now
+            self._offer_deployer(station)
         for other in unblocked:
             self._daemon.offer(other)
         self._offer_deployer(station)
+        return None
 
-    def _renew(self, station: Station) -> None:
-        """Give a credential the settings that it has by now."""
-        name, app = station.name, self._daemon.app
-        with self._lock:
-            if name not in app.driver.stations:
-                return
-            settings = app.configuration.credentials.get(name, station.config)
-            self._outdated.discard(name)
-            blocked = settings.consumer_key in self._taken_keys(name)
-            if blocked:
-                self._blocked.add(name)
-        if blocked:
+    def _leave(self, station: Station) -> bool:
+        """Let a credential go and return whether it could be; else tell once that it is served on."""
+        name = station.name
+        if not self._may_go(station):
+            if name not in self._finishing:
+                self._finishing.add(name)
+                emit(events.CREDENTIAL_FINISHING, credential=name, phase=station.record.phase.value)
+            return False
+        self._finishing.discard(name)
+        self._daemon.forget(name)
+        emit(events.CREDENTIAL_LET_GO, credential=name)
+        self._take_up()
+        return True
+
+    def _settings(self, driver: Driver, station: Station) -> CredentialConfig | None:
+        """Return the settings that a credential is to have from its next step on; None where it is to go on as it is."""
+        name = station.name
+        self._blocked.discard(name)
+        settings = self._daemon.app.configuration.credentials.get(name, station.config)
+        if settings == station.config and _is_of(driver, station):
+            return None
+        if settings.consumer_key in self._taken_keys(name):
+            self._blocked.add(name)
             self._offer_deployer(station)
-            return
-        app.renew_station(station, settings)  # waits for whoever reads its record just now
-        with self._lock:
-            app.driver.stations[name].leaving = name not in app.configuration.credentials
-        self._offer_deployer(station)
+            return None if _is_of(driver, station) else station.config
+        return settings
+
+    def _is_settled(self, driver: Driver, station: Station) -> bool:
+        """Tell whether a credential is served as the configuration says."""
+        wanted = self._daemon.app.configuration.credentials.get(station.name)
+        return not station.leaving and station.config == wanted and _is_of(driver, station)
 
     def _may_go(self, station: Station) -> bool:
         """Tell whether a credential can be let go: its record was read, it is at rest, and it deploys for nobody."""
@@ -146,3 +160,8 @@ class Members:
         stations = tuple(self._daemon.stations.values())
         keys = (one.config.consumer_key for one in stations if one.leaving and one.name != besides)
         return {key for key in keys if key is not None}
+
+
+def _is_of(driver: Driver, station: Station) -> bool:
+    """Tell whether a driver reads the documents of a station where it has them."""
+    return station.place == driver.tools.documents.place

@@ -17,7 +17,7 @@ from rotator.run.daemon import Daemon
 from rotator.secret import Secret
 from rotator.vault.codec import TokenDocument
 from tests.world.lab import GLOBEX, Clock, Lab
-from tests.world.serving import PATIENCE_SECONDS, Manager, serving, until
+from tests.world.serving import PATIENCE_SECONDS, Manager, serving, take_step, until
 
 USER = GLOBEX[0]
 HOUR = timedelta(hours=1)
@@ -414,11 +414,11 @@ def test_whoever_waits_for_others_looks_again_soon_and_the_rest_when_their_time_
         daemon.driver.step = lambda _name: Wait(clock() + timedelta(hours=1), "")
         station = daemon.stations["globex"]
         app.driver.refresh(station)
-        assert daemon._step("globex") > clock() + timedelta(minutes=50)
+        assert take_step(daemon, "globex") > clock() + timedelta(minutes=50)
         object.__setattr__(station.record, "phase", Phase.STAGED)
-        assert daemon._step("globex") <= clock() + daemon.reconcile_every
+        assert take_step(daemon, "globex") <= clock() + daemon.reconcile_every
         daemon.driver.step = lambda _name: Do(Nothing(), "")
-        assert daemon._step("globex") <= clock()
+        assert take_step(daemon, "globex") <= clock()
 
 
 def test_while_a_new_login_is_refused_the_old_token_serves_and_it_is_told_once(ready):

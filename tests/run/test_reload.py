@@ -87,6 +87,42 @@ def test_the_latest_of_two_reloads_counts(ready):
     assert not ready.told("credential.let_go")
 
 
+def test_settings_that_are_taken_back_while_they_come_into_force_do_not_stay(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        comes, free = threading.Event(), threading.Event()
+        renew = daemon.app.renew_station
+
+        def held(station, settings):
+            comes.set()
+            free.wait(PATIENCE_SECONDS)
+            return renew(station, settings)
+
+        daemon.app.renew_station = held
+        change(ready, daemon, SHORTER)
+        assert comes.wait(PATIENCE_SECONDS)
+        change(ready, daemon)
+        free.set()
+        until(lambda: not daemon.ready.waits("globex"), "it has had its step")
+        assert daemon.stations["globex"].config == daemon.app.configuration.credentials["globex"]
+
+
+def test_settings_come_into_force_later_where_an_error_kept_them_from_it(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        renew = daemon.app.renew_station
+
+        def failing(_station, _settings):
+            daemon.app.renew_station = renew
+            raise ZeroDivisionError
+
+        daemon.app.renew_station = failing
+        change(ready, daemon, SHORTER)
+        until(lambda: ready.told("step.failed", credential="globex", error="ZeroDivisionError"), "told")
+        daemon.offer("globex")
+        until(lambda: daemon.stations["globex"].terms.refresh_every == timedelta(seconds=7), "in force")
+
+
 def test_who_is_new_is_taken_up_and_who_is_gone_is_let_go(ready):
     with serving(ready, without("globex")) as daemon:
         until(lambda: len(ready.told("token.published")) == 2, "two tokens")
@@ -270,6 +306,26 @@ def test_elsewhere_in_vault_all_is_read_anew(ready):
         until(lambda: daemon.stations["globex"].record.phase is Phase.EMPTY, "nothing is there")
         until(lambda: daemon.stations["globex"].read_at, "it was looked for")
         assert not daemon.stations["globex"].facts()
+    assert not ready.told("vault.went_back")
+
+
+def test_a_step_that_is_about_to_begin_reads_no_other_vault_into_what_is_known_of_this_one(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        settle, moved = daemon.members.settle, threading.Event()
+
+        def move_after(name):
+            served = settle(name)
+            if name == "globex" and not moved.is_set():
+                moved.set()
+                daemon.stations[name].doubt()
+                change(ready, daemon, lambda said: said["vault"].update(base_path=f"{ready.base}/elsewhere"))
+            return served
+
+        daemon.members.settle = move_after
+        daemon.offer("globex")
+        until(lambda: daemon.stations["globex"].record.phase is Phase.EMPTY, "it has moved")
+        until(lambda: daemon.stations["globex"].read_at, "it was looked for")
     assert not ready.told("vault.went_back")
 
 

@@ -25,6 +25,7 @@ from rotator.vault.codec import RECORD, REQUEST, RequestDocument
 from rotator.vault.settings import AppRole, Login, Token, VaultSettings
 from tests.world.fake_vault import FakeVault
 from tests.world.lab import FAST, GLOBEX, NAMES, Clock, Lab
+from tests.world.serving import take_step
 
 USER = GLOBEX[0]
 MINT = f"mint:{USER}"
@@ -147,7 +148,7 @@ def test_while_vault_is_read_and_not_written_pauses_stand_and_it_is_not_told_to_
 ):
     station = daemon.stations["globex"]
     fake.inject(500, {"errors": ["no quorum"]}, method="POST", path="secret/", times=1000)
-    daemon._step("globex")
+    take_step(daemon, "globex")
     held = station.held[MINT].until
     assert held > daemon.app.tools.clock()
     for _ in range(3):
@@ -160,7 +161,7 @@ def test_while_vault_is_read_and_not_written_pauses_stand_and_it_is_not_told_to_
     daemon.rounds.look_at_vault()
     assert lab.told("vault.recovered") == []
     daemon.app.tools.clock.advance(minutes=5)
-    daemon._step("globex")
+    take_step(daemon, "globex")
     assert lab.told("token.published", user=USER)
     daemon.rounds.look_at_vault()
     assert len(lab.told("vault.recovered")) == 1
@@ -171,14 +172,14 @@ def test_while_a_standby_answers_and_its_leader_does_not_vault_is_not_told_to_be
     daemon: Daemon, lab: Lab, fake: FakeVault
 ):
     fake.inject(307, b"", method="POST", path="secret/", times=1000, Location="http://127.0.0.1:1/")
-    daemon._step("globex")
+    take_step(daemon, "globex")
     for _ in range(3):
         daemon.rounds.look_at_vault()
     (line,) = lab.told("vault.unavailable")
     assert (line["code"], lab.told("vault.recovered")) == ("vault.leader_unreachable", [])
     fake.heal()
     daemon.app.tools.clock.advance(minutes=5)
-    daemon._step("globex")
+    take_step(daemon, "globex")
     daemon.rounds.look_at_vault()
     assert len(lab.told("vault.recovered")) == 1
 
@@ -186,7 +187,7 @@ def test_while_a_standby_answers_and_its_leader_does_not_vault_is_not_told_to_be
 def test_after_an_outage_of_all_a_look_shows_that_vault_is_back(daemon: Daemon, lab: Lab, fake: FakeVault):
     """Although writes failed in it: nobody waits for the next one."""
     fake.inject(500, {"errors": ["shutting down"]}, method="POST", path="secret/", times=2)
-    daemon._step("globex")
+    take_step(daemon, "globex")
     fake.inject(503, {"errors": ["Vault is sealed"]}, times=1000)
     daemon.rounds.look_at_vault()
     fake.heal()
@@ -200,14 +201,14 @@ def test_a_right_that_one_credential_lacks_is_told_once_however_often_it_is_miss
 ):
     fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/", times=1000)
     for _ in range(6):
-        daemon._step("globex")
+        take_step(daemon, "globex")
         daemon.app.tools.clock.advance(minutes=5)
     assert len(lab.told("vault.permission_denied", credential="globex")) == 1
     assert lab.told("vault.document_usable") == []
     fake.heal()
     for _ in range(3):
         daemon.app.tools.clock.advance(minutes=5)
-        daemon._step("globex")
+        take_step(daemon, "globex")
     assert len(lab.told("vault.document_usable", credential="globex")) == 1
 
 
@@ -215,14 +216,14 @@ def test_that_it_is_over_is_told_also_where_nothing_of_the_record_is_to_be_writt
     daemon: Daemon, lab: Lab, fake: FakeVault
 ):
     clock = daemon.app.tools.clock
-    daemon._step("globex")
+    take_step(daemon, "globex")
     clock.advance(seconds=FAST.refresh_seconds)
     fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/", times=1000)
-    daemon._step("globex")
+    take_step(daemon, "globex")
     assert len(lab.told("vault.permission_denied", credential="globex")) == 1
     fake.heal()
     clock.advance(seconds=FAST.verify_seconds)
-    daemon._step("globex")
+    take_step(daemon, "globex")
     assert len(lab.told("vault.document_usable", credential="globex")) == 1
 
 
@@ -234,13 +235,13 @@ def test_it_is_not_told_to_be_over_by_tokens_that_are_written_while_the_record_i
     fake.edit(f"{lab.base}/globex/record", RECORD.encode(waiting))
     fake.inject(403, {"errors": ["permission denied"]}, method="POST", path="globex/record", times=1000)
     for _ in range(9):
-        daemon._step("globex")
+        take_step(daemon, "globex")
         clock.advance(seconds=FAST.refresh_seconds / 2)
     assert len(lab.told("token.published", user=USER)) > 2
     assert len(lab.told("vault.permission_denied", credential="globex")) == 1
     assert lab.told("vault.document_usable") == []
     fake.heal()
-    daemon._step("globex")
+    take_step(daemon, "globex")
     assert len(lab.told("vault.document_usable", credential="globex")) == 1
 
 
@@ -249,7 +250,7 @@ def test_a_request_whose_answer_cannot_be_recorded_keeps_no_token_from_its_refre
 ):
     """Each round finds the request again: it is tried, and then tokens have their turn at once."""
     clock, station = daemon.app.tools.clock, daemon.stations["globex"]
-    daemon._step("globex")
+    take_step(daemon, "globex")
     published = len(lab.told("token.published", user=USER))
     request = RequestDocument(Request("r1", Ask.PAUSE, 1, clock(), "tester"), {})
     fake.edit(f"{lab.base}/-/requests/globex", REQUEST.encode(request))
@@ -257,20 +258,20 @@ def test_a_request_whose_answer_cannot_be_recorded_keeps_no_token_from_its_refre
     for _ in range(6):
         clock.advance(seconds=FAST.refresh_seconds / 2)
         daemon.rounds.look_at_vault()
-        assert daemon._step("globex") <= clock()
-        daemon._step("globex")
+        assert take_step(daemon, "globex") <= clock()
+        take_step(daemon, "globex")
     assert len(lab.told("token.published", user=USER)) >= published + 2
     assert station.record.paused is None
     fake.heal()
     daemon.rounds.look_at_vault()
-    daemon._step("globex")
+    take_step(daemon, "globex")
     assert station.record.paused is not None
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"], ids=["load", "save"])
 def test_a_step_is_not_repeated_before_vault_wants_it(daemon: Daemon, lab: Lab, fake: FakeVault, method: str):
     fake.inject(429, b"", method=method, path="globex/record", times=2, Retry_After="120")
-    again = daemon._step("globex")
+    again = take_step(daemon, "globex")
     assert again >= datetime.now(UTC) + timedelta(seconds=110)
     daemon.rounds.look_at_vault()
     assert (len(lab.told("vault.unavailable")), lab.told("vault.recovered")) == (1, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rotator.run.daemon import Daemon
@@ -53,3 +54,10 @@ def until(seen: Callable[[], object], what: str) -> None:
     while not seen():
         assert time.monotonic() < end, f"not within {PATIENCE_SECONDS:.0f} s: {what}"
         time.sleep(0.01)
+
+
+def take_step(daemon: Daemon, name: str) -> datetime:
+    """Let a credential of a daemon that does not run have a step, and return when the next one is due."""
+    served = daemon.members.settle(name)
+    assert served is not None
+    return daemon._step(*served)
