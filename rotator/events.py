@@ -98,7 +98,8 @@ WEB_REQUEST_FAILED = _alert("web.request_failed", "error", "page error",
 # --- the configuration
 CONFIGURATION_RELOADED = _event("configuration.reloaded", "info", "config added removed changed kept finishing",
     "The configuration was read again and holds; those ``kept`` have their former settings, for their new ones do not; "
-    "those ``finishing`` were taken out of it, and are served until the change under way has ended.")
+    "those ``finishing`` were taken out of it or have another app there, and are served as before until the change under "
+    "way has ended.")
 CONFIGURATION_REFUSED = _alert("configuration.refused", "error", "config mistakes",
     "The configuration has mistakes, or names a file or a Vault that cannot be used; the daemon goes on with the one it "
     "has.",
@@ -111,8 +112,9 @@ CREDENTIAL_KEPT = _alert("credential.kept", "error", "credential message hint",
     "The new settings of one credential are wrong; until a restart it is served with those that it had.",
     "configuration")
 CREDENTIAL_FINISHING = _event("credential.finishing", "warning", "credential phase",
-    "A credential was taken out of the configuration in the middle of a change, or while it deploys for one that is; it "
-    "is served with its former settings until the change has ended.")
+    "A credential was taken out of the configuration in the middle of a change, or while it deploys for one that is, or "
+    "got another app, consumer key or org in the middle of one; it is served with its former settings until the change has "
+    "ended.")
 CREDENTIAL_LET_GO = _event("credential.let_go", "info", "credential",
     "A credential that was taken out of the configuration is served no more; what it has in Vault stays as it is.")
 CREDENTIAL_SET_ASIDE = _alert("credential.set_aside", "error", "credential message hint",

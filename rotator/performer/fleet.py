@@ -104,7 +104,7 @@ class Neighbours:
 
     def _may_not_begin(self, station: Station, now: datetime) -> str | None:
         if station.leaving:
-            return "it was taken out of the configuration"
+            return "it was taken out of the configuration, or has another app there"
         if failed := self.braked():
             return f"the last rotations of {', '.join(failed)} failed, so no other is begun"
         with self._lock:

@@ -48,7 +48,8 @@ class Station:
 
     Attributes:
         place: in which Vault, and where there, its documents are.
-        leaving: the configuration has it no more. It begins nothing by itself, and is let go once it is at rest.
+        leaving: the configuration has it no more, or with another app. It begins nothing by itself, and is let go or gets
+            those settings once no change is under way.
         read_at: when the record was last read or written; None: never.
         doubted: it may be another by now, and is read again before it is decided upon.
         tokens: user -> what is published and its version; a deployer's are kept here and nowhere else.

@@ -33,10 +33,10 @@ from rotator.run.reload import reread, tell_problems
 from rotator.run.rounds import Rounds
 from rotator.run.sight import sight
 from rotator.run.timer import Timer
+from rotator.run.unusable import RECORD, REQUEST, Unusable
 from rotator.run.weather import VaultWeather, is_of_one_credential, pause_after
 from rotator.show import logs
 from rotator.show.logs import emit
-from rotator.vault.refusals import PERMISSION_DENIED
 from rotator.web import Port
 
 BEAT = timedelta(seconds=1)
@@ -128,6 +128,7 @@ class Daemon:
         self.members = Members(self)
         self.timer = timer(self.offer)
         self.weather = VaultWeather(steady)
+        self.unusable = Unusable(self.weather)
         app.documents.watch_writes(self.weather.wrote)
         self.rounds = Rounds(self)
         self.pulse = Pulse(self)
@@ -136,7 +137,6 @@ class Daemon:
         self.steps = 0
         self.beaten_at = steady()
         self._failures: Counter[str] = Counter()
-        self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
         self.flaws = ""
         self.problems: tuple[Problem, ...] = ()
@@ -173,10 +173,6 @@ class Daemon:
             self.crew.resize(self.workers)
         if self.reconcile_every != before.reconcile_every:
             self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
-
-    def unusable(self) -> dict[str, tuple[str, str]]:
-        """Return the credentials whose record cannot be used: code and what is wrong."""
-        return {name: said for (name, document), said in tuple(self._told.items()) if document == "record"}
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -263,8 +259,7 @@ class Daemon:
         self.due.pop(name, None)
         self.asked.discard(name)
         self._failures.pop(name, None)
-        for document in ("record", "request"):
-            self._told.pop((name, document), None)
+        self.unusable.forget(name)
 
     def serve(self, name: str) -> None:
         """Do a step for a credential that was taken out of the ready queue, and see to its next one.
@@ -276,6 +271,8 @@ class Daemon:
             if served is None:
                 return
             again = self._timed_step(*served)
+            if self.members.is_free(name):
+                again = self.clock()
             self.due[name] = again
             if again > self.clock():
                 self.timer.arm(name, again)
@@ -311,10 +308,9 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other credentials go on
             return self._surprised(name, error)
         self._failures.pop(name, None)
-        code, _message = self._told.get((name, "record"), ("", ""))
         # A step does not show that it may write the record: it may have written a token alone, or nothing.
-        if code != PERMISSION_DENIED or driver.may_write(station):
-            self._tell_usable(name, "record")
+        if not self.unusable.is_denied(name) or driver.may_write(station):
+            self.unusable.tell_usable(name, RECORD)
         now = self.clock()
         if isinstance(decision, Do):
             return now
@@ -329,10 +325,10 @@ class Daemon:
         except RotatorError as error:
             station.waiting = None
             if is_of_one_credential(error):
-                self._tell_unusable(station.name, "request", error)
+                self.unusable.tell(station.name, REQUEST, error)
                 self.asked.discard(station.name)
             return
-        self._tell_usable(station.name, "request")
+        self.unusable.tell_usable(station.name, REQUEST)
         if looked and station.waiting is None:
             self.asked.discard(station.name)
 
@@ -350,27 +346,10 @@ class Daemon:
             self._failures[station.name] += 1
         station.sentence = error.message
         if is_of_one_credential(error):
-            self._tell_unusable(station.name, "record", error)
+            self.unusable.tell(station.name, RECORD, error)
         else:
             self.weather.failed(error)
         return self.clock() + pause
-
-    def _tell_unusable(self, name: str, document: str, error: RotatorError) -> None:
-        """Tell once what is wrong with a document of one credential; a right that all lack is told once for all."""
-        denied = error.code == PERMISSION_DENIED
-        code, message = self._told.get((name, document), ("", ""))
-        if message == error.message or (
-            denied and (code == PERMISSION_DENIED or self.weather.tells(PERMISSION_DENIED))
-        ):
-            return
-        self._told[name, document] = (error.code, error.message)
-        event = events.VAULT_PERMISSION_DENIED if denied else events.VAULT_DOCUMENT_UNUSABLE
-        emit(event, credential=name, code=error.code, message=error.message, hint=error.hint)
-
-    def _tell_usable(self, name: str, document: str) -> None:
-        """Tell that it is over, if something was told."""
-        if self._told.pop((name, document), None) is not None:
-            emit(events.VAULT_DOCUMENT_USABLE, credential=name)
 
     def _surprised(self, name: str, error: Exception) -> datetime:
         again = self.due[name] = self.clock() + SURPRISE

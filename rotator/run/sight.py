@@ -30,7 +30,7 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
             refused=_first_of_each(daemon, _file_of),
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
-                for name, (code, message) in daemon.unusable().items()
+                for name, (code, message) in daemon.unusable.records().items()
             },
             vault_trouble=daemon.weather.trouble(),
             lease=app.client.lease(),

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import yaml
 
 from rotator.core.model import Ask, Entry, Phase, Reason
 from rotator.performer.station import Held
-from rotator.run import reload as module
-from rotator.run.daemon import Daemon
-from rotator.run.reload import reread
-from rotator.run.sight import sight
-from tests.world.lab import NAMES, Edit, Lab, credential
+from tests.world.lab import NAMES, credential
 from tests.world.reloading import await_first_tokens, change, hold, without
 from tests.world.serving import PATIENCE_SECONDS, serving, until
 
@@ -29,10 +22,6 @@ SHORTER = credential("globex", session={"refresh_every": "7s"})
 def ready(lab):
     lab.steady()
     return lab
-
-
-def named_anew(said) -> None:
-    said["credentials"]["umbrella"] = said["credentials"].pop("globex")
 
 
 # -- single credentials
@@ -166,120 +155,6 @@ def test_tokens_that_consumers_did_not_see_are_published_from_now_on(ready):
         until(lambda: ready.told("token.published", credential="globex"), "published")
 
 
-# -- taken out in the middle of a change
-
-
-@contextmanager
-def changing(lab: Lab, *edits: Edit) -> Iterator[Daemon]:
-    """A daemon in which globex is in a change that ends by itself, but not soon: the org takes its time to deploy."""
-    lab.control.knobs(deploy_seconds=5)
-    with serving(lab, *edits) as daemon:
-        await_first_tokens(lab, daemon)
-        lab.ask("globex", Ask.ROTATE)
-        until(lambda: lab.told("deploy.sent"), "in the middle of a change")
-        until(lambda: daemon.stations["globex"].record.phase is Phase.DEPLOYING, "deploying")
-        yield daemon
-
-
-def test_a_change_is_finished_with_its_deployer_and_its_tokens_before_a_credential_is_let_go(ready):
-    only = credential("acme", deploy={"publisher": "manual"})
-    with changing(ready, only) as daemon:
-        change(
-            ready,
-            daemon,
-            without("globex", "deployer"),
-            credential("acme", deploy={"publisher": "manual", "with": "acme"}),
-        )
-        until(lambda: len(ready.told("credential.finishing")) == 2, "told")
-        (line,) = ready.told("configuration.reloaded")
-        assert (line["removed"], line["finishing"]) == (["deployer", "globex"], ["deployer", "globex"])
-        served = len(ready.told("token.verified", credential="globex"))
-        until(lambda: len(ready.told("token.verified", credential="globex")) > served, "tokens are seen to")
-        assert daemon.stations.keys() == set(NAMES)
-        until(lambda: len(ready.told("credential.let_go")) == 2, "let go")
-        assert daemon.stations.keys() == {"acme"}
-    assert [line["credential"] for line in ready.told("credential.let_go")] == ["globex", "deployer"]
-    assert ready.told("key.promoted", credential="globex", serial=2)
-    assert ready.record("globex").phase is Phase.STEADY
-
-
-def test_one_that_comes_back_while_it_finishes_stays(ready):
-    with changing(ready) as daemon:
-        change(ready, daemon, without("globex"))
-        until(lambda: ready.told("credential.finishing"), "told")
-        change(ready, daemon, SHORTER)
-        until(lambda: not daemon.stations["globex"].leaving, "it is back")
-        until(lambda: daemon.stations["globex"].terms.refresh_every == timedelta(seconds=7), "as it is now")
-        until(lambda: ready.told("key.promoted", credential="globex", serial=2), "promoted")
-        until(lambda: ready.told("token.published", credential="globex", key_serial=2), "served on")
-    assert not ready.told("credential.let_go")
-
-
-def test_under_another_name_an_app_is_taken_up_when_the_former_one_is_let_go(ready):
-    with changing(ready) as daemon:
-        change(ready, daemon, named_anew)
-        until(lambda: ready.told("credential.finishing"), "told")
-        assert "umbrella" not in daemon.stations
-        until(lambda: "umbrella" in daemon.stations, "taken up")
-        assert "globex" not in daemon.stations
-
-
-def test_settings_that_bring_an_app_of_one_that_finishes_wait_for_it(ready):
-    def taken_over(said):
-        said["credentials"]["acme"]["consumer_key"] = said["credentials"].pop("globex")["consumer_key"]
-
-    with changing(ready) as daemon:
-        former = daemon.stations["globex"].config.consumer_key
-        change(ready, daemon, taken_over)
-        until(lambda: ready.told("credential.finishing"), "told")
-        daemon.offer("acme")
-        until(lambda: not daemon.ready.waits("acme"), "it had a step")
-        assert daemon.stations["acme"].config.consumer_key != former
-        until(lambda: daemon.stations["acme"].config.consumer_key == former, "now")
-        assert "globex" not in daemon.stations
-
-
-def test_who_takes_over_the_app_of_its_deployer_does_not_wait_for_it_forever(ready):
-    def taken_over(said):
-        deployer = said["credentials"].pop("deployer")
-        said["credentials"]["globex"]["consumer_key"] = deployer["consumer_key"]
-        for name in ("acme", "globex"):
-            said["credentials"][name]["deploy"] = {"publisher": "manual"}
-
-    with serving(ready) as daemon:
-        await_first_tokens(ready, daemon)
-        key = daemon.stations["deployer"].config.consumer_key
-        change(ready, daemon, taken_over)
-        until(lambda: ready.told("credential.let_go", credential="deployer"), "let go")
-        until(lambda: daemon.stations["globex"].config.consumer_key == key, "taken over")
-
-
-def test_one_that_leaves_begins_no_rotation_of_its_own(lab):
-    with lab.application() as app:
-        station = app.driver.stations["globex"]
-        lab.steady()
-        app.driver.refresh(station)
-        due = station.record.key(1).not_after - timedelta(seconds=200)
-        assert app.driver.neighbours.allowed(station, due, 0.0).may_not_begin is None
-        station.leaving = True
-        assert "taken out" in app.driver.neighbours.allowed(station, due, 0.0).may_not_begin
-
-
-def test_while_vault_is_sealed_nobody_is_let_go_of_whom_nothing_is_known(ready):
-    ready.vault.seal()
-    with serving(ready) as daemon:
-        until(lambda: ready.told("vault.sealed"), "sealed")
-        change(ready, daemon, without("globex"), credential("acme", session={"refresh_every": "7s"}))
-        (line,) = ready.told("configuration.reloaded")
-        assert (line["removed"], line["finishing"]) == (["globex"], ["globex"])
-        until(lambda: ready.told("credential.finishing"), "told")
-        ready.vault.unseal()
-        until(lambda: ready.told("credential.let_go", credential="globex"), "let go")
-        until(lambda: ready.told("token.published", credential="acme"), "the others are served")
-        assert daemon.stations["acme"].terms.refresh_every == timedelta(seconds=7)
-    assert len(ready.told("vault.sealed")) == len(ready.told("vault.recovered")) == 1
-
-
 # -- what all share
 
 
@@ -409,98 +284,3 @@ def test_rounds_come_as_often_as_the_configuration_says_now(ready):
         await_first_tokens(ready, daemon)
         change(ready, daemon, lambda said: said["fleet"].update(reconcile_every="1h"))
         assert daemon.timer._rounds["rounds"][0] == daemon.reconcile_every == timedelta(hours=1)
-
-
-# -- what is told
-
-
-def test_the_service_manager_hears_when_a_reload_begins_and_when_it_is_over(ready):
-    with serving(ready) as daemon:
-        heard = daemon.notifier.heard
-        heard.clear()
-        change(ready, daemon, SHORTER)
-        told = [message for message in heard if not message.startswith(("WATCHDOG", "STATUS"))]
-        assert (told[0].partition("=")[0], told[1:]) == ("RELOADING", ["READY=1"])
-
-
-def test_what_was_refused_stands_in_the_status_until_it_is_mended(ready):
-    with serving(ready) as daemon:
-        await_first_tokens(ready, daemon)
-        before, heard = daemon.app.configuration, daemon.notifier.heard
-        file = before.file
-        text = file.read_text()
-        file.write_text(text.replace("reconcile_every", "reconcile_evry"))
-        reread(daemon)
-        assert daemon.app.configuration is before
-        assert "READY=1" in heard[-3:]
-        assert "reconcile_evry" in daemon.rounds.sentence()
-        assert ready.told("configuration.refused")[0]["runbook"] == "configuration"
-        file.write_text(text)
-        reread(daemon)
-        assert "reconcile_evry" not in daemon.rounds.sentence()
-
-
-def test_an_included_file_that_does_not_hold_is_told_with_those_who_keep_their_settings(ready):
-    with serving(ready) as daemon:
-        await_first_tokens(ready, daemon)
-        main = daemon.app.configuration.file
-        said = yaml.safe_load(main.read_text())
-        part = main.parent / "part.yaml"
-        part.write_text(yaml.safe_dump({"credentials": {"globex": said["credentials"].pop("globex")}}))
-        main.write_text(yaml.safe_dump(said | {"include": ["part.yaml"]}))
-        station = daemon.stations["globex"]
-        reread(daemon)
-        part.write_text("credentials: [")
-        reread(daemon)
-        moved, refused = ready.told("configuration.reloaded")
-        assert (moved["changed"], refused["kept"], refused["removed"]) == ([], ["globex"], [])
-        (line,) = ready.told("configuration.file_refused")
-        assert (line["file"], line["kept"], line["alert"]) == (str(part), ["globex"], True)
-        assert "is not YAML" in line["mistakes"]
-        assert f"{part} refused" in daemon.rounds.sentence()
-        seen = sight(daemon)()
-        assert (list(seen.refused), list(seen.aside)) == ([str(part)], [])
-        assert daemon.stations["globex"] is station
-
-
-def test_who_is_kept_stands_in_the_status_until_that_is_mended(ready):
-    with serving(ready) as daemon:
-        change(ready, daemon)
-        said = yaml.safe_load(daemon.app.configuration.file.read_text())
-        said["credentials"]["globex"]["session"] = {"verify_every": "5 min"}
-        daemon.app.configuration.file.write_text(yaml.safe_dump(said))
-        reread(daemon)
-        assert "globex served with former settings" in daemon.rounds.sentence()
-        change(ready, daemon)
-        assert "globex" not in daemon.rounds.sentence()
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        pytest.param(lambda said: said["vault"]["login"].update(token={"file": "absent"}), id="secret"),
-        pytest.param(lambda said: said["salesforce"].update(ca_file="absent.pem"), id="ca_file"),
-    ],
-)
-def test_where_a_file_cannot_be_read_the_whole_is_refused(ready, edit):
-    with serving(ready) as daemon:
-        await_first_tokens(ready, daemon)
-        before = daemon.app.configuration
-        change(ready, daemon, edit, without("globex"))
-        assert "absent" in ready.told("configuration.refused")[0]["mistakes"]
-        assert (daemon.app.configuration, len(daemon.stations)) == (before, 3)
-        assert daemon.app.documents.read_record("globex")[1]
-
-
-def test_an_error_that_nobody_foresaw_leaves_the_configuration_in_force(ready, monkeypatch):
-    def surprising(_old):
-        raise ZeroDivisionError
-
-    with serving(ready) as daemon:
-        before = daemon.app.configuration
-        monkeypatch.setattr(module, "reload", surprising)
-        reread(daemon)
-        assert daemon.app.configuration is before
-    (line,) = ready.told("configuration.refused")
-    assert line["mistakes"].startswith("ZeroDivisionError")
-    assert "Traceback" in line["exception"]
