@@ -66,7 +66,8 @@ CLOCK_SKEWED = _alert("clock.skewed", "error", "peer seconds",
 CLOCK_AGREES = _event("clock.agrees", "info", "peer",
     "The clock of Vault or Salesforce, of which it was told that it differs, agrees with ours again.")
 ROUND_FAILED = _alert("round.failed", "error", "part error",
-    "A round of the daemon met an error that nobody foresaw; the next round tries again.",
+    "A round of the daemon, or what a new configuration changes in it, met an error that nobody foresaw; the next one tries "
+    "again.",
     "unforeseen-error")
 TIMER_OVERRUN = _event("timer.overrun", "info", "job",
     "What comes round was still at work when its time came again, and is left out once; a round waits for Vault, say.")

@@ -31,8 +31,8 @@ class Crew:
             while len(self.threads) < size:
                 name = f"worker-{next(self._numbers)}"
                 thread = threading.Thread(target=self._serve, name=name, daemon=True)
+                thread.start()  # waits for the lock before it looks at the others
                 self.threads.append(thread)
-                thread.start()
         self._ready.wake()
 
     def _serve(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rotator import __version__, events
-from rotator.app import Application, application
+from rotator.app import Application, Prepared, application
 from rotator.config import Configuration, Problem
 from rotator.core.effects import Do
 from rotator.core.timing import due_at
@@ -28,6 +28,7 @@ from rotator.run.crew import Crew
 from rotator.run.members import Members
 from rotator.run.notify import Notifier
 from rotator.run.pulse import Pulse
+from rotator.run.reading import Reading
 from rotator.run.ready import Ready
 from rotator.run.reload import reread, tell_problems
 from rotator.run.rounds import Rounds
@@ -71,9 +72,8 @@ def serve(
         signal.signal(number, note)
     logs.configure(format=configuration.log.format, level=configuration.log.level)
     with Port() as port, application(configuration, token_file) as app:
-        daemon = Daemon(app, notifier, sign)
-        daemon.flaws = tell_problems(configuration, problems)
-        daemon.problems = tuple(problems)
+        daemon = Daemon(app, notifier, sign, problems)
+        tell_problems(configuration, problems)
         daemon.start()
         port.show(sight(daemon), daemon.is_alive)
         port.serve(configuration.web)
@@ -98,17 +98,14 @@ def _wait_for_signal(caught: SimpleQueue[int], daemon: Daemon, port: Port) -> in
 
 
 class Daemon:
-    """Serves the credentials of an application.
-
-    Attributes:
-        flaws: what is wrong with the configuration file, in a few words, until it is mended.
-    """
+    """Serves the credentials of an application."""
 
     def __init__(
         self,
         app: Application,
         notifier: Notifier,
         sign: Path | None = None,
+        problems: Sequence[Problem] = (),
         *,
         timer: Callable[[Callable[[str], None]], Timer] = Timer,
         steady: Callable[[], float] = time.monotonic,
@@ -117,6 +114,7 @@ class Daemon:
 
         Args:
             sign: the file that shows that we are alive.
+            problems: what of the configuration was set aside.
             timer: makes what calls back when the time of a name has come.
             steady: a clock that nobody sets, in seconds. The other one is that of the toolbox.
         """
@@ -138,14 +136,17 @@ class Daemon:
         self.beaten_at = steady()
         self._failures: Counter[str] = Counter()
         self._unsigned = False
-        self.flaws = ""
-        self.problems: tuple[Problem, ...] = ()
-        self.loaded_at = self.clock()
+        self.reading = Reading(self.clock(), tuple(problems))
 
     @property
     def driver(self) -> Driver:
         """What does the steps that begin now."""
         return self.app.driver
+
+    @property
+    def flaws(self) -> str:
+        """What is wrong with the file of the configuration, in a few words, until it is mended."""
+        return self.reading.flaws(self.app.configuration)
 
     @property
     def workers(self) -> int:
@@ -155,24 +156,21 @@ class Daemon:
     def reconcile_every(self) -> timedelta:
         return self.app.configuration.fleet.reconcile_every
 
-    def renew(self, configuration: Configuration) -> None:
-        """Go on by another configuration; whoever depends on one learns here that it changed.
+    def renew(self, prepared: Prepared, problems: Sequence[Problem] = ()) -> None:
+        """Go on by another configuration, of which these problems were set aside.
 
         Only what must changes: credentials whose settings are the same notice nothing, the others are brought up to
-        date by the workers between two steps (:class:`Members`). Raises RotatorError as :meth:`Application.prepare`
-        does; then nothing has changed.
+        date by the workers between two steps (:class:`Members`).
         """
-        client, before = self.app.client, self.app.configuration.fleet
-        prepared = self.app.prepare(configuration)
         prepared.documents.watch_writes(self.weather.wrote)
         self.members.follow(prepared)
-        if self.app.client is not client:
-            self.rounds.keep_lease_of(self.app.client)
-        if self.workers != before.workers:
-            self.ready.most_per_host = _most_per_host(self.workers)
-            self.crew.resize(self.workers)
-        if self.reconcile_every != before.reconcile_every:
-            self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
+        self.reading = Reading(self.clock(), tuple(problems))
+
+    def fit(self) -> None:
+        """Have as many workers, and rounds as often, as the configuration says. What is so already stays as it is."""
+        self.ready.most_per_host = _most_per_host(self.workers)
+        self.crew.resize(self.workers)
+        self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -185,9 +183,8 @@ class Daemon:
             credentials=len(self.stations),
             workers=self.workers,
         )
-        self.crew.resize(self.workers)
         self.timer.every(BEAT, self.beat, executor="beat")
-        self.timer.every(self.reconcile_every, self.rounds.go, executor="rounds")
+        self.fit()
         self.timer.start()
         self.take_up_all()
         self.notifier.ready()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rotator import events
+from rotator.app import Prepared
 from rotator.config import Configuration, ConfigurationError, Problem, bad_files, reload
 from rotator.errors import Compromised, RotatorError
+from rotator.run.reading import by_credential
+from rotator.run.rounds import guarded
 from rotator.show import logs
 from rotator.show.logs import emit
 from rotator.web import examine
-from rotator.wording import some
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
@@ -24,28 +27,43 @@ def reread(daemon: Daemon) -> None:
     """
     daemon.notifier.reloading()
     try:
-        _follow(daemon)
+        new, problems = reload(daemon.app.configuration)
+        examine(new.web)
+        prepared = daemon.app.prepare(new)
     except ConfigurationError as error:
         _refuse(daemon, error.message)
-    except Compromised as error:
-        emit(events.VAULT_SECRET_ID_UNWRAPPED_TWICE, code=error.code, message=error.message, hint=error.hint)
-        _refuse(daemon, f"{error.message}\n  mend: {error.hint}")
     except RotatorError as error:
+        if isinstance(error, Compromised):
+            emit(
+                events.VAULT_SECRET_ID_UNWRAPPED_TWICE,
+                code=error.code,
+                message=error.message,
+                hint=error.hint,
+            )
         _refuse(daemon, f"{error.message}\n  mend: {error.hint}")
     except OSError as error:
         _refuse(daemon, str(error))
     except Exception as error:  # noqa: BLE001 - no file may end the daemon
         _refuse(daemon, f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator", error)
+    else:
+        _go_on(daemon, prepared, problems)
     daemon.notifier.status(daemon.rounds.sentence())
     daemon.notifier.ready()
 
 
-def _follow(daemon: Daemon) -> None:
-    old = daemon.app.configuration
-    new, problems = reload(old)
-    examine(new.web)
-    daemon.renew(new)
-    daemon.problems, daemon.loaded_at = tuple(problems), daemon.clock()
+def _go_on(daemon: Daemon, prepared: Prepared, problems: Sequence[Problem]) -> None:
+    """Put another configuration into force. What fails is told, and keeps the rest from nothing: all of it counts."""
+    old, new = daemon.app.configuration, prepared.configuration
+
+    def put_into_force() -> None:
+        daemon.renew(prepared, problems)
+
+    def log_as_it_says() -> None:
+        if new.log != old.log:
+            logs.configure(format=new.log.format, level=new.log.level)
+
+    for part in (put_into_force, daemon.fit, log_as_it_says):
+        guarded(part)
     before, after = old.credentials, new.credentials
     emit(
         events.CONFIGURATION_RELOADED,
@@ -56,9 +74,7 @@ def _follow(daemon: Daemon) -> None:
         kept=_kept(new, problems),
         finishing=daemon.members.finishing(),
     )
-    if new.log != old.log:
-        logs.configure(format=new.log.format, level=new.log.level)
-    daemon.flaws = tell_problems(new, problems)
+    tell_problems(new, problems)
 
 
 def _refuse(daemon: Daemon, mistakes: str, error: Exception | None = None) -> None:
@@ -68,17 +84,13 @@ def _refuse(daemon: Daemon, mistakes: str, error: Exception | None = None) -> No
         mistakes=mistakes,
         **({} if error is None else {"exc_info": error}),
     )
-    daemon.flaws = f"the configuration was refused: {mistakes.partition(chr(10))[0]}"
+    daemon.reading = replace(daemon.reading, refused=mistakes)
 
 
-def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> str:
-    """Tell what of the configuration does not hold, and return it in a few words; empty if all does."""
-    kept: list[str] = []
-    aside: list[str] = []
-    files: list[str] = []
-    for name, found in _by_credential(problems).items():
+def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> None:
+    """Tell what of the configuration does not hold."""
+    for name, found in by_credential(problems).items():
         is_kept = name in configuration.credentials
-        (kept if is_kept else aside).append(name)
         emit(
             events.CREDENTIAL_KEPT if is_kept else events.CREDENTIAL_SET_ASIDE,
             credential=name,
@@ -86,29 +98,14 @@ def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> 
             hint="; ".join(dict.fromkeys(one.mend for one in found)),
         )
     for file in sorted(bad_files(problems)):
-        files.append(str(file))
         own = [name for name in configuration.credentials if configuration.origin(name) == file]
         mistakes = "\n".join(str(one) for one in problems if one.file == file and one.credential is None)
         emit(events.CONFIGURATION_FILE_REFUSED, file=str(file), mistakes=mistakes, kept=sorted(own))
-    told = ((files, "refused"), (kept, "served with former settings"), (aside, "set aside"))
-    return "; ".join(f"{some(sorted(names), _NAMED)} {what}" for names, what in told if names)
-
-
-def _by_credential(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
-    found: dict[str, list[Problem]] = {}
-    for problem in problems:
-        if problem.credential is not None:
-            found.setdefault(problem.credential, []).append(problem)
-    return found
 
 
 def _kept(configuration: Configuration, problems: Sequence[Problem]) -> list[str]:
     """Return the credentials that are served with the settings that they had."""
-    names, files = _by_credential(problems).keys(), bad_files(problems)
+    names, files = by_credential(problems).keys(), bad_files(problems)
     return sorted(
         name for name in configuration.credentials if name in names or configuration.origin(name) in files
     )
-
-
-_NAMED = 3
-"""Of the names of a kind, in the status line."""

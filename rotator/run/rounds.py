@@ -14,7 +14,6 @@ from rotator.errors import RotatorError
 from rotator.performer.fleet import is_skewed
 from rotator.run.weather import LeaseKeeper
 from rotator.show.logs import emit
-from rotator.vault.client import VaultClient
 from rotator.wording import some
 
 if TYPE_CHECKING:
@@ -23,6 +22,14 @@ if TYPE_CHECKING:
 LATE = timedelta(seconds=1)
 JUMP_SECONDS = 5.0
 NAMED = 3
+
+
+def guarded(part: Callable[[], None]) -> None:
+    """Do a part of something, and tell of whatever nobody foresaw."""
+    try:
+        part()
+    except Exception as error:  # noqa: BLE001 - the timer would swallow it, and other parts are to be done
+        emit(events.ROUND_FAILED, part=part.__name__, error=type(error).__name__, exc_info=error)
 
 
 class Rounds:
@@ -42,10 +49,6 @@ class Rounds:
         self._strangers: set[str] = set()
         self.skewed: dict[str, float] = {}
 
-    def keep_lease_of(self, client: VaultClient) -> None:
-        """Keep the token of another client alive from now on."""
-        self._lease = LeaseKeeper(client)
-
     def go(self) -> None:
         """Do a round. Each part is done whatever becomes of those before it."""
         with self._under_way:
@@ -58,7 +61,7 @@ class Rounds:
                 self.look_at_skew,
                 self.tell_status,
             ):
-                self._guarded(part)
+                guarded(part)
             self._began = None
 
     def seconds(self) -> float:
@@ -72,12 +75,6 @@ class Rounds:
             self._under_way.release()
             return True
         return False
-
-    def _guarded(self, part: Callable[[], None]) -> None:
-        try:
-            part()
-        except Exception as error:  # noqa: BLE001 - the timer would swallow it
-            emit(events.ROUND_FAILED, part=part.__name__, error=type(error).__name__, exc_info=error)
 
     def _read_clocks(self) -> tuple[datetime, float]:
         return self._daemon.clock(), self._daemon.steady()
@@ -112,6 +109,8 @@ class Rounds:
 
     def _keep_token(self) -> bool:
         """Return whether all is well with our token. While it cannot be renewed the rest goes on."""
+        if self._lease.client is not self._daemon.app.client:
+            self._lease = LeaseKeeper(self._daemon.app.client)
         try:
             self._lease.keep(self._daemon.clock())
         except RotatorError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rotator.config import Problem
 from rotator.core.model import Trouble
+from rotator.run.reading import Reading
 from rotator.web import Seen
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
     """Return what looks at a daemon."""
 
     def look() -> Seen:
-        app, now = daemon.app, daemon.clock()
+        app, now, reading = daemon.app, daemon.clock(), daemon.reading
         queued, running = daemon.ready.sizes()
         return Seen(
             at=now,
             configuration=app.configuration,
-            loaded_at=daemon.loaded_at,
+            loaded_at=reading.at,
             driver=daemon.driver,
             stations=dict(daemon.stations),
-            aside=_first_of_each(daemon, lambda problem: problem.credential),
-            refused=_first_of_each(daemon, _file_of),
+            aside=_first_of_each(reading, lambda problem: problem.credential),
+            refused=_first_of_each(reading, _file_of),
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable.records().items()
@@ -44,13 +45,13 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
     return look
 
 
-def _first_of_each(daemon: Daemon, concerned: Callable[[Problem], str | None]) -> dict[str, Trouble]:
+def _first_of_each(reading: Reading, concerned: Callable[[Problem], str | None]) -> dict[str, Trouble]:
     """Return the first thing that is wrong in the configuration with each that is concerned; None is nobody."""
     found: dict[str, Trouble] = {}
-    for problem in daemon.problems:
+    for problem in reading.problems:
         if (name := concerned(problem)) is not None:
             first = Trouble(
-                "configuration", daemon.loaded_at, "configuration", problem.what, problem.mend, lasting=True
+                "configuration", reading.at, "configuration", problem.what, problem.mend, lasting=True
             )
             found.setdefault(name, first)
     return found

@@ -95,8 +95,15 @@ class Timer:
             self._scheduler.remove_job(f"at:{name}")
 
     def every(self, pause: timedelta, job: Callable[[], None], *, executor: str) -> None:
-        """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``)."""
-        self._rounds[executor] = pause, job
+        """Call ``job`` again and again, on a thread of its own kind (``rounds`` or ``beat``), from now on.
+
+        Where it is called so already, it goes on as it does.
+        """
+        if self._rounds.get(executor) != (pause, job):
+            self._plan(pause, job, executor)
+            self._rounds[executor] = pause, job
+
+    def _plan(self, pause: timedelta, job: Callable[[], None], executor: str) -> None:
         trigger = IntervalTrigger(seconds=max(pause.total_seconds(), 0.1), timezone=UTC)
         self._scheduler.add_job(
             job, trigger, executor=executor, id=f"every:{executor}", replace_existing=True
@@ -107,7 +114,7 @@ class Timer:
         before, self._offset_seconds = self._offset_seconds, _wall_ahead_seconds()
         if self._offset_seconds < before - _SET_BACK_SECONDS:
             for executor, (pause, job) in tuple(self._rounds.items()):
-                self.every(pause, job, executor=executor)
+                self._plan(pause, job, executor)
 
     def stop(self) -> None:
         """Fire no more. Does not wait for a job that runs."""

@@ -103,7 +103,7 @@ class LeaseKeeper:
     """Keeps the daemon's Vault token alive, and tells what becomes of it."""
 
     def __init__(self, client: VaultClient) -> None:
-        self._client = client
+        self.client = client
         self._told = client.inherited
         self._ending = False
         self._refusal = ""
@@ -114,16 +114,16 @@ class LeaseKeeper:
         Raises RotatorError when there is no token, and Transient when Vault does not serve just now.
         """
         try:
-            self._client.keep_alive(now)
+            self.client.keep_alive(now)
         except RotatorError as error:
             self._refused(error)
-        lease = self._client.lease()
+        lease = self.client.lease()
         if lease is not None and lease is not self._told:
             self._tell(lease)
             self._told = lease
 
     def _refused(self, error: RotatorError) -> None:
-        if self._client.lease() is None or isinstance(error, Transient):
+        if self.client.lease() is None or isinstance(error, Transient):
             raise error
         if error.code != self._refusal:
             emit(events.VAULT_LOGIN_FAILED, code=error.code, message=error.message, hint=error.hint)
@@ -131,7 +131,7 @@ class LeaseKeeper:
 
     def _tell(self, lease: Lease) -> None:
         lasts = lease.duration.total_seconds() if lease.duration else None
-        login = self._client.settings.login
+        login = self.client.settings.login
         renewed = self._told is not None and self._told.token == lease.token
         if renewed:
             emit(events.VAULT_RENEWED, lease_seconds=lasts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -10,11 +10,11 @@ import yaml
 from rotator.run import reload as module
 from rotator.run.reload import reread
 from rotator.run.sight import sight
+from rotator.show import logs
 from tests.world.lab import credential
 from tests.world.reloading import await_first_tokens, change, without
-from tests.world.serving import serving
+from tests.world.serving import serving, until
 
-NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 SHORTER = credential("globex", session={"refresh_every": "7s"})
 
 
@@ -114,3 +114,59 @@ def test_an_error_that_nobody_foresaw_leaves_the_configuration_in_force(ready, m
     (line,) = ready.told("configuration.refused")
     assert line["mistakes"].startswith("ZeroDivisionError")
     assert "Traceback" in line["exception"]
+
+
+def test_what_fails_once_a_configuration_is_in_force_is_not_told_as_its_refusal_and_is_made_up_for(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        resize = daemon.crew.resize
+
+        def none_left(_size):
+            daemon.crew.resize = resize
+            raise RuntimeError("can't start new thread")
+
+        daemon.crew.resize = none_left
+        more = lambda said: said["fleet"].update(workers=12)  # noqa: E731
+        change(ready, daemon, more, SHORTER)
+        assert ready.told("round.failed", part="fit", error="RuntimeError")
+        assert ready.told("configuration.reloaded", changed=["globex"])
+        assert not ready.told("configuration.refused")
+        assert "refused" not in daemon.rounds.sentence()
+        until(lambda: daemon.stations["globex"].terms.refresh_every == timedelta(seconds=7), "in force")
+        change(ready, daemon, more, SHORTER)
+        until(lambda: len(daemon.crew.threads) == 12, "as many as wanted")
+
+
+def test_a_reload_is_told_as_the_new_configuration_has_the_log(ready, monkeypatch):
+    with serving(ready) as daemon:
+        told = []
+        monkeypatch.setattr(
+            logs, "configure", lambda **log: told.append((log, ready.told("configuration.reloaded")))
+        )
+        change(ready, daemon, lambda said: said.update(log={"level": "debug"}))
+    assert [(log["level"], before) for log, before in told] == [("debug", [])]
+    assert ready.told("configuration.reloaded")
+
+
+def test_no_write_in_another_vault_goes_unheard(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        follow, heard = daemon.members.follow, []
+
+        def following(prepared):
+            heard.append(prepared.documents._kv.on_write)
+            follow(prepared)
+
+        daemon.members.follow = following
+        change(ready, daemon, lambda said: said["vault"].update(timeout="11s"))
+        assert heard == [daemon.weather.wrote]
+
+
+def test_the_same_configuration_again_plans_no_round_anew(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        planned = daemon.timer._scheduler.get_job("every:rounds")
+        change(ready, daemon)
+        assert daemon.timer._scheduler.get_job("every:rounds").trigger is planned.trigger
+        change(ready, daemon, lambda said: said["fleet"].update(reconcile_every="1h"))
+        assert daemon.timer._scheduler.get_job("every:rounds").trigger.interval == timedelta(hours=1)

@@ -55,7 +55,7 @@ class Machine:
     def reload(self) -> None:
         """Let the daemon go on by the configuration that is in force now."""
         if self.process is not None:
-            self.process.daemon.renew(self.world.in_force)
+            self.process.daemon.renew(self.process.app.prepare(self.world.in_force))
             self.process.pump()
 
     def kill(self) -> None:
