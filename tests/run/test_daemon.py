@@ -6,8 +6,6 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from rotator.core.effects import Do, Nothing, Wait
 from rotator.core.model import Ask, Phase
 from rotator.errors import Misconfigured, Transient
@@ -25,12 +23,6 @@ HOUR = timedelta(hours=1)
 
 def published(lab: Lab):
     return lambda: lab.told("token.published", user=USER)
-
-
-@pytest.fixture
-def ready(lab):
-    lab.steady()
-    return lab
 
 
 def test_it_serves_all_that_is_configured(ready):

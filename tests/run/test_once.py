@@ -24,12 +24,6 @@ def hastily(said):
     said["defaults"]["retry"] = {"floor": "20ms", "ceiling": "40ms"}
 
 
-@pytest.fixture
-def ready(lab):
-    lab.steady()
-    return lab
-
-
 def test_all_that_is_due_is_done_side_by_side(ready):
     with ready.application() as app:
         assert run_to_rest(app) == []

@@ -11,17 +11,10 @@ import pytest
 from rotator.core.model import Ask, Entry, Phase, Reason
 from rotator.performer.station import Held
 from tests.world.lab import NAMES, credential
-from tests.world.reloading import await_first_tokens, change, hold, without
+from tests.world.reloading import SHORTER, await_first_tokens, change, hold, without
 from tests.world.serving import PATIENCE_SECONDS, serving, until
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
-SHORTER = credential("globex", session={"refresh_every": "7s"})
-
-
-@pytest.fixture
-def ready(lab):
-    lab.steady()
-    return lab
 
 
 # -- single credentials

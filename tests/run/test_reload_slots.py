@@ -13,17 +13,10 @@ import pytest
 from rotator.core.model import Ask, Change, Pause, PauseKind, Phase, Reason
 from rotator.run.daemon import Daemon
 from tests.world.lab import GLOBEX, NAMES, Edit, Lab, credential
-from tests.world.reloading import await_first_tokens, change, without
+from tests.world.reloading import SHORTER, await_first_tokens, change, without
 from tests.world.serving import Manager, serving, until
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
-SHORTER = credential("globex", session={"refresh_every": "7s"})
-
-
-@pytest.fixture
-def ready(lab):
-    lab.steady()
-    return lab
 
 
 def named_anew(said) -> None:
@@ -280,3 +273,20 @@ def test_who_waits_for_the_app_of_another_one_begins_nothing_by_itself(lab):
         _driver, acme = daemon.members.settle("acme")
         assert acme.config == app.configuration.credentials["acme"]
         assert not acme.leaving
+
+
+def test_what_concerns_no_app_waits_for_nobody(lab):
+    """Two orgs behind one login host may have apps of the same name."""
+
+    def alike(said):
+        said["credentials"]["acme"]["app"] = dict(said["credentials"]["globex"]["app"])
+
+    with lab.application(alike) as app:
+        daemon, leaving = Daemon(app, Manager()), app.driver.stations["globex"]
+        asked = replace(CHANGE, asked=1)
+        leaving.read_at, leaving.record = NOON, replace(leaving.record, phase=Phase.PROVING, change=asked)
+        slower = credential("acme", session={"refresh_every": "7s"})
+        daemon.members.follow(app.prepare(lab.configuration(alike, without("globex"), slower)))
+        _driver, acme = daemon.members.settle("acme")
+        assert acme.config == app.configuration.credentials["acme"]
+        assert "globex" in app.driver.stations

@@ -11,17 +11,8 @@ from rotator.run import reload as module
 from rotator.run.reload import reread
 from rotator.run.sight import sight
 from rotator.show import logs
-from tests.world.lab import credential
-from tests.world.reloading import await_first_tokens, change, without
+from tests.world.reloading import SHORTER, await_first_tokens, change, without
 from tests.world.serving import serving, until
-
-SHORTER = credential("globex", session={"refresh_every": "7s"})
-
-
-@pytest.fixture
-def ready(lab):
-    lab.steady()
-    return lab
 
 
 def test_the_service_manager_hears_when_a_reload_begins_and_when_it_is_over(ready):

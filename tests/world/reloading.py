@@ -6,8 +6,11 @@ import threading
 
 from rotator.run.daemon import Daemon
 from rotator.run.reload import reread
-from tests.world.lab import NAMES, Edit, Lab
+from tests.world.lab import NAMES, Edit, Lab, credential
 from tests.world.serving import PATIENCE_SECONDS, often, until
+
+SHORTER = credential("globex", session={"refresh_every": "7s"})
+"""An edit of no consequence but that it is one."""
 
 
 def change(lab: Lab, daemon: Daemon, *edits: Edit) -> None:
