@@ -15,11 +15,12 @@ from rotator.app import Application
 from rotator.cli.exits import Exit
 from rotator.cli.following import Course, Leg, following
 from rotator.cli.instead import instead
-from rotator.cli.output import BAD, GOOD, complain, print_json, say
-from rotator.cli.past import GOOD_OUTCOMES, MENDED
+from rotator.cli.output import BAD, complain, print_json, say
+from rotator.cli.past import style_of
 from rotator.cli.settings import Settings
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
+from rotator.core.outcome import Outcome
 from rotator.errors import Misconfigured, RotatorError
 from rotator.publishers.manual import manual_steps
 from rotator.run import ask
@@ -76,14 +77,15 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
     entries = ask.ended(record, since)
     if what is Ask.ABORT or (what is Ask.DEPLOYED and not entries):  # all was proved before it was asked
         return Exit.OK
+    outcome = entries[0].outcome if entries else Outcome.FAILED
     # Who brought the current certificate in again by hand meant it to be restored.
-    good = GOOD_OUTCOMES | {"restored"} if what is Ask.DEPLOYED else GOOD_OUTCOMES
-    return Exit.OK if entries and entries[0].outcome in good else Exit.PROBLEM
+    is_meant = outcome.arrived or (what is Ask.DEPLOYED and outcome is Outcome.RESTORED)
+    return Exit.OK if is_meant else Exit.PROBLEM
 
 
 def _is_good(record: Record) -> bool:
     """Tell whether the last change of a record got where it was to go, be it back."""
-    return bool(record.history) and record.history[-1].outcome in GOOD_OUTCOMES | MENDED
+    return bool(record.history) and record.history[-1].outcome.by_proofs
 
 
 class Asking:
@@ -206,9 +208,9 @@ class Asking:
             return code
         for entry in entries:
             why = f": {entry.message}" if entry.message else ""
-            what = f"{entry.reason} to key pair {entry.target} {entry.outcome}"
-            colour = GOOD if entry.outcome in GOOD_OUTCOMES else BAD
-            say(f"{self._name}: {what} after {span(entry.ended - entry.began)}{why}", colour)
+            what = f"{entry.reason} to key pair {entry.target} {entry.outcome.words}"
+            took = span(entry.ended - entry.began)
+            say(f"{self._name}: {what} after {took}{why}", style_of(entry.outcome))
         if record is not None and not ask.is_over(record):
             say(f"{self._name}: {self._progress(record)}; see `rotator status {self._name}`", BAD)
             self._tell_steps(record)

@@ -84,7 +84,9 @@ def _details(one: Standing, now: datetime) -> list[tuple[str, Text | str]]:
         last = one.last_change
         why = f": {last.message}" if last.message else ""
         ended = when(last.ended, now)
-        rows.append(("last change", f"{last.reason} to key pair {last.target} {last.outcome} {ended}{why}"))
+        rows.append(
+            ("last change", f"{last.reason} to key pair {last.target} {last.outcome.words} {ended}{why}")
+        )
     return rows
 
 

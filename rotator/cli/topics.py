@@ -58,9 +58,12 @@ def _states() -> Iterator[RenderableType]:
     from rotator.cli.output import FAINT, grid, hanging, indented, styled
     from rotator.core.machine import CHANGE, COLLECTION, TOKENS
     from rotator.core.model import PHASES, Phase
+    from rotator.core.outcome import OUTCOMES
 
     yield Text("The phases of a credential\n", "bold")
     yield indented(grid([(phase.words, meaning) for phase, meaning in PHASES.items()]), 2)
+    yield Text("\nHow a change ends\n", "bold")
+    yield indented(grid([(outcome.words, meaning) for outcome, meaning in OUTCOMES.items()]), 2)
     yield Text("\nWhat is done in them", "bold")
     yield Text(
         "The first row that applies is done. Each is recorded before it is done, and what came of it after."
@@ -138,7 +141,7 @@ def _exit_codes() -> Iterator[RenderableType]:
 
 
 TOPICS: Final[Mapping[str, Topic]] = {
-    "states": Topic("the phases of a credential, and what is done in each", _states),
+    "states": Topic("the phases of a credential, what is done in each, and how a change ends", _states),
     "events": Topic("all that the log may say, and when a person must act", _events),
     "paths": Topic("what lives where in Vault, and who may touch it", _paths),
     "exit-codes": Topic("what a script can tell from the exit code", _exit_codes),

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 
 from rotator.cli.past import past
 from rotator.core.model import Entry, Reason
+from rotator.core.outcome import Outcome
 from tests.core.given import HOUR, MINUTE, NOW
 
 ACME = ("integration@acme.example", "reports@acme.example")
@@ -167,8 +168,8 @@ def test_history_fits_80_columns_and_tells_below_why_a_change_failed():
         "the org did not take the certificate before the deadline, and this sentence is longer than one line"
     )
     entries = [
-        Entry(8, Reason.ROTATION, "promoted", NOW - HOUR, NOW - HOUR + MINUTE, deployed=True),
-        Entry(9, Reason.COMPROMISED, "given_up", NOW - MINUTE, NOW, deployed=False, message=why),
+        Entry(8, Reason.ROTATION, Outcome.PROMOTED, NOW - HOUR, NOW - HOUR + MINUTE, deployed=True),
+        Entry(9, Reason.COMPROMISED, Outcome.GIVEN_UP, NOW - MINUTE, NOW, deployed=False, message=why),
     ]
     out = StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)

@@ -37,6 +37,7 @@ from rotator.core.model import (
     Retired,
     Window,
 )
+from rotator.core.outcome import Outcome
 from tests.core.given import (
     DAY,
     HOUR,
@@ -252,7 +253,7 @@ class TestRotation:
              "due, but waits for a rehearsal: rotator rehearse acme"),
             (replace(DUE, failed_at=NOW - MINUTE, failures=1), {}, NOW + 59 * MINUTE,
              "due, but the last change failed"),
-            (replace(DUE, history=(Entry(2, Reason.ROTATION, "failed", NOW, NOW - HOUR, deployed=True),)),
+            (replace(DUE, history=(Entry(2, Reason.ROTATION, Outcome.FAILED, NOW, NOW - HOUR, deployed=True),)),
              {"terms": terms(swaps_a_day=1, users=())}, NOW + 23 * HOUR, "due, but 1 deploys a day are the most"),
             (DUE, {"window": Window(NOW + HOUR, NOW + 2 * HOUR)}, NOW + HOUR,
              "due, but outside the maintenance window"),
@@ -428,7 +429,7 @@ class TestChange:
     def test_an_aborted_change_ends_wherever_it_stands(self, phase):
         decision = does(changing(phase, aborted=True, asked=int(phase is Phase.PROVING)))
         assert decision.reason == "an operator aborted the change"
-        assert decision.intent.history[-1].outcome == "aborted"
+        assert decision.intent.history[-1].outcome is Outcome.ABORTED
 
     def test_a_change_makes_way_where_the_current_key_is_lost_before_anything_was_handed_over(self):
         decision = does(changing(Phase.STAGED, doubts=3))
@@ -446,7 +447,7 @@ class TestChange:
 
     def test_a_change_that_cannot_be_handed_over_is_given_up_after_a_day(self):
         after = does(changing(Phase.STAGED, began=NOW - DAY)).intent
-        assert (after.phase, after.history[-1].outcome, after.failures) == (Phase.STEADY, "given_up", 1)
+        assert (after.phase, after.history[-1].outcome, after.failures) == (Phase.STEADY, Outcome.GIVEN_UP, 1)
         assert "did not say that it could deploy" in after.history[-1].message
         validated = does(changing(Phase.STAGED, began=NOW - DAY, validated=True)).intent
         assert "no session carried the consumers" in validated.history[-1].message

@@ -9,6 +9,7 @@ import pytest
 from rotator.core import guards
 from rotator.core.effects import Wait
 from rotator.core.model import Entry, Fleet, Pause, PauseKind, Phase, Reason, Retired, Window
+from rotator.core.outcome import Outcome
 from rotator.core.verdicts import Go, first
 from tests.core.given import (
     DAY,
@@ -354,7 +355,7 @@ def test_of_several_waits_the_one_that_ends_first_counts_and_one_without_an_end_
 def test_the_daily_cap_of_deploys_lets_the_next_one_through_a_day_after_the_oldest_that_counts():
     ended = [NOW - 20 * HOUR, NOW - 10 * HOUR]
     history = tuple(
-        Entry(2, Reason.ROTATION, "failed", end - HOUR, end, deployed=True, message="") for end in ended
+        Entry(2, Reason.ROTATION, Outcome.FAILED, end - HOUR, end, deployed=True, message="") for end in ended
     )
     capped = terms(swaps_a_day=2)
     said = "due, but 2 deploys a day are the most"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rotator.core.model import Ask, Entry, Phase, Reason
+from rotator.core.outcome import Outcome
 from rotator.performer.station import Held
 from rotator.run import reload as module
 from rotator.run.daemon import Daemon
@@ -361,7 +362,7 @@ def test_a_worker_that_is_too_many_ends_its_step_first(ready):
 
 
 def test_the_brake_stays_on_and_who_left_counts_no_more(lab):
-    failed = Entry(2, Reason.ROTATION, "restored", NOON, NOON, deployed=True)
+    failed = Entry(2, Reason.ROTATION, Outcome.RESTORED, NOON, NOON, deployed=True)
     with lab.application(lambda said: said["fleet"].update(stop_after_failures=2)) as app:
         stations, neighbours = app.driver.stations, app.driver.neighbours
         for name in ("acme", "globex"):

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from rotator.core.model import Record
+from rotator.core.outcome import Outcome
 from rotator.vault import documents
 from rotator.vault.codec import TokenDocument
 from tests.simulate.consumers import Consumers
@@ -41,7 +42,7 @@ class Watch:
         self.detected: list[float] = []
         self.disturbances = Disturbances()
         self.restoring = False
-        self.promoted: Counter[str] = Counter()
+        self.ends: Counter[Outcome] = Counter()
         self.failed: Counter[str] = Counter()
         self.swaps = 0
         self.consumers: dict[tuple[str, str], Consumers] = {}
@@ -135,8 +136,8 @@ class Watch:
 
     def _ended(self, name: str, before: Record, after: Record) -> None:
         entry = after.history[-1]
-        self.promoted[entry.outcome] += 1
-        if entry.outcome not in ("promoted", "restored", "found", "rehearsed"):
+        self.ends[entry.outcome] += 1
+        if not entry.outcome.by_proofs:
             if before.current != after.current:
                 self.wrong(
                     f"{name}: current went to {after.current} by a change that ended as {entry.outcome}"

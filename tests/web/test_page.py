@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator.core.model import Entry, Pause, PauseKind, Reason, Trouble
+from rotator.core.outcome import Outcome
 from rotator.standing import runbook_of
 from rotator.web.choice import ON_A_PAGE, Choice
 from rotator.web.page import credential_page, fleet_page
@@ -259,7 +260,7 @@ def evil(fleet, text: str) -> None:
     """Let everything that others may have a say in be this."""
     station, now = fleet.stations["due"], fleet.now
     trouble = Trouble("change", now, text, text, text)
-    entry = Entry(3, Reason.ROTATION, "refused", now, now, deployed=True, message=text)
+    entry = Entry(3, Reason.ROTATION, Outcome.REFUSED, now, now, deployed=True, message=text)
     station.record = replace(
         station.record, trouble=(trouble,), history=(entry,), paused=Pause(PauseKind.OPERATOR, now, text)
     )
