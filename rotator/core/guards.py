@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rotator.core.effects import Wait
+from rotator.core.effects import Nothing, Wait
 from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
 from rotator.core.slot import (
     DEAD,
@@ -26,6 +26,7 @@ from rotator.core.timing import (
     backoff_until,
     by_hand,
     due_at,
+    pacing_key,
     proof_spacing,
     swaps_until,
     touch_every,
@@ -54,7 +55,8 @@ def _unproven(snapshot: Snapshot, token: TokenFacts, now: datetime) -> Verdict:
     if token.user not in snapshot.terms.users or snapshot.record.trouble_of(f"token:{token.user}"):
         return None
     go = Go(f"the token of {token.user} is not proved any more", token.user)
-    return after(token.expires_at, now, go, f"the token of {token.user} is proved until then")
+    told = unless_held(snapshot, pacing_key(Nothing()), now, go)
+    return after(token.expires_at, now, told, f"the token of {token.user} is proved until then")
 
 
 def revoke_due(snapshot: Snapshot, now: datetime) -> Verdict:

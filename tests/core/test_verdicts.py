@@ -52,6 +52,12 @@ TOKENS = [
         {"tokens": (token(expires_at=NOW),)},
         Go("the token of ann is not proved any more", "ann"),
     ),
+    (
+        guards.token_unproven,
+        steady(),
+        {"tokens": (token(expires_at=NOW),), "held": {"nothing": SOON}},
+        Wait(SOON, "the token of ann is not proved any more" + TAKEN),
+    ),
     (guards.revoke_due, steady(revoke=("ann",)), {}, Go("the key behind the session of ann leaked", "ann")),
     (
         guards.revoke_due,
