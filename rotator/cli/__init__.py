@@ -1,4 +1,4 @@
-"""The command ``rotator``: a module for each family of commands.
+"""The command ``rotator``. Each family of commands is a module of :mod:`rotator.cli.commands`.
 
 Importing this imports click and little else: what is heavy is imported by the command that needs it, so that
 ``--help`` answers at once.
@@ -12,7 +12,19 @@ from typing import Any
 import click
 
 from rotator import __version__
-from rotator.cli import alive, ask, begin, examine, explain, export, install, look, papers, serve, trial
+from rotator.cli.commands import (
+    alive,
+    begin,
+    builtin,
+    examine,
+    explain,
+    export,
+    install,
+    look,
+    request,
+    serve,
+    trial,
+)
 from rotator.cli.dumps import keep_out_of_dumps
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
@@ -20,10 +32,10 @@ from rotator.errors import RotatorError
 
 FAMILIES = {
     "Look": (*look.COMMANDS, *examine.COMMANDS, *alive.COMMANDS),
-    "Ask the daemon": (*ask.COMMANDS, *begin.COMMANDS),
+    "Ask the daemon": (*request.COMMANDS, *begin.COMMANDS),
     "Do the work": (*serve.COMMANDS, *install.COMMANDS),
     "Hand to other programs": export.COMMANDS,
-    "Print what is built in": (*explain.COMMANDS, *papers.COMMANDS),
+    "Print what is built in": (*explain.COMMANDS, *builtin.COMMANDS),
     "Try it out": trial.COMMANDS,
 }
 

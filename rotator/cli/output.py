@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WIDEST: Final = 100_000  # of a line that no terminal shows; a pipe gets everything
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would move the cursor, or worse
+ROOMY: Final = 120  # columns of a terminal that has room for dates, fingerprints and reasons
 GOOD, BAD, DOUBTFUL, FAINT = "green", "bold red", "yellow", "dim"
 
 

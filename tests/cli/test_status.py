@@ -14,8 +14,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rotator.cli.looking import Look
-from rotator.cli.overview import Level, level, overview, summary
+from rotator.cli.status.look import Look
+from rotator.cli.status.overview import Level, level, overview, summary
 from rotator.core.model import Change, KeyFacts, Pause, PauseKind, Phase, Reason, Request, TokenFacts, Trouble
 from rotator.standing import NextRotation, Standing, Underway
 from tests.core.given import DAY, HOUR, MINUTE, NOW

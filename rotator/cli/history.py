@@ -8,8 +8,7 @@ from typing import Final
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, grid, hanging
-from rotator.cli.overview import ROOMY
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, ROOMY, grid, hanging
 from rotator.core.model import Entry
 from rotator.core.outcome import Outcome
 from rotator.show.times import clock, span
@@ -17,7 +16,7 @@ from rotator.show.times import clock, span
 HEAD: Final = ("BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY")
 
 
-def past(history: Sequence[Entry], console: Console) -> Iterator[RenderableType]:
+def laid_out(history: Sequence[Entry], console: Console) -> Iterator[RenderableType]:
     """Yield what there is to print: a table where there is room, else a line each with the reason below it."""
     if console.width >= ROOMY:
         yield grid([_row(entry) for entry in history], HEAD)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rotator.cli.asking import verdict
 from rotator.cli.exits import Exit
+from rotator.cli.requests.asking import verdict
 from rotator.core.model import Ask, Entry, Phase, Reason, Record
 from rotator.core.outcome import Outcome
 

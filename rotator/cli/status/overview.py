@@ -10,15 +10,14 @@ from typing import Final
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rotator.cli.looking import Look, needs_person
-from rotator.cli.output import BAD, DOUBTFUL, GOOD, grid, hanging, has_shapes, styled
-from rotator.cli.remarks import remarks
+from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
+from rotator.cli.status.look import Look, needs_person
+from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
 from rotator.show.times import briefly, relative, span
 from rotator.standing import NextRotation, Standing
 from rotator.wording import some
 
-ROOMY: Final = 120  # columns of a terminal that has room for dates and fingerprints
 MOST_NAMES: Final = 5  # that the summary names; the table has all
 
 HEAD: Final = ("CREDENTIAL", "PHASE", "KEY", "CERT ENDS", "ROTATES", "TOKENS")

@@ -9,19 +9,18 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
-from rotator.cli.following import Course, Leg, following
-from rotator.cli.instead import instead
+from rotator.cli.history import style_of
 from rotator.cli.output import BAD, complain, print_json, say
-from rotator.cli.past import style_of
+from rotator.cli.requests.advice import instead
+from rotator.cli.requests.course import Course, Leg, following
 from rotator.cli.settings import Settings
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
 from rotator.core.outcome import Outcome
-from rotator.errors import Misconfigured, RotatorError
+from rotator.errors import RotatorError
 from rotator.publishers.manual import manual_steps
 from rotator.run import ask
 from rotator.secret import Secret
@@ -230,14 +229,3 @@ class Asking:
 
     def _tell(self, text: str) -> None:
         say(text, "dim", error=True)
-
-
-def read_file(path: Path, what: str) -> bytes:
-    """Return what a file holds. Raises RotatorError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        why = error.strerror or "it cannot be opened"
-        raise Misconfigured(
-            f"{what} {path} cannot be read: {why}", code="config.file", hint="Name a file that you may read."
-        ) from None

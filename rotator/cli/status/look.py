@@ -10,7 +10,7 @@ from typing import Any
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
-from rotator.cli.standing import standings
+from rotator.cli.status.standings import standings
 from rotator.config import Problem
 from rotator.core.model import Phase, Request
 from rotator.errors import RotatorError

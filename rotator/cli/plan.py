@@ -1,11 +1,14 @@
-"""What would be done for a credential, now and later."""
+"""What would be done for a credential, now and later: found out, and shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.text import Text
+
 from rotator.app import Application
+from rotator.cli.output import facts, say
 from rotator.core.effects import Action, Do, Mint, Nothing, Wait
 from rotator.core.guards import token_unproven
 from rotator.core.machine import ROWS, Row, decide
@@ -15,6 +18,7 @@ from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint
 from rotator.run.weather import is_of_one_credential
+from rotator.show.times import when
 from rotator.standing import NextRotation, next_rotation, unreadable
 
 
@@ -116,3 +120,24 @@ def _step(row: Row, snapshot: Snapshot, now: datetime) -> Step | None:
     if isinstance(then, Go):
         return Step(verdict.until, _name(row.action), then.reason)
     return Step(verdict.until, None, verdict.reason)
+
+
+def show_agenda(one: Agenda, now: datetime) -> None:
+    """Print what would be done for a credential."""
+    say(f"{one.credential}: {one.phase.words}", "bold")
+    rows: list[tuple[str, str | Text]] = [("now", f"{one.action or 'nothing'}: {one.reason}")]
+    rows += [
+        ("then", f"{when(step.at, now)}: {f'{step.action}: ' if step.action else ''}{step.reason}")
+        for step in one.later
+    ]
+    rotation = one.next_rotation
+    if rotation is not None:
+        held = f"; {rotation.held}" if rotation.held else ""
+        rows.append(("rotation due", f"{when(rotation.due_at, now)}{held}"))
+        if rotation.begins_at != rotation.due_at and rotation.begins_at is not None:
+            rows.append(("begins", when(rotation.begins_at, now)))
+        rows.append(("urgent from", when(rotation.urgent_at, now)))
+    if one.window is not None:
+        rows.append(("window", f"{when(one.window.opens, now)} until {when(one.window.closes, now)}"))
+    rows += [("next token", f"{token.user}: {when(token.refresh_after, now)}") for token in one.tokens]
+    facts(rows)

@@ -8,8 +8,8 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from rotator.cli.looking import Look
 from rotator.cli.output import BAD, DOUBTFUL, FAINT, grid, hanging, indented, styled
+from rotator.cli.status.look import Look
 from rotator.core.model import Change, PauseKind, Phase, Request
 from rotator.show.times import when
 from rotator.standing import Standing

@@ -91,8 +91,8 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
         return
     from itertools import chain
 
-    from rotator.cli.examining import show_findings, show_summary
-    from rotator.cli.machine import examine_machine
+    from rotator.cli.findings import show_findings, show_summary
+    from rotator.cli.host import examine_machine
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
