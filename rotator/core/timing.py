@@ -105,6 +105,11 @@ def proof_retry(record: Record, terms: Terms, now: datetime) -> timedelta:
     return terms.by_hand_every if waits else terms.proof_retry
 
 
+def seen_within(phase: Phase, terms: Terms) -> timedelta:
+    """Return how soon it shows by itself that a person has brought a certificate in."""
+    return terms.probe_every if phase is Phase.LOCKED_OUT else terms.by_hand_every
+
+
 def touch_every(snapshot: Snapshot, token: TokenFacts) -> timedelta:
     """Return how often a published token is called: often enough for what is under way.
 

@@ -282,7 +282,7 @@ def _work(station: Station, record: Record, certificate: str) -> dict[str, Any]:
     return {
         "fingerprint": facts.fingerprint if facts else None,
         "certificate": certificate,
-        "steps": manual_steps(station.app, certificate),
+        "steps": manual_steps(station.app, certificate, timing.seen_within(record.phase, station.terms)),
     }
 
 

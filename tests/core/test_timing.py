@@ -244,6 +244,11 @@ def test_for_a_while_after_a_person_said_that_it_is_done_proofs_are_tried_quickl
     assert timing.proof_retry(nudged, hand, NOW) == TERMS.by_hand_every
 
 
+@pytest.mark.parametrize(("phase", "pause"), [(Phase.PROVING, 7 * MINUTE), (Phase.LOCKED_OUT, 2 * MINUTE)])
+def test_that_a_person_brought_a_certificate_in_is_seen_as_soon_as_the_org_is_tried_again(phase, pause):
+    assert timing.seen_within(phase, terms(by_hand_every=7 * MINUTE, probe_every=2 * MINUTE)) == pause
+
+
 def test_there_is_no_change_without_a_proof():
     change = changing(Phase.PROVING).change
     assert timing.proofs_needed(change, terms(proofs_needed=1)) == 1

@@ -225,7 +225,9 @@ class Asking:
             say("The certificate and the steps are in the daemon's log, in the event change.waiting.")
         else:
             say("")
-            say(manual_steps(self._app.driver.stations[self._name].app, pair.certificate_pem).rstrip())
+            app = self._app.driver.stations[self._name].app
+            seen_within = timing.seen_within(record.phase, self._terms)
+            say(manual_steps(app, pair.certificate_pem, seen_within).rstrip())
 
     def _tell(self, text: str) -> None:
         say(text, "dim", error=True)
