@@ -105,6 +105,22 @@ def _events() -> Iterator[RenderableType]:
         yield hanging(styled("  "), event.meaning.replace("``", "`"))
 
 
+def _metrics() -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    from rotator.cli.output import FAINT, hanging, styled
+    from rotator.metrics import CATALOGUE, NOTES
+
+    yield Text("What /metrics gives, on the port of web.listen", "bold")
+    yield Text(NOTES)
+    for metric in CATALOGUE:
+        labels = f" by {', '.join(metric.labels)}" if metric.labels else ""
+        yield Text()
+        yield Text(metric.name, "bold")
+        yield hanging(styled("  "), f"{metric.kind}{labels}", FAINT)
+        yield hanging(styled("  "), metric.meaning)
+
+
 def _paths() -> Iterator[RenderableType]:
     from rich.text import Text
 
@@ -143,6 +159,7 @@ def _exit_codes() -> Iterator[RenderableType]:
 TOPICS: Final[Mapping[str, Topic]] = {
     "states": Topic("the phases of a credential, what is done in each, and how a change ends", _states),
     "events": Topic("all that the log may say, and when a person must act", _events),
+    "metrics": Topic("all that can be measured, as Prometheus reads it", _metrics),
     "paths": Topic("what lives where in Vault, and who may touch it", _paths),
     "exit-codes": Topic("what a script can tell from the exit code", _exit_codes),
 }

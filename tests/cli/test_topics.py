@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
 
+from rotator import events, metrics
 from rotator.cli.exits import MEANINGS
 from rotator.cli.topics import TOPICS, told
 from rotator.core.machine import ROWS
 from rotator.core.model import PHASES, Phase
-from rotator.events import CATALOGUE
+from rotator.core.outcome import OUTCOMES
 from tests.world.terminal import Terminal
 
 
@@ -37,10 +39,24 @@ def test_states_tell_every_phase_and_every_row(rotator):
 
 def test_events_tell_each_with_its_runbook(rotator):
     said = text(rotator, "events")
-    for event in CATALOGUE:
+    for event in events.CATALOGUE:
         assert event.name in said
         assert event.meaning.replace("``", "`") in said
         assert f"runbook.md#{event.runbook}" in said or not event.alert
+
+
+def test_metrics_tell_each_with_type_labels_and_meaning(rotator):
+    said = text(rotator, "metrics")
+    for metric in metrics.CATALOGUE:
+        labels = f" by {', '.join(metric.labels)}" if metric.labels else ""
+        assert f"{metric.name}\n  {metric.kind}{labels}\n  {metric.meaning}\n" in said
+
+
+def test_states_tell_how_a_change_may_end(rotator):
+    said = text(rotator, "states")
+    assert all(
+        re.search(rf"  {end.words} +{re.escape(meaning)}\n", said) for end, meaning in OUTCOMES.items()
+    )
 
 
 def test_paths_tell_where_documents_are_and_who_may_what(rotator):

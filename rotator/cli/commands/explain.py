@@ -28,7 +28,7 @@ def _complete(context: click.Context, _parameter: click.Parameter, incomplete: s
 @click.argument("topic", required=False, metavar="[TOPIC|COMMAND]", shell_complete=_complete)
 @click.pass_context
 def explain(context: click.Context, topic: str | None) -> None:
-    """Explain the states of a credential, the events of the log, the paths in Vault, or the exit codes.
+    """Explain the states of a credential, the events of the log, the metrics, the paths in Vault, or the exit codes.
 
     Without a TOPIC it lists them. What is longer than the terminal is shown page by page ($PAGER).
     """
