@@ -48,6 +48,14 @@ class Commands(click.Group):
         keep_out_of_dumps()
         return super().__call__(*args, **settings)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _tell_usage(error)
+            ctx.exit(Exit.USAGE)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """List the commands by family."""
         for title, family in FAMILIES.items():
@@ -66,6 +74,9 @@ class Commands(click.Group):
 
             complain("interrupted", "What is half-way is in the record, and goes on: see `rotator status`.")
             ctx.exit(Exit.INTERRUPTED)
+        except click.UsageError as error:
+            _tell_usage(error)
+            ctx.exit(Exit.USAGE)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click sees to these
         except Exception as error:  # noqa: BLE001 - the last resort: told without secrets
@@ -74,16 +85,26 @@ class Commands(click.Group):
 
 
 def _tell(error: RotatorError) -> None:
-    from rotator.cli.output import complain, say
+    from rotator.cli.output import complain, tell_problem
 
     problems = getattr(error, "problems", None)
     if problems is None:
         complain(error.message, error.hint)
         return
     for problem in problems:
-        say(str(problem), error=True)
+        tell_problem(problem)
     count = len(problems)
     complain(f"the configuration has {count} mistake{'s' if count > 1 else ''}")
+
+
+def _tell_usage(error: click.UsageError) -> None:
+    from rotator.cli.output import complain
+
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    usage = error.ctx.command_path if error.ctx is not None else "rotator"
+    complain(error.format_message(), f"`{usage} --help` tells how it is used.")
 
 
 def _tell_unforeseen(error: Exception) -> None:

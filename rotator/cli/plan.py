@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from rich.text import Text
 
@@ -20,6 +21,9 @@ from rotator.run.ask import acquaint
 from rotator.run.weather import is_of_one_credential
 from rotator.show.times import when
 from rotator.standing import NextRotation, next_rotation, unreadable
+
+RECORD: Final = "record"
+"""What is done where nothing is done to the world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,14 @@ def _reason(decision: Do | Wait, station: Station) -> str:
     return decision.reason
 
 
+def _said(action: str | None, reason: str) -> str:
+    """Return what is done and why; where the record alone changes, the reason says all."""
+    return reason if action in (None, RECORD) else f"{action}: {reason}"
+
+
 def _name(action: type[Action]) -> str:
     """Return the name of an action; one that does nothing to the world changes the record."""
-    return "record" if action is Nothing else action.__name__.lower()
+    return RECORD if action is Nothing else action.__name__.lower()
 
 
 def _later(snapshot: Snapshot, now: datetime) -> tuple[Step, ...]:
@@ -125,11 +134,8 @@ def _step(row: Row, snapshot: Snapshot, now: datetime) -> Step | None:
 def show_agenda(one: Agenda, now: datetime) -> None:
     """Print what would be done for a credential."""
     say(f"{one.credential}: {one.phase.words}", "bold")
-    rows: list[tuple[str, str | Text]] = [("now", f"{one.action or 'nothing'}: {one.reason}")]
-    rows += [
-        ("then", f"{when(step.at, now)}: {f'{step.action}: ' if step.action else ''}{step.reason}")
-        for step in one.later
-    ]
+    rows: list[tuple[str, str | Text]] = [("now", _said(one.action or "nothing", one.reason))]
+    rows += [("then", f"{when(step.at, now)}: {_said(step.action, step.reason)}") for step in one.later]
     rotation = one.next_rotation
     if rotation is not None:
         held = f"; {rotation.held}" if rotation.held else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rotator.core.machine import Row
+    from rotator.events import Event
     from rotator.vault.policies import Holder
 
 SHOWN_MOUNT, SHOWN_BASE = "secret", "salesforce"
@@ -91,17 +92,26 @@ def _states() -> Iterator[RenderableType]:
 def _events() -> Iterator[RenderableType]:
     from rich.text import Text
 
-    from rotator.cli.output import FAINT, hanging, styled
     from rotator.events import CATALOGUE
 
     yield Text("What the log may say", "bold")
     yield Text(
         "`rotator events` prints the same as a table, `rotator events --json` with the fields of each."
     )
-    for event in CATALOGUE:
-        yield Text()
+    yield from described(CATALOGUE)
+
+
+def described(events: Iterable[Event]) -> Iterator[RenderableType]:
+    """Yield events with all that there is to say of them, for a terminal that has no room for a table."""
+    from rich.text import Text
+
+    from rotator.cli.output import FAINT, hanging, styled
+
+    for event in events:
         act = f", a person must act: docs/runbook.md#{event.runbook}" if event.alert else ""
-        yield Text.assemble((event.name, "bold"), (f"  {event.level}{act}", FAINT))
+        yield Text()
+        yield Text(event.name, "bold")
+        yield hanging(styled("  "), f"{event.level}{act}", FAINT)
         yield hanging(styled("  "), event.meaning.replace("``", "`"))
 
 
@@ -124,7 +134,7 @@ def _metrics() -> Iterator[RenderableType]:
 def _paths() -> Iterator[RenderableType]:
     from rich.text import Text
 
-    from rotator.cli.output import grid
+    from rotator.cli.output import FAINT, hanging, styled
     from rotator.vault import paths
     from rotator.vault.policies import rules
 
@@ -138,13 +148,9 @@ def _paths() -> Iterator[RenderableType]:
     for holder, credential in holders:
         of = f" (of the credential {credential})" if credential else ""
         yield Text(f"What the {holder}{of} may", "bold")
-        yield grid(
-            [
-                (rule.path, ", ".join(rule.capabilities), rule.why)
-                for rule in rules(holder, SHOWN_MOUNT, SHOWN_BASE, credential=credential)
-            ],
-            ("PATH", "CAPABILITIES", "WHY"),
-        )
+        for rule in rules(holder, SHOWN_MOUNT, SHOWN_BASE, credential=credential):
+            yield Text(f"  {rule.path}")
+            yield hanging(styled(f"      {', '.join(rule.capabilities)}: ", FAINT), rule.why)
         yield Text()
     yield Text(f"`rotator vault-policy` prints these for a mount other than {SHOWN_MOUNT}, too.")
 

@@ -281,7 +281,11 @@ def _calls(app: Application, station: Station, user: str, grant: Grant) -> Itera
     except RotatorError as error:
         yield _failed(subject, error)
     else:
-        yield Finding(True, subject, f"the query finds {rows} rows, and sobjects/Account answers.")
+        yield Finding(
+            True,
+            subject,
+            f"the query finds {rows} row{'' if rows == 1 else 's'}, and sobjects/Account answers.",
+        )
 
 
 def _published(app: Application, station: Station, user: str) -> Iterator[Finding]:

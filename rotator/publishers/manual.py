@@ -83,5 +83,5 @@ class ManualPublisher:
     def verify(self) -> Iterator[Finding]:
         """Nothing can be looked at."""
         yield Finding(
-            True, f"{self._app.name}: deploy", "by hand: the alert holds the certificate and the steps"
+            True, f"{self._app.name}: deploy", "by hand: the alert holds the certificate and the steps."
         )

@@ -95,3 +95,33 @@ def test_what_is_longer_than_the_terminal_goes_through_the_pager():
 
     assert shown("exit-codes")[0].startswith("CODE")
     assert int(shown("paths")[0]) > 20
+
+
+def test_a_pager_that_shows_colours_gets_them_and_any_other_none(tmp_path):
+    """``less`` shows them with -R alone, which click asks of it."""
+    less = tmp_path / "less"
+    less.write_text("#!/bin/sh\necho LESS=$LESS\ncat\n")
+    less.chmod(0o755)
+
+    def written(pager):
+        env = {"PAGER": str(pager), "LESS": ""}
+        terminal = Terminal(sys.executable, "-m", "rotator", "help", "events", rows=20, env=env)
+        assert terminal.end() == 0
+        return terminal.written
+
+    assert b"LESS=-R" in written(less)
+    assert b"\x1b[1m" in written(less)
+    assert b"\x1b[" not in written("cat")
+
+
+def test_80_columns_hold_topics_and_events_without_a_word_or_a_path_in_two():
+    env = {"PAGER": "cat"}
+    for command in (["help", "paths"], ["events", "--alerts"]):
+        terminal = Terminal(sys.executable, "-m", "rotator", *command, rows=400, env=env)
+        assert terminal.end() == 0
+        seen = terminal.lines
+        words = {word for line in seen for word in line.split()}
+        if command[0] == "events":
+            assert {event.name for event in events.CATALOGUE if event.alert} <= words
+        else:
+            assert "secret/metadata/salesforce/+/tokens/+" in words

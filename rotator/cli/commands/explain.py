@@ -9,6 +9,8 @@ from rotator.cli.names import nearest
 from rotator.cli.teaching import ALONE, command
 from rotator.cli.topics import TOPICS
 
+LISTS = "`rotator help` lists the topics, `rotator --help` the commands."
+
 
 def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     root = context.find_root().command
@@ -47,7 +49,7 @@ def explain(context: click.Context, topic: str | None) -> None:
     found = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
     if found is None:
         known = _complete(context, context.command.params[0], "")
-        raise click.UsageError(f"There is no topic or command {topic!r}. {nearest(topic, known)}")
+        raise click.UsageError(f"There is no topic or command {topic!r}. {nearest(topic, known, LISTS)}")
     with click.Context(found, info_name=topic, parent=root) as own:
         click.echo(found.get_help(own))
 

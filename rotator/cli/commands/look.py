@@ -128,10 +128,10 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _print_set_aside(problems: Sequence[Problem]) -> None:
-    from rotator.cli.output import BAD, say
+    from rotator.cli.output import BAD, tell_problem
 
     for problem in problems:
-        say(f"set aside: {problem}", BAD, error=True)
+        tell_problem(problem, "set aside: ", BAD)
 
 
 @command(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from rotator.app import Application
 from rotator.cli.exits import Exit
 from rotator.cli.history import style_of
-from rotator.cli.output import BAD, complain, print_json, say
+from rotator.cli.output import BAD, complain, print_json, say, say_steps
 from rotator.cli.requests.advice import instead
 from rotator.cli.requests.course import Course, Leg, following
 from rotator.cli.settings import Settings
@@ -227,7 +227,7 @@ class Asking:
             say("")
             app = self._app.driver.stations[self._name].app
             seen_within = timing.seen_within(record.phase, self._terms)
-            say(manual_steps(app, pair.certificate_pem, seen_within).rstrip())
+            say_steps(manual_steps(app, pair.certificate_pem, seen_within).rstrip())
 
     def _tell(self, text: str) -> None:
         say(text, "dim", error=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rotator.app import Application, app_of
 from rotator.cli.exits import Exit
-from rotator.cli.output import DOUBTFUL, complain, print_json, say
+from rotator.cli.output import DOUBTFUL, complain, print_json, say, say_steps, warn
 from rotator.cli.requests.asking import Asking, Manner, request
 from rotator.cli.settings import Settings
 from rotator.core.model import Ask, Phase, Reason, Record
@@ -96,7 +96,7 @@ def _hand_over(app: Application, names: Sequence[str], wishes: NewAppWishes, man
         )
     say("")
     say("What is left for a person:")
-    say(steps.rstrip())
+    say_steps(steps.rstrip())
     return Exit.OK
 
 
@@ -125,7 +125,7 @@ def adopt_pair(settings: Settings, name: str, files: KeyFiles, manner: Manner) -
         _read(files.key, "the key"), _read(files.certificate, "the certificate"), passphrase
     )
     for doubt in [*doubts_about(pair, datetime.now(UTC)), *_open_to_others(files.key, files.passphrase)]:
-        say(f"note: {doubt}", DOUBTFUL, error=True)
+        warn("note: ", doubt, DOUBTFUL)
     payload = {"key": pair.private_key_pem, "certificate": Secret(pair.certificate_pem)}
     return request(settings, name, Ask.ADOPT, manner, payload)
 

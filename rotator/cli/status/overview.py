@@ -15,7 +15,7 @@ from rotator.cli.status.look import Look, needs_person
 from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
 from rotator.show.times import briefly, relative, span
-from rotator.standing import NextRotation, Standing
+from rotator.standing import Standing
 from rotator.wording import some
 
 MOST_NAMES: Final = 5  # that the summary names; the table has all
@@ -46,7 +46,16 @@ def level(one: Standing) -> Level:
 
 
 def overview(look: Look, console: Console, *, in_detail: bool) -> Iterator[RenderableType]:
-    """Yield what there is to print: a table, what does not fit into it, and the summary.
+    """Yield what there is to print: how each stands, and the summary as the last line, where people look first."""
+    stand = list(each(look, console, in_detail=in_detail))
+    yield from stand
+    if stand:
+        yield Text()
+    yield summary(look)
+
+
+def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[RenderableType]:
+    """Yield how each credential stands: a table, and what does not fit into it.
 
     Args:
         console: where it is shown: its width says how much fits, and its marks are those that it can show.
@@ -65,9 +74,6 @@ def overview(look: Look, console: Console, *, in_detail: bool) -> Iterator[Rende
     if shown and told:
         yield Text()
     yield from told
-    if shown or told:
-        yield Text()
-    yield summary(look)
 
 
 def _marks(console: Console) -> dict[Level, str]:
@@ -100,7 +106,7 @@ def _roomy_row(one: Standing, mark: str, now: datetime) -> list[Text | str]:
         str(key.serial) if key else "-",
         key.fingerprint[:8] if key else "-",
         briefly(key.not_after if key else None, now),
-        _next(one.next_rotation, now),
+        _roomy_rotation(one, now),
         f"{proved} (first of {len(one.tokens or ())})" if several else proved,
     ]
 
@@ -115,16 +121,24 @@ def _phase(one: Standing, mark: str) -> Text:
 def _rotation(one: Standing, now: datetime) -> str:
     if one.under_way is not None:
         return "under way"
-    rotation = one.next_rotation
-    if rotation is None:
+    if one.next_rotation is None:
         return "-"
-    return "held" if rotation.begins_at is None else relative(rotation.begins_at, now)
+    begins = _begins_at(one)
+    return relative(begins, now) if begins is not None else "held"
 
 
-def _next(rotation: NextRotation | None, now: datetime) -> str:
-    if rotation is None:
+def _roomy_rotation(one: Standing, now: datetime) -> str:
+    if one.next_rotation is None:
         return "-"
-    return briefly(rotation.begins_at, now) if rotation.begins_at is not None else "held"
+    begins = _begins_at(one)
+    return briefly(begins, now) if begins is not None else "held"
+
+
+def _begins_at(one: Standing) -> datetime | None:
+    """Return when the next rotation begins by itself; None where none does, for whatever reason."""
+    if one.next_rotation is None or one.paused is not None:
+        return None
+    return one.next_rotation.begins_at
 
 
 def _tokens(one: Standing, now: datetime) -> str:
@@ -149,14 +163,13 @@ def summary(look: Look) -> Text:
         verb = "needs" if len(need) == 1 else "need"
         return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
     parts = [f"{said}, all well"]
+    held = sum(one.paused is not None for one in look.standings)
+    if held:
+        parts.append(f"{held} paused")
     going = sum(one.under_way is not None for one in look.standings)
     if going:
         parts.append(f"{going} change{'s are' if going > 1 else ' is'} under way")
-    nexts = [
-        (one.next_rotation.begins_at, one.credential)
-        for one in look.standings
-        if one.next_rotation is not None and one.next_rotation.begins_at is not None
-    ]
+    nexts = [(at, one.credential) for one in look.standings if (at := _begins_at(one)) is not None]
     if nexts:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from rotator.cli.exits import Exit, exit_of
-from rotator.cli.output import BAD, FAINT, complain, console, is_live, print_json, show
+from rotator.cli.output import BAD, FAINT, complain, console, fitted, is_live, print_json, show
 from rotator.cli.signals import stop_on_signals
 from rotator.cli.status.look import Look
-from rotator.cli.status.overview import overview
+from rotator.cli.status.overview import each, overview, summary
 from rotator.errors import RotatorError
 from rotator.show.times import clock, span
 
@@ -94,5 +94,5 @@ class Watch:
             if self._seen is not None:
                 parts.append(Text(f"below: how it stood at {clock(self._seen.at)}", FAINT))
         if self._seen is not None:
-            parts += [Text(), *overview(self._seen, out, in_detail=self._in_detail)]
-        return Group(*parts)
+            parts += [summary(self._seen), Text(), *each(self._seen, out, in_detail=self._in_detail)]
+        return fitted(parts, out)
