@@ -90,6 +90,7 @@ def mint(
     private_key: RSAPrivateKey,
     *,
     now: datetime,
+    ahead: timedelta = timedelta(0),
     fresh: bool = False,
     budget: LoginBudget | None = None,
 ) -> Grant:
@@ -98,6 +99,8 @@ def mint(
     The same token comes again while its session lives, so an unchanged token is no failure.
 
     Args:
+        now: by our clock, as are all times of the grant.
+        ahead: how far the org's clock is ahead of ours, as far as known.
         fresh: use a new connection, so that another of the org's servers may answer (for proofs).
         budget: pays for this login.
 
@@ -111,7 +114,7 @@ def mint(
         username=login.username,
         audience=login.audience,
         private_key=private_key,
-        now=now,
+        now=now + ahead,
     )
     return trade(wire, login.login_url, assertion, now=now, fresh=fresh)
 
@@ -181,7 +184,7 @@ def _grant(reply: Reply, now: datetime) -> Grant:
         )
     claims = _claims(token)
     identity = _IDENTITY.search(_text(said, "id"))
-    ends = [_after(now, said.get("expires_in")), _moment(claims.get("exp")) if claims is not None else None]
+    ends = [_after(now, said.get("expires_in")), _end_of(claims, now - (reply.date or now))]
     return Grant(
         access_token=Secret(token),
         token_type=_word(said, "token_type") or "Bearer",
@@ -267,6 +270,15 @@ def _moment(value: object) -> datetime | None:
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _end_of(claims: Mapping[str, object] | None, behind: timedelta) -> datetime | None:
+    """Return when a token in JWT format ends, by our clock, which is so far behind that of the org."""
+    end = _moment(claims.get("exp")) if claims is not None else None
+    try:
+        return None if end is None else end + behind
+    except OverflowError:
         return None
 
 
