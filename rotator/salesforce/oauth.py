@@ -137,9 +137,12 @@ def trade(wire: Wire, login_url: str, assertion: Secret, *, now: datetime, fresh
 
 
 def introspect(
-    wire: Wire, login_url: str, token: Secret, *, consumer_key: str, client_secret: Secret
+    wire: Wire, login_url: str, token: Secret, *, consumer_key: str, client_secret: Secret, now: datetime
 ) -> Introspection:
-    """Ask the org about a token (RFC 7662). Raises Misconfigured for a wrong client secret, Transient."""
+    """Ask the org about a token (RFC 7662); its end is told by our clock, as ``now`` is.
+
+    Raises Misconfigured for a wrong client secret, Transient.
+    """
     reply = wire.send(
         "POST",
         f"{login_url.rstrip('/')}/services/oauth2/introspect",
@@ -155,7 +158,7 @@ def introspect(
     said = _object(reply)
     return Introspection(
         active=said.get("active") is True,
-        expires_at=_moment(said.get("exp")),
+        expires_at=_end_of(said, _ahead(reply, now)),
         username=_text(said, "username"),
         scope=_text(said, "scope"),
     )
@@ -184,7 +187,7 @@ def _grant(reply: Reply, now: datetime) -> Grant:
         )
     claims = _claims(token)
     identity = _IDENTITY.search(_text(said, "id"))
-    ends = [_after(now, said.get("expires_in")), _end_of(claims, now - (reply.date or now))]
+    ends = [_after(now, said.get("expires_in")), _end_of(claims, _ahead(reply, now))]
     return Grant(
         access_token=Secret(token),
         token_type=_word(said, "token_type") or "Bearer",
@@ -273,11 +276,16 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-def _end_of(claims: Mapping[str, object] | None, behind: timedelta) -> datetime | None:
-    """Return when a token in JWT format ends, by our clock, which is so far behind that of the org."""
+def _ahead(reply: Reply, now: datetime) -> timedelta:
+    """Return how far our clock is ahead of the org's; up to a second less, for a Date has whole seconds."""
+    return timedelta(0) if reply.date is None else now - reply.date - timedelta(seconds=1)
+
+
+def _end_of(claims: Mapping[str, object] | None, ahead: timedelta) -> datetime | None:
+    """Return when a token ends by our clock, which is so far ahead of the one of the org that says so."""
     end = _moment(claims.get("exp")) if claims is not None else None
     try:
-        return None if end is None else end + behind
+        return None if end is None else end + ahead
     except OverflowError:
         return None
 
