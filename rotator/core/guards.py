@@ -11,6 +11,7 @@ from rotator.core.effects import Nothing, Wait
 from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
 from rotator.core.slot import (
     DEAD,
+    NONE_TAKEN,
     RESTORING,
     change_of,
     in_lasting_trouble,
@@ -293,14 +294,20 @@ def proof_due(snapshot: Snapshot, now: datetime) -> Verdict:
 
 
 def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
-    """A locked-out credential may be brought in once more."""
+    """A locked-out credential may be brought in once more.
+
+    That is at once where it was not tried yet and no kept key is taken: somebody put another certificate into the app.
+    """
     record, terms = snapshot.record, snapshot.terms
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, f"locked out; {barred}")
-    for until in (backoff_until(record, terms), swaps_until(record, terms, now)):
+    change, trouble = change_of(record), record.trouble_of("change")
+    probed = trouble is not None and trouble.code == NONE_TAKEN
+    backoff = backoff_until(record, terms) if change.asked or not probed else None
+    for until in (backoff, swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
-    return Go(f"the certificate of key pair {change_of(record).target} is brought in again")
+    return Go(f"the certificate of key pair {change.target} is brought in again")
 
 
 def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:

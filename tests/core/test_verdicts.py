@@ -10,6 +10,7 @@ from rotator.core import guards
 from rotator.core.effects import Wait
 from rotator.core.model import Entry, Fleet, Pause, PauseKind, Phase, Reason, Retired, Window
 from rotator.core.outcome import Outcome
+from rotator.core.slot import NONE_TAKEN
 from rotator.core.verdicts import Go, first
 from tests.core.given import (
     DAY,
@@ -265,6 +266,26 @@ PROOFS = [
     (
         guards.again_due,
         changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW - HOUR),
+        {},
+        Go("the certificate of key pair 3 is brought in again"),
+    ),
+    (
+        guards.again_due,
+        changing(
+            Phase.LOCKED_OUT, asked=1, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)
+        ),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change"),)),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)),
         {},
         Go("the certificate of key pair 3 is brought in again"),
     ),
