@@ -244,9 +244,11 @@ def progress(record: Record, terms: Terms, now: datetime) -> str:
 def waits_for_person(record: Record, terms: Terms, now: datetime) -> bool:
     """Tell whether a certificate is not in the org, and nobody but a person brings it there.
 
-    What the org has begun to take is seen through, whoever brought it in.
+    What the org has begun to take is seen through, whoever brought it in; and so is what somebody says is there.
     """
     change = record.change
     if change is None or record.phase is not Phase.PROVING or change.proofs:
+        return False
+    if timing.is_said_done(change, terms, now):
         return False
     return timing.by_hand(change, terms) or timing.is_stuck(record, terms, now)

@@ -94,12 +94,17 @@ def is_stuck(record: Record, terms: Terms, now: datetime) -> bool:
     return now > (change.nudged_at or change.began) + terms.slow_servers
 
 
+def is_said_done(change: Change, terms: Terms, now: datetime) -> bool:
+    """Tell whether a person said that the certificate is in the org, so lately that slow servers may not have it."""
+    return change.nudged_at is not None and now < change.nudged_at + terms.slow_servers
+
+
 def proof_retry(record: Record, terms: Terms, now: datetime) -> timedelta:
     """Return the pause after a proof that failed: slow while a person is awaited."""
     change = record.change
     if change is None:
         return terms.probe_every
-    if change.nudged_at is not None and now < change.nudged_at + terms.slow_servers:
+    if is_said_done(change, terms, now):
         return terms.proof_retry
     waits = by_hand(change, terms) or is_stuck(record, terms, now)
     return terms.by_hand_every if waits else terms.proof_retry

@@ -103,6 +103,11 @@ def test_one_that_is_paused_is_held_and_says_how_it_goes_on():
     assert shown(paused)[-1] == "1 credential, all well; 1 paused"
 
 
+def test_one_without_a_key_pair_is_well_and_is_said_to_have_none():
+    begun = shown(standing("new", phase=Phase.EMPTY, current=None, next_rotation=None, tokens=()))
+    assert begun[-1] == "1 credential, all well; 1 without a key pair yet"
+
+
 def test_what_one_thing_mends_is_told_with_that_mend_once():
     troubles = [Trouble(f"token:{user}", NOW, "t", f"no token of {user}", "Mend it.") for user in "ab"]
     lines = shown(standing("acme", troubles=tuple(troubles)))

@@ -22,14 +22,15 @@ def remarks(one: Standing, look: Look, *, in_detail: bool) -> Iterator[Renderabl
         in_detail: tell all that is known.
     """
     name = f"{one.credential}: "
-    if in_detail:
+    if in_detail and (details := _details(one, look.at)):
         yield Text(one.credential, "bold")
-        yield indented(grid([(styled(label, FAINT), value) for label, value in _details(one, look.at)]), 2)
+        yield indented(grid([(styled(label, FAINT), value) for label, value in details]), 2)
     for text, style in _goings_on(one, (look.requests or {}).get(one.credential), look.at):
         yield hanging(name, text, style)
     for hint, messages in _troubles(one).items():
         for message, since in messages.items():
-            yield hanging(name, f"{message}, since {when(since, look.at)}", BAD)
+            said = message.removeprefix(f"{one.credential} ")
+            yield hanging(name, f"{said}, since {when(since, look.at)}", BAD)
         if hint:
             yield hanging("  mend: ", hint)
     cure = look.cures.get(one.credential)

@@ -163,6 +163,9 @@ def summary(look: Look) -> Text:
         verb = "needs" if len(need) == 1 else "need"
         return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
     parts = [f"{said}, all well"]
+    keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
+    if keyless:
+        parts.append(f"{keyless} without a key pair yet")
     held = sum(one.paused is not None for one in look.standings)
     if held:
         parts.append(f"{held} paused")
