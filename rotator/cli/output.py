@@ -129,6 +129,8 @@ def hanging(label: Text | str, text: str, style: str = "") -> RenderableType:
     """Return a line that begins with a label; what is too long for the terminal goes on beside it."""
     from rich.table import Table
 
+    if not label:
+        return styled(text, style)  # a column for nothing would be one blank wide
     laid = Table.grid()
     laid.add_column(no_wrap=True)
     laid.add_column(overflow="fold")

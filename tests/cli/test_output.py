@@ -59,6 +59,7 @@ def test_a_terminal_breaks_lines_between_words_but_for_what_somebody_copies():
         "hint: take it back by `rotator",
         "      withdraw acme`",
     ]
+    assert printed("warn('', 'rotator.yaml is there')") == ["rotator.yaml is there"]
     assert printed("say_steps('1. Open the page of the app, and\\n   look.\\n     command one')") == [
         "1. Open the page of the app,",
         "   and look.",
