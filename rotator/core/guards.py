@@ -301,13 +301,19 @@ def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
     record, terms = snapshot.record, snapshot.terms
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, f"locked out; {barred}")
-    change, trouble = change_of(record), record.trouble_of("change")
-    probed = trouble is not None and trouble.code == NONE_TAKEN
-    backoff = backoff_until(record, terms) if change.asked or not probed else None
-    for until in (backoff, swaps_until(record, terms, now)):
+    pause = None if _is_strangers(record) else backoff_until(record, terms)
+    for until in (pause, swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
-    return Go(f"the certificate of key pair {change.target} is brought in again")
+    return Go(f"the certificate of key pair {change_of(record).target} is brought in again")
+
+
+def _is_strangers(record: Record) -> bool:
+    """Tell whether the app has a certificate that is none of ours, and nothing was done about it yet."""
+    trouble = record.trouble_of("change")
+    none_taken = trouble is not None and trouble.code == NONE_TAKEN
+    tried = change_of(record).asked or (record.history and record.history[-1].outcome == "locked_out")
+    return none_taken and not tried
 
 
 def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:

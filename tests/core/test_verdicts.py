@@ -279,6 +279,18 @@ PROOFS = [
     ),
     (
         guards.again_due,
+        changing(
+            Phase.LOCKED_OUT,
+            failures=1,
+            failed_at=NOW,
+            trouble=(trouble("change", NONE_TAKEN),),
+            history=(Entry(2, Reason.RESTORE, "locked_out", NOW - DAY, NOW, deployed=False, message=""),),
+        ),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
         changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change"),)),
         {},
         Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
