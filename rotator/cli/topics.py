@@ -65,7 +65,7 @@ def _states() -> Iterator[RenderableType]:
     yield indented(grid([(phase.words, meaning) for phase, meaning in PHASES.items()]), 2)
     yield Text("\nHow a change ends\n", "bold")
     yield indented(grid([(outcome.words, meaning) for outcome, meaning in OUTCOMES.items()]), 2)
-    yield Text("\nWhat is done in them", "bold")
+    yield Text("\nWhat is done in each phase", "bold")
     yield Text(
         "The first row that applies is done. Each is recorded before it is done, and what came of it after."
     )
@@ -96,39 +96,40 @@ def _events() -> Iterator[RenderableType]:
 
     yield Text("What the log may say", "bold")
     yield Text(
-        "`rotator events` prints the same as a table, `rotator events --json` with the fields of each."
+        "`rotator events` prints the same, as a table where there is room; with --json also the fields of each."
     )
     yield from described(CATALOGUE)
 
 
 def described(events: Iterable[Event]) -> Iterator[RenderableType]:
     """Yield events with all that there is to say of them, for a terminal that has no room for a table."""
+    for event in events:
+        act = f", a person must act: docs/runbook.md#{event.runbook}" if event.alert else ""
+        yield from _entry(event.name, f"{event.level}{act}", event.meaning.replace("``", "`"))
+
+
+def _entry(name: str, kind: str, meaning: str) -> Iterator[RenderableType]:
+    """Yield what is said of one thing in a catalogue."""
     from rich.text import Text
 
     from rotator.cli.output import FAINT, hanging, styled
 
-    for event in events:
-        act = f", a person must act: docs/runbook.md#{event.runbook}" if event.alert else ""
-        yield Text()
-        yield Text(event.name, "bold")
-        yield hanging(styled("  "), f"{event.level}{act}", FAINT)
-        yield hanging(styled("  "), event.meaning.replace("``", "`"))
+    yield Text()
+    yield Text(name, "bold")
+    yield hanging(styled("  "), kind, FAINT)
+    yield hanging(styled("  "), meaning)
 
 
 def _metrics() -> Iterator[RenderableType]:
     from rich.text import Text
 
-    from rotator.cli.output import FAINT, hanging, styled
     from rotator.metrics import CATALOGUE, NOTES
 
     yield Text("What /metrics gives, on the port of web.listen", "bold")
     yield Text(NOTES)
     for metric in CATALOGUE:
         labels = f" by {', '.join(metric.labels)}" if metric.labels else ""
-        yield Text()
-        yield Text(metric.name, "bold")
-        yield hanging(styled("  "), f"{metric.kind}{labels}", FAINT)
-        yield hanging(styled("  "), metric.meaning)
+        yield from _entry(metric.name, f"{metric.kind}{labels}", metric.meaning)
 
 
 def _paths() -> Iterator[RenderableType]:
