@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rotator.web.rows import Level, Row
+from rotator.standing import Level
+from rotator.web.rows import Row
 from rotator.web.seen import Seen
 from rotator.wording import some
 
