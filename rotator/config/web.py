@@ -37,7 +37,7 @@ Listen = Annotated[
 
 
 class WebTls(Section):
-    """What the port is served with."""
+    """What the port is served with. Put other files in their place, and the port shows those within seconds."""
 
     certificate: FilePath = Field(
         description="Certificate (PEM), with those that lead to its authority.",

@@ -24,9 +24,16 @@ Sample = tuple[tuple[str, ...], float]
 class Gauges(Collector):
     """Gives the present numbers of what a daemon lets be seen."""
 
-    def __init__(self, look: Callable[[], Seen | None]) -> None:
-        """``look``: None while there is nothing to be seen."""
-        self._look = look
+    def __init__(
+        self, look: Callable[[], Seen | None], shown_until: Callable[[], datetime | None] = lambda: None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            look: None while there is nothing to be seen.
+            shown_until: when the certificate ends that the port shows to whoever connects now; None where it shows none.
+        """
+        self._look, self._shown_until = look, shown_until
         self._began = time.time()
         self._ends = Ends()
 
@@ -48,8 +55,13 @@ class Gauges(Collector):
                 "tls_certificate_not_after_timestamp_seconds",
                 "End of a TLS certificate that rotator shows, by what it shows it for.",
                 ("use",),
-                [((use,), end.timestamp()) for use, end in self._ends.of(seen.configuration)],
+                [((use,), end.timestamp()) for use, end in self._certificates(seen)],
             )
+
+    def _certificates(self, seen: Seen) -> Iterator[tuple[str, datetime]]:
+        yield from self._ends.of(seen.configuration.vault)
+        if (end := self._shown_until()) is not None:
+            yield "web", end
 
 
 def _of_daemon(seen: Seen) -> Iterator[Metric]:
