@@ -28,6 +28,7 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
             stations=dict(daemon.stations),
             aside=_first_of_each(daemon, lambda problem: problem.credential),
             refused=_first_of_each(daemon, _file_of),
+            refusal=daemon.refusal,
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable().items()

@@ -22,6 +22,7 @@ class Seen:
         stations: the credentials that are served.
         aside: credentials that are not, or with former settings, and what is wrong with those that they have.
         refused: included files that do not hold as a whole, and what is wrong with each.
+        refusal: what is wrong with the configuration as it was read last, so that an older one is in force; None: nothing.
         unusable: credentials whose record cannot be used.
         vault_trouble: what is wrong with Vault; None if nothing is.
         lease: of the daemon's Vault token; None before the first login.
@@ -38,6 +39,7 @@ class Seen:
     stations: Mapping[str, Station]
     aside: Mapping[str, Trouble]
     refused: Mapping[str, Trouble]
+    refusal: Trouble | None
     unusable: Mapping[str, Trouble]
     vault_trouble: str | None
     lease: Lease | None

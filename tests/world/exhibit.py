@@ -45,6 +45,8 @@ class Exhibit:
     now: datetime
     aside: dict[str, Trouble] = field(default_factory=dict)
     refused: dict[str, Trouble] = field(default_factory=dict)
+    refusal: Trouble | None = None
+    skews: dict[str, float] = field(default_factory=dict)
     unusable: dict[str, Trouble] = field(default_factory=dict)
     vault_trouble: str | None = None
     lease: Lease | None = None
@@ -68,11 +70,12 @@ class Exhibit:
             stations=dict(self.stations),
             aside=self.aside,
             refused=self.refused,
+            refusal=self.refusal,
             unusable=self.unusable,
             vault_trouble=self.vault_trouble,
             lease=self.lease,
             secret_id_ends=self.secret_id_ends,
-            skews={},
+            skews=self.skews,
             queued=self.queued,
             running=0,
             beaten_at=self.now,
