@@ -2,61 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
-from rotator import __version__
 from rotator.core import timing
-from rotator.core.model import PauseKind, Phase
+from rotator.core.model import PauseKind, Phase, TokenFacts
 from rotator.performer import Station, alarms_on
 from rotator.standing import waits_for_person
 from rotator.web.certificates import Ends
+from rotator.web.exposition import Family, Sample
 from rotator.web.seen import Seen
 
-Sample = tuple[tuple[str, ...], float]
 
-
-class Gauges(Collector):
+class Gauges:
     """Gives the present numbers of what a daemon lets be seen."""
 
-    def __init__(
-        self, look: Callable[[], Seen | None], shown_until: Callable[[], datetime | None] = lambda: None
-    ) -> None:
-        """Prepare.
-
-        Args:
-            look: None while there is nothing to be seen.
-            shown_until: when the certificate ends that the port shows to whoever connects now; None where it shows none.
-        """
-        self._look, self._shown_until = look, shown_until
-        self._began = time.time()
+    def __init__(self, shown_until: Callable[[], datetime | None] = lambda: None) -> None:
+        """``shown_until``: when the certificate ends that the port shows to whoever connects now; None where it shows none."""
+        self._shown_until = shown_until
         self._ends = Ends()
 
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing beforehand: that would be a look."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
+    def of(self, seen: Seen) -> Iterator[Family]:
         """Yield all gauges."""
-        yield InfoMetricFamily("rotator_build", "The version that runs.", {"version": __version__})
-        yield _gauge("start_time_seconds", "When the process began.", (), [((), self._began)])
-        seen = self._look()
-        if seen is not None:
-            yield from _of_daemon(seen)
-            yield from _of_vault(seen)
-            yield from _of_credentials(seen)
-            yield from _of_people(seen)
-            yield _gauge(
-                "tls_certificate_not_after_timestamp_seconds",
-                "End of a TLS certificate that rotator shows, by what it shows it for.",
-                ("use",),
-                [((use,), end.timestamp()) for use, end in self._certificates(seen)],
-            )
+        yield from _of_daemon(seen)
+        yield from _of_vault(seen)
+        yield from _of_credentials(seen)
+        yield from _of_people(seen)
+        yield _gauge(
+            "tls_certificate_not_after_timestamp_seconds",
+            "End of a TLS certificate that rotator shows, by what it shows it for.",
+            ("use",),
+            [((use,), end.timestamp()) for use, end in self._certificates(seen)],
+        )
 
     def _certificates(self, seen: Seen) -> Iterator[tuple[str, datetime]]:
         yield from self._ends.of(seen.configuration.vault)
@@ -64,13 +41,13 @@ class Gauges(Collector):
             yield "web", end
 
 
-def _of_daemon(seen: Seen) -> Iterator[Metric]:
+def _of_daemon(seen: Seen) -> Iterator[Family]:
     yield _gauge("credentials", "Credentials that are served.", (), [((), len(seen.stations))])
     yield _gauge(
         "credential_set_aside",
         "1 for a credential that is left alone, for its settings are wrong.",
         ("credential",),
-        [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
+        (((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})),
     )
     yield _gauge(
         "configuration_file_refused",
@@ -82,7 +59,7 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
         "credential_unusable",
         "1 for a credential that waits for a person, for its record cannot be used.",
         ("credential",),
-        [((name,), name in seen.unusable) for name in sorted(seen.stations)],
+        (((name,), name in seen.unusable) for name in sorted(seen.stations)),
     )
     yield _gauge(
         "queue_credentials",
@@ -116,7 +93,7 @@ def _of_daemon(seen: Seen) -> Iterator[Metric]:
     )
 
 
-def _of_vault(seen: Seen) -> Iterator[Metric]:
+def _of_vault(seen: Seen) -> Iterator[Family]:
     yield _gauge("vault_up", "1 while Vault serves.", (), [((), seen.vault_serves)])
     lease = seen.lease
     ends, lives = (lease.expires_at, lease.duration) if lease else (None, None)
@@ -140,7 +117,7 @@ def _of_vault(seen: Seen) -> Iterator[Metric]:
     )
 
 
-def _of_credentials(seen: Seen) -> Iterator[Metric]:
+def _of_credentials(seen: Seen) -> Iterator[Family]:
     """Yield what the records say. A credential whose record was not read yet is not spoken of."""
     known = [station for station in seen.stations.values() if station.read_at is not None]
     name = ("credential",)
@@ -148,86 +125,73 @@ def _of_credentials(seen: Seen) -> Iterator[Metric]:
         "credential_phase",
         "1 for the phase that a credential is in.",
         (*name, "phase"),
-        [((one.name, phase), phase is one.record.phase) for one in known for phase in Phase],
+        (((one.name, phase), phase is one.record.phase) for one in known for phase in Phase),
     )
     yield _gauge(
         "credential_paused",
         "1 while a credential is held.",
         (*name, "kind"),
-        [((one.name, kind), _paused(one) is kind) for one in known for kind in PauseKind],
+        (((one.name, kind), _paused(one) is kind) for one in known for kind in PauseKind),
     )
     yield _gauge(
         "credential_trouble",
         "1 while the record has a trouble.",
         (*name, "subject"),
-        [((one.name, subject), 1) for one in known for subject in _subjects(one)],
+        (((one.name, subject), 1) for one in known for subject in _subjects(one)),
     )
     yield _gauge(
         "change_failures",
         "Changes that failed in a row.",
         name,
-        [((one.name,), one.record.failures) for one in known],
+        (((one.name,), one.record.failures) for one in known),
     )
     yield from _of_certificates(known)
     yield from _of_tokens(known)
 
 
-def _of_people(seen: Seen) -> Iterator[Metric]:
+def _of_people(seen: Seen) -> Iterator[Family]:
     """Yield what waits for somebody, and the alarms that are on."""
     known = [station for station in seen.stations.values() if station.read_at is not None]
     yield _gauge(
         "change_waits_for_person",
         "1 while a certificate is in the org only when a person has brought it there.",
         ("credential",),
-        [((one.name,), waits_for_person(one.record, one.terms, seen.at)) for one in known],
+        (((one.name,), waits_for_person(one.record, one.terms, seen.at)) for one in known),
     )
     yield _gauge(
         "credential_alarm",
         "1 while an alarm is on that is told once, when it begins; by the event that tells it.",
         ("credential", "event"),
-        [((one.name, event), 1) for one in known for event in alarms_on(one)],
+        (((one.name, event), 1) for one in known for event in alarms_on(one)),
     )
 
 
-def _of_certificates(known: list[Station]) -> Iterator[Metric]:
+def _of_certificates(known: list[Station]) -> Iterator[Family]:
     for metric, meaning, read in _CERTIFICATES:
-        times = ((one.name, read(one)) for one in known)
-        yield _gauge(
-            metric,
-            meaning,
-            ("credential",),
-            [((name,), at.timestamp()) for name, at in times if at is not None],
-        )
+        yield _gauge(metric, meaning, ("credential",), _times(known, read))
 
 
-def _of_tokens(known: list[Station]) -> Iterator[Metric]:
+def _times(known: list[Station], read: Callable[[Station], datetime | None]) -> Iterator[Sample]:
+    for one in known:
+        if (at := read(one)) is not None:
+            yield (one.name,), at.timestamp()
+
+
+def _of_tokens(known: list[Station]) -> Iterator[Family]:
     tokens = [(one.name, token) for one in known if one.config.publish for token in one.facts()]
-    for metric, meaning, field in (
-        ("token_published_timestamp_seconds", "When the published token was minted.", "issued_at"),
-        (
-            "token_expires_timestamp_seconds",
-            "How far the life of the published token is proved.",
-            "expires_at",
-        ),
-        (
-            "token_refresh_timestamp_seconds",
-            "When the published token is to be minted anew.",
-            "refresh_after",
-        ),
-    ):
-        yield _gauge(
-            metric,
-            meaning,
-            ("credential", "user"),
-            [((name, token.user), getattr(token, field).timestamp()) for name, token in tokens],
-        )
+    for metric, meaning, read in _TOKENS:
+        yield _gauge(metric, meaning, ("credential", "user"), _token_times(tokens, read))
 
 
-def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
-    family = GaugeMetricFamily(f"rotator_{name}", meaning, labels=labels)
-    for values, number in samples:
-        family.add_metric(values, float(number))
-    return family
+def _token_times(
+    tokens: list[tuple[str, TokenFacts]], read: Callable[[TokenFacts], datetime]
+) -> Iterator[Sample]:
+    for name, token in tokens:
+        yield (name, token.user), read(token).timestamp()
+
+
+def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Family:
+    return Family(f"rotator_{name}", meaning, labels, samples)
 
 
 def _paused(station: Station) -> PauseKind | None:
@@ -261,4 +225,22 @@ _CERTIFICATES: tuple[tuple[str, str, Callable[[Station], datetime | None]], ...]
         lambda one: timing.urgent_at(one.record, one.terms),
     ),
     ("change_began_timestamp_seconds", "When the change that is under way began.", _began),
+)
+
+_TOKENS: tuple[tuple[str, str, Callable[[TokenFacts], datetime]], ...] = (
+    (
+        "token_published_timestamp_seconds",
+        "When the published token was minted.",
+        lambda token: token.issued_at,
+    ),
+    (
+        "token_expires_timestamp_seconds",
+        "How far the life of the published token is proved.",
+        lambda token: token.expires_at,
+    ),
+    (
+        "token_refresh_timestamp_seconds",
+        "When the published token is to be minted anew.",
+        lambda token: token.refresh_after,
+    ),
 )

@@ -10,11 +10,12 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     ProcessCollector,
     disable_created_metrics,
 )
 
-from rotator import events
+from rotator import __version__, events
 from rotator.core.effects import Action, Kind, Nothing
 from rotator.events import Event
 
@@ -36,6 +37,10 @@ class Meter:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        Info("rotator_build", "The version that runs.", registry=self.registry).info({"version": __version__})
+        Gauge(
+            "rotator_start_time_seconds", "When the process began.", registry=self.registry
+        ).set_to_current_time()
         self._events = self._counter(
             "events", "Events of the log, whatever the level that is logged.", "event"
         )

@@ -16,7 +16,7 @@ from rotator.show.times import relative, span
 from rotator.standing import runbook_of
 from rotator.web.answer import Answer
 from rotator.web.choice import Choice
-from rotator.web.rows import row_of, rows
+from rotator.web.rows import Row, row_of
 from rotator.web.seen import Seen
 from rotator.web.summary import summary
 
@@ -65,9 +65,9 @@ class Static:
         return self._answers.get(name)
 
 
-def fleet_page(seen: Seen, query: str, *, alive: bool) -> Answer:
+def fleet_page(seen: Seen, every: Sequence[Row], query: str, *, alive: bool) -> Answer:
     """Return the page of all credentials, of which ``query`` chooses some."""
-    choice, every = Choice.read(query), rows(seen)
+    choice = Choice.read(query)
     wanted = choice.rows(every)
     shown, page, pages = choice.part(wanted)
     return _page(

@@ -15,7 +15,6 @@ from rotator.errors import Misconfigured, RotatorError
 from rotator.performer.tell import iso
 from rotator.show.logs import emit, heard_by
 from rotator.web.door import Door
-from rotator.web.gauges import Gauges
 from rotator.web.meter import Meter
 from rotator.web.seen import Seen
 from rotator.web.server import Server
@@ -36,8 +35,7 @@ class Port:
         """``steady``: a clock that nobody sets, in seconds."""
         self._steady = steady
         self._meter = Meter()
-        self._site = Site(self._meter.registry, steady)
-        self._meter.registry.register(Gauges(self._site.present, self._shown_until))
+        self._site = Site(self._meter.registry, self._shown_until, steady)
         self._config = WebConfig(listen=False)
         self._server: Server | None = None
         self._told = ""

@@ -38,10 +38,13 @@ class Line:
 def lines() -> list[Line]:
     """Return all metrics, off a fleet that has everything."""
     with tempfile.TemporaryDirectory() as folder, exhibit(Path(folder), names(300)) as fleet:
-        meter = Meter()
-        meter.registry.register(Gauges(fleet.look))
+        counted = [one for one in Meter().registry.collect() if one.name.startswith("rotator_")]
+        gauges = Gauges().of(fleet.look())
         return sorted(
-            _line(family) for family in meter.registry.collect() if family.name.startswith("rotator_")
+            [
+                *(_line(one) for one in counted),
+                *(Line(one.name, "gauge", one.labels, one.meaning) for one in gauges),
+            ]
         )
 
 

@@ -278,7 +278,7 @@ def test_an_error_that_comes_back_at_each_look_is_told_once_in_some_minutes(flee
         b"".join(site(environ, lambda *_said: None))
 
     now = [0.0]
-    site = Site(CollectorRegistry(), lambda: now[0])
+    site = Site(CollectorRegistry(), steady=lambda: now[0])
     site.look = fails
     with logs.capture() as lines:
         for path in ("/readyz", "/readyz", "/", "/made-up", "/readyz"):

@@ -15,6 +15,7 @@ from rotator.core.model import Entry, Pause, PauseKind, Reason, Trouble
 from rotator.standing import runbook_of
 from rotator.web.choice import ON_A_PAGE, Choice
 from rotator.web.page import credential_page, fleet_page
+from rotator.web.rows import rows
 from tests.world.exhibit import exhibit, names
 
 EVIL = """<script>alert(1)</script>'"><img src=x onerror=alert(1)>&amp;{{7*7}}`x`\x00\u202e"""
@@ -319,10 +320,11 @@ def test_nothing_that_others_say_is_taken_for_more_than_text(fleet, text):
     pages = {}
     for said in ("plain", text):
         evil(fleet, said)
+        seen = fleet.look()
         pages[said] = [
-            fleet_page(fleet.look(), "", alive=True).body.decode(),
-            credential_page(fleet.look(), "due").body.decode(),
-            credential_page(fleet.look(), "broken").body.decode(),
+            fleet_page(seen, rows(seen), "", alive=True).body.decode(),
+            credential_page(seen, "due").body.decode(),
+            credential_page(seen, "broken").body.decode(),
         ]
     for plain, strange in zip(pages["plain"], pages[text], strict=True):
         assert _shape(plain) == _shape(strange)
@@ -331,7 +333,8 @@ def test_nothing_that_others_say_is_taken_for_more_than_text(fleet, text):
 @given(query=st.text(max_size=80) | st.just(f"q={EVIL}"))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_in_an_address_is_taken_for_more_than_text(fleet, query):
-    shown = Page(fleet_page(fleet.look(), query, alive=True).body.decode())
+    seen = fleet.look()
+    shown = Page(fleet_page(seen, rows(seen), query, alive=True).body.decode())
     assert len(shown.all("script")) == 1
     assert all(re.match(r"/|#live", link) for link in shown.links if not link.startswith("https://wiki"))
 

@@ -310,6 +310,7 @@ def test_a_key_that_is_encrypted_is_told_and_nobody_is_asked_for_its_password(au
 
 def test_the_end_that_is_told_is_that_of_the_certificate_that_is_shown(fleet, authority):
     def ends(url):
+        now[0] += 10
         wire = HTTPSConnection(
             "127.0.0.1", urlsplit(url).port, timeout=PATIENCE_SECONDS, context=authority.trust
         )
@@ -322,7 +323,7 @@ def test_the_end_that_is_told_is_that_of_the_certificate_that_is_shown(fleet, au
         )
         return shown, float(found[1])
 
-    with renewable(fleet, authority) as (port, _now, _lines, config, url):
+    with renewable(fleet, authority) as (port, now, _lines, config, url):
         first = ends(url)
         authority.issue("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=9))
         assert ends(url) == (first[0], first[0])
