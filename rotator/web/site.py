@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -24,8 +25,8 @@ from rotator.web.lately import Lately
 from rotator.web.page import Static, credential_page, fleet_page, said_page
 from rotator.web.rows import Row, rows
 from rotator.web.seen import Seen
+from rotator.web.wishes import OPEN_METRICS, takes_gzip, wants_openmetrics
 
-OPEN_METRICS = "application/openmetrics-text"
 READS = ("GET", "HEAD")
 TOLD_AGAIN_SECONDS = 300.0
 """When an error is told again that a page meets at each look: who looks often, such as Prometheus, floods no log."""
@@ -109,9 +110,9 @@ class Site:
         """Return the answer to somebody who may look; None where there is nothing."""
         first, _, name = path[1:].partition("/")
         if path == "/metrics":
-            return self._metrics(environ.get("HTTP_ACCEPT", ""))
+            return self._metrics(environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
         if first == "static":
-            return self._static.find(name)
+            return self._static.find(name, environ.get("HTTP_IF_NONE_MATCH", ""))
         fleet = self._fleet.get() if path == "/" else None
         if fleet is not None:
             return fleet_page(*fleet, environ["QUERY_STRING"], alive=self.alive())
@@ -122,10 +123,13 @@ class Site:
             return credential_page(seen, name)
         return _readiness(seen, name) if first == "readyz" else None
 
-    def _metrics(self, accept: str) -> Answer:
+    def _metrics(self, accept: str, accept_encoding: str) -> Answer:
         """Return the metrics. prometheus-client fails for versions that are none, so it is shown but one of ours."""
-        encode, kind = choose_encoder(OPEN_METRICS if OPEN_METRICS in accept else "")
-        return Answer(self._numbers.get() + encode(self._registry), kind)
+        encode, kind = choose_encoder(OPEN_METRICS if wants_openmetrics(accept) else "")
+        body, headers = self._numbers.get() + encode(self._registry), {"Vary": "Accept, Accept-Encoding"}
+        if takes_gzip(accept_encoding):
+            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
+        return Answer(body, kind, headers=headers)
 
     def _count(self) -> bytes:
         seen = self.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -59,6 +60,10 @@ FIXED = [
     "configuration_last_reload_successful",
 ]
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
 
 
 class Read(dict):
@@ -90,6 +95,48 @@ def test_names_have_the_prefix_and_base_units(visitor, accept):
     own = [name for name in read if not name.startswith("process_")]
     assert all(re.fullmatch(r"rotator_[a-z_]+", name) for name in own)
     assert read.value("build_info", version=__version__) == 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("*/*", False),
+        ("text/html", False),
+        ("application/openmetrics-text", True),
+        ("Application/OpenMetrics-Text; Version=1.0.0", True),
+        (PROMETHEUS, True),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.2", False),
+        ("application/openmetrics-text;q=0, */*", False),
+        ("application/openmetrics-text;q=0.5, text/*;q=0.6", False),
+        ("application/openmetrics-text;q=much, text/plain", False),
+        ("application/openmetrics-textual", False),
+        (";,;q=,", False),
+    ],
+)
+def test_the_form_is_the_one_that_is_wanted_most(visitor, accept, openmetrics):
+    read = Read(visitor, Accept=accept)
+    assert ("openmetrics" in read.answer.headers["Content-Type"]) == openmetrics
+    assert read.answer.text.endswith("# EOF\n") == openmetrics
+    assert read.answer.headers["Vary"] == "Accept, Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("accept", "packed"),
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=1.0, *;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0, *", False),
+        ("br", False),
+    ],
+)
+def test_it_is_packed_for_those_who_can_unpack_it(visitor, accept, packed):
+    answer = visitor.get("/metrics", Accept_Encoding=accept)
+    assert answer.headers["Content-Encoding"] == ("gzip" if packed else None)
+    text = (gzip.decompress(answer.body) if packed else answer.body).decode()
+    assert {family.name for family in read_text(text)} == {
+        family.name for family in read_text(visitor.get("/metrics").text)
+    }
 
 
 def test_a_credential_is_in_one_phase(fleet, visitor):

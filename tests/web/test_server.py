@@ -54,7 +54,7 @@ def test_a_head_has_the_headers_of_a_get_and_no_body(visitor, path):
     assert [name for name, _ in head.headers.items()] == [name for name, _ in get.headers.items()]
 
 
-@pytest.mark.parametrize("path", ["/", "/livez", "/metrics", "/nowhere", "/static/page.js"])
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz/well", "/metrics", "/nowhere", "/static/page.js"])
 def test_every_answer_forbids_what_no_page_of_ours_needs(visitor, path):
     headers = visitor.get(path).headers
     policy = headers["Content-Security-Policy"]
@@ -63,8 +63,22 @@ def test_every_answer_forbids_what_no_page_of_ours_needs(visitor, path):
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == ("no-cache" if path.startswith("/static/") else "no-store")
     assert headers["Server"] == "rotator"
+
+
+def test_a_browser_that_has_a_file_already_is_not_sent_it_again(visitor):
+    first = visitor.get("/static/page.css")
+    tag = first.headers["ETag"]
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        for method in ("GET", "HEAD"):
+            again = visitor.get("/static/page.css", method, If_None_Match=known)
+            assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag)
+            assert again.headers["Content-Length"] is None
+            assert again.headers["X-Content-Type-Options"] == "nosniff"
+    for unknown in ('"other"', tag.strip('"'), ""):
+        assert visitor.get("/static/page.css", If_None_Match=unknown).body == first.body
+    assert visitor.get("/static/page.js").headers["ETag"] != tag
 
 
 def test_long_headers_and_bodies_are_refused(visitor):
