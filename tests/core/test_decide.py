@@ -134,6 +134,10 @@ class TestTokens:
         assert (first.action, first.intent.trouble[0].code) == (Nothing(), "token.unproven")
         assert does(first.intent, tokens=ran_out).action == Mint("ann", (2,))
 
+    def test_while_the_record_cannot_be_written_a_token_that_ran_out_is_minted_untold(self):
+        ran_out = does(steady(), tokens=(token(expires_at=NOW),), held={"nothing": NOW + MINUTE})
+        assert ran_out.action == Mint("ann", (2,))
+
     def test_the_token_of_a_user_who_is_gone_is_nobodys(self):
         assert waits(steady(), tokens=(token(), token("bob", expires_at=NOW - HOUR))).until > NOW
 

@@ -9,6 +9,7 @@ import pytest
 from rotator.core import guards
 from rotator.core.effects import Wait
 from rotator.core.model import Entry, Fleet, Pause, PauseKind, Phase, Reason, Retired, Window
+from rotator.core.slot import NONE_TAKEN
 from rotator.core.verdicts import Go, first
 from tests.core.given import (
     DAY,
@@ -50,6 +51,12 @@ TOKENS = [
         steady(),
         {"tokens": (token(expires_at=NOW),)},
         Go("the token of ann is not proved any more", "ann"),
+    ),
+    (
+        guards.token_unproven,
+        steady(),
+        {"tokens": (token(expires_at=NOW),), "held": {"nothing": SOON}},
+        Wait(SOON, "the token of ann is not proved any more" + TAKEN),
     ),
     (guards.revoke_due, steady(revoke=("ann",)), {}, Go("the key behind the session of ann leaked", "ann")),
     (
@@ -258,6 +265,38 @@ PROOFS = [
     (
         guards.again_due,
         changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW - HOUR),
+        {},
+        Go("the certificate of key pair 3 is brought in again"),
+    ),
+    (
+        guards.again_due,
+        changing(
+            Phase.LOCKED_OUT, asked=1, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)
+        ),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(
+            Phase.LOCKED_OUT,
+            failures=1,
+            failed_at=NOW,
+            trouble=(trouble("change", NONE_TAKEN),),
+            history=(Entry(2, Reason.RESTORE, "locked_out", NOW - DAY, NOW, deployed=False, message=""),),
+        ),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change"),)),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)),
         {},
         Go("the certificate of key pair 3 is brought in again"),
     ),

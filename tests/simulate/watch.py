@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from rotator.core.model import Entry as Ending
 from rotator.core.model import Record
 from rotator.vault import documents
 from rotator.vault.codec import TokenDocument
@@ -48,6 +49,7 @@ class Watch:
         self._dead: dict[tuple[str, str], float] = {}
         self._taken: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._began: dict[str, tuple[object, float]] = {}
+        self._endings: defaultdict[str, set[Ending]] = defaultdict(set)
         self._lost: set[str] = set()
         for name in world.names:
             for user in world.configuration.credentials[name].usernames:
@@ -135,6 +137,9 @@ class Watch:
 
     def _ended(self, name: str, before: Record, after: Record) -> None:
         entry = after.history[-1]
+        if entry in self._endings[name] and self.world.restorations:
+            return  # written by a daemon that a restore of Vault overtook: it ended, and was looked at, before
+        self._endings[name].add(entry)
         self.promoted[entry.outcome] += 1
         if entry.outcome not in ("promoted", "restored", "found", "rehearsed"):
             if before.current != after.current:
