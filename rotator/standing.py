@@ -222,7 +222,7 @@ def _seen_from_here(
     """Return what no daemon has put on record: because none runs, or because it shows from the time alone."""
     return [
         *_of_tokens(station, tokens or (), now),
-        *_of_certificate(station.record, rotation, now),
+        *_of_certificate(station.name, station.record, rotation, now),
         *_of_locks(station.record, now),
     ]
 
@@ -240,7 +240,9 @@ def _of_tokens(station: Station, tokens: tuple[TokenFacts, ...], now: datetime) 
             yield Trouble(f"token:{token.user}", token.expires_at, "token.stale", message, _NOBODY)
 
 
-def _of_certificate(record: Record, rotation: NextRotation | None, now: datetime) -> Iterator[Trouble]:
+def _of_certificate(
+    name: str, record: Record, rotation: NextRotation | None, now: datetime
+) -> Iterator[Trouble]:
     """Yield that the certificate has ended, or that nothing sees to it although that is due."""
     facts = record.key(record.current)
     if facts is None:
@@ -258,7 +260,8 @@ def _of_certificate(record: Record, rotation: NextRotation | None, now: datetime
     if rotation.held is not None and is_urgent and record.trouble_of("change") is None:
         what = f"{about} leaked" if facts.leaked else f"the certificate of {about} ends soon"
         message = f"{what}, and its rotation is {rotation.held}"
-        yield Trouble(f"key:{facts.serial}", rotation.urgent_at, EXPIRING, message, "End what holds it back.")
+        ends = f"`rotator resume {name}` ends the pause." if record.paused else "End what holds it back."
+        yield Trouble(f"key:{facts.serial}", rotation.urgent_at, EXPIRING, message, ends)
 
 
 def _of_locks(record: Record, now: datetime) -> Iterator[Trouble]:

@@ -109,6 +109,7 @@ def test_what_holds_a_rotation_back_that_is_urgent_is_told_with_the_section_of_i
     (trouble,) = seen.standing(seen.stations["well"]).troubles
     assert trouble.message.endswith("ends soon, and its rotation is due, but paused: org 00D2, not 00D1")
     assert trouble.since == fleet.now + timedelta(days=3) - seen.stations["well"].terms.urgent_before
+    assert trouble.hint == "`rotator resume well` ends the pause."
     assert runbook_of(trouble) == "certificate-expiring"
 
 

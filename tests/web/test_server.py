@@ -253,6 +253,31 @@ def test_a_certificate_that_is_renewed_in_its_files_is_shown_by_itself_and_no_co
         assert config.tls.certificate.exists()
 
 
+def test_a_certificate_behind_a_link_is_renewed_by_turning_the_link(fleet, authority, tmp_path):
+    """As Kubernetes does with a Secret, and certbot."""
+
+    def issue(name):
+        (tmp_path / name).mkdir()
+        for made, link in zip(authority.issue("127.0.0.1", file=name), ("tls.crt", "tls.key"), strict=True):
+            made.rename(tmp_path / name / link)
+        turned = tmp_path / "turned"
+        turned.symlink_to(name)
+        turned.rename(tmp_path / "data")
+
+    issue("first")
+    data = tmp_path / "data"
+    config = WebConfig(listen="127.0.0.1:0", tls=WebTls(certificate=data / "tls.crt", key=data / "tls.key"))
+    with logs.capture() as lines, Port() as port:
+        port.show(fleet.look, fleet.is_alive)
+        port.serve(config)
+        (url,) = [line["url"] for line in told(lines, "web.listening")]
+        before = over_tls(url, authority.trust)
+        issue("second")
+        port.keep()
+        port.keep()
+        assert over_tls(url, authority.trust)[1] != before[1]
+
+
 @pytest.mark.parametrize(
     "spoil", [lambda file: file.write_text("nonsense"), Path.unlink], ids=["nonsense", "gone"]
 )
