@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rotator import events
-from rotator.config.web import WebConfig
+from rotator.config.web import WebConfig, WebTls
 from rotator.errors import Misconfigured, RotatorError
 from rotator.performer.tell import iso
 from rotator.show.logs import emit, heard_by
@@ -80,8 +80,8 @@ class Port:
             return
         if anew or self._server is None or not self._server.serves:
             self._try(self._begin, events.WEB_FAILED)
-        elif self._certificate_is_new():
-            self._try(self._renew_certificate, events.WEB_CERTIFICATE_KEPT)
+        elif self._config.tls is not None:
+            self._follow_files(self._server, self._config.tls)
 
     def _try(self, what: Callable[[], None], failure: events.Event) -> None:
         try:
@@ -113,19 +113,16 @@ class Port:
         server = self._server
         return server.shown.ends if server is not None and server.shown is not None else None
 
-    def _certificate_is_new(self) -> bool:
-        """Tell whether something else is in the files than what is shown, and has been since the last time.
+    def _follow_files(self, server: Server, tls: WebTls) -> None:
+        """Show what is in the files, unless that is what is shown, or it came just now.
 
         Whoever renews a certificate writes two files, one after the other.
         """
-        if self._config.tls is None or self._server is None or self._server.shown is None:
-            return False
-        before, self._files = self._files, states_of(self._config.tls)
-        return self._files == before and self._files != self._server.shown.states
-
-    def _renew_certificate(self) -> None:
-        if self._config.tls is not None and self._server is not None:
-            self._show(self._server, Shown.read(self._config.tls))
+        before, self._files = self._files, states_of(tls)
+        if server.shown is None or self._files == server.shown.states:
+            self._told = ""
+        elif self._files == before:
+            self._try(lambda: self._show(server, Shown.read(tls)), events.WEB_CERTIFICATE_KEPT)
 
     def _show(self, server: Server, shown: Shown | None) -> None:
         """Let whoever connects from now on be shown this; those who are connected notice nothing."""

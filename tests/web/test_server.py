@@ -291,6 +291,7 @@ def test_files_that_cannot_be_used_are_told_once_and_what_is_shown_stays_until_t
             port.keep()
             now[0] += 10
         (line,) = told(lines, "web.certificate_kept")
+        assert line["level"] == "warning"
         assert str(config.tls.certificate) in line["error"]
         assert line["hint"]
         assert over_tls(url, authority.trust) == (200, before)
