@@ -29,6 +29,7 @@ from rotator.core.timing import (
     due_at,
     pacing_key,
     proof_spacing,
+    proving_since,
     swaps_until,
     touch_every,
     urgent_at,
@@ -125,15 +126,18 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
     go = Go(f"the token of {user} is to be verified", user)
-    if token.verified_at > now + MOST_SKEW or _swapped_since(snapshot.record, token, now):
+    if token.verified_at > now + MOST_SKEW or _swapped_since(snapshot, token, now):
         return go
     return after(token.verified_at + touch_every(snapshot, token), now, go, f"the token of {user} works")
 
 
-def _swapped_since(record: Record, token: TokenFacts, now: datetime) -> bool:
-    """Tell whether a deploy ended that may have ended this session, and nobody has looked since it was asked for."""
-    asked_at = record.change.asked_at if record.change is not None else None
-    return record.phase is Phase.PROVING and asked_at is not None and token.verified_at < asked_at <= now
+def _swapped_since(snapshot: Snapshot, token: TokenFacts, now: datetime) -> bool:
+    """Tell whether a deploy ended that may have ended this session, and nobody has looked since."""
+    change = snapshot.record.change
+    if snapshot.record.phase is not Phase.PROVING or change is None or change.asked_at is None:
+        return False
+    ended = proving_since(change, snapshot.terms)
+    return ended is not None and token.verified_at < ended <= now
 
 
 # -- steady -----------------------------------------------------------------------------------------------------

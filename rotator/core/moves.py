@@ -30,7 +30,7 @@ from rotator.core.slot import (
     provers,
     rival,
 )
-from rotator.core.timing import by_hand, is_stuck
+from rotator.core.timing import is_stuck, proving_wait
 from rotator.core.troubles import healed, trouble_from, troubled
 
 HISTORY = 50
@@ -234,7 +234,7 @@ def proving(record: Record, _action: Action, answer: Answer, terms: Terms) -> Re
 def to_proving(record: Record, at: datetime, terms: Terms) -> Record:
     """Begin to collect proofs of the target."""
     change = change_of(record)
-    deadline = at + (terms.by_hand_deadline if by_hand(change, terms) else terms.proving_deadline)
+    deadline = at + proving_wait(change, terms)
     change = replace(change, ticket=None, deadline=deadline, proofs=0, proved=(), proved_at=None)
     return replace(record, phase=Phase.PROVING, busy_until=None, change=change)
 

@@ -83,6 +83,16 @@ def by_hand(change: Change, terms: Terms) -> bool:
     return change.reason is Reason.INIT or (terms.by_hand and change.reason is not Reason.ADOPT)
 
 
+def proving_wait(change: Change, terms: Terms) -> timedelta:
+    """Return how long the proofs of a change are waited for once its deploy has ended."""
+    return terms.by_hand_deadline if by_hand(change, terms) else terms.proving_deadline
+
+
+def proving_since(change: Change, terms: Terms) -> datetime | None:
+    """Return since when a change collects proofs: its deploy ended then, as far as was seen. None: no time runs."""
+    return None if change.deadline is None else change.deadline - proving_wait(change, terms)
+
+
 def is_stuck(record: Record, terms: Terms, now: datetime) -> bool:
     """Tell whether a first key is refused for longer than servers are slow: a person has to do something.
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rotator.core import moves
 from rotator.core.effects import (
     CreateKey,
     Deploy,
@@ -145,12 +146,18 @@ class TestTokens:
         assert does(steady(), tokens=(token(verified_at=NOW - 10 * MINUTE),)).action == Touch("ann")
 
     def test_after_a_deploy_each_token_is_called_at_once_for_the_swap_may_have_ended_its_session(self):
-        record = changing(Phase.PROVING, asked=1, asked_at=NOW - MINUTE, validated=True)
+        asked = changing(Phase.PROVING, asked=1, asked_at=NOW - 3 * MINUTE, validated=True)
+        record = moves.to_proving(asked, NOW - MINUTE, terms())
         assert does(record, tokens=(token(verified_at=NOW - 2 * MINUTE),)).action == Touch("ann")
-        assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
+        assert isinstance(does(record, tokens=(token(verified_at=NOW - MINUTE),)).action, Prove)
+
+    def test_where_nothing_was_deployed_no_session_is_doubted(self):
+        kept = moves.to_proving(changing(Phase.STAGED), NOW, terms())
+        assert isinstance(does(kept, tokens=(token(verified_at=NOW - MINUTE),)).action, Prove)
 
     def test_a_deploy_of_before_the_clock_was_set_back_lets_no_token_be_called_without_end(self):
-        record = changing(Phase.PROVING, asked=1, asked_at=NOW + HOUR, validated=True)
+        asked = changing(Phase.PROVING, asked=1, asked_at=NOW + HOUR, validated=True)
+        record = moves.to_proving(asked, NOW + HOUR, terms())
         assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
 
     def test_what_was_proved_before_the_clock_was_set_back_is_proved_again_at_once(self):

@@ -107,7 +107,7 @@ TOKENS = [
     (guards.touch_due, steady(), {}, Wait(NOW + 10 * MINUTE, "the token of ann works")),
     (
         guards.touch_due,
-        changing(Phase.PROVING, asked=1, asked_at=NOW),
+        changing(Phase.PROVING, asked=1, asked_at=NOW - MINUTE, deadline=NOW + 30 * MINUTE),
         {"tokens": (token(verified_at=NOW - INSTANT),)},
         Go("the token of ann is to be verified", "ann"),
     ),
