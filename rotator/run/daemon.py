@@ -18,6 +18,7 @@ from rotator import __version__, events
 from rotator.app import Application, application
 from rotator.config import Configuration, Problem
 from rotator.core.effects import Do
+from rotator.core.model import Trouble
 from rotator.core.timing import due_at
 from rotator.errors import RotatorError
 from rotator.performer import Driver, Station
@@ -102,6 +103,7 @@ class Daemon:
 
     Attributes:
         flaws: what is wrong with the configuration file, in a few words, until it is mended.
+        refusal: why the configuration as it was read last is not in force; None if it is.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Daemon:
         self._told: dict[tuple[str, str], tuple[str, str]] = {}  # credential, document -> code, what is wrong
         self._unsigned = False
         self.flaws = ""
+        self.refusal: Trouble | None = None
         self.problems: tuple[Problem, ...] = ()
         self.loaded_at = self.clock()
 

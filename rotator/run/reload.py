@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rotator import events
 from rotator.config import Configuration, ConfigurationError, Problem, bad_files, reload
+from rotator.core.model import Trouble
 from rotator.errors import RotatorError
 from rotator.show import logs
 from rotator.show.logs import emit
@@ -38,7 +39,7 @@ def _follow(daemon: Daemon) -> None:
     new, problems = reload(old)
     examine(new.web)
     daemon.renew(new)
-    daemon.problems, daemon.loaded_at = tuple(problems), daemon.clock()
+    daemon.problems, daemon.loaded_at, daemon.refusal = tuple(problems), daemon.clock(), None
     before, after = old.credentials, new.credentials
     emit(
         events.CONFIGURATION_RELOADED,
@@ -61,7 +62,10 @@ def _refuse(daemon: Daemon, mistakes: str, error: Exception | None = None) -> No
         mistakes=mistakes,
         **({} if error is None else {"exc_info": error}),
     )
-    daemon.flaws = f"the configuration was refused: {mistakes.partition(chr(10))[0]}"
+    first = mistakes.partition("\n")[0]
+    daemon.flaws = f"the configuration was refused: {first}"
+    hint = "Correct it and reload; `rotator check` lists every mistake."
+    daemon.refusal = Trouble("configuration", daemon.clock(), "config.mistakes", first, hint, lasting=True)
 
 
 def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> str:

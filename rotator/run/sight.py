@@ -28,12 +28,14 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
             stations=dict(daemon.stations),
             aside=_first_of_each(daemon, lambda problem: problem.credential),
             refused=_first_of_each(daemon, _file_of),
+            refusal=daemon.refusal,
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable().items()
             },
             vault_trouble=daemon.weather.trouble(),
             lease=app.client.lease(),
+            logged_in=app.client.is_logged_in,
             secret_id_ends=app.client.secret_id_ends(),
             skews=dict(daemon.rounds.skewed),
             queued=queued,

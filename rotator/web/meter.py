@@ -14,7 +14,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from rotator import events, metrics
+from rotator import __version__, events, metrics
 from rotator.core.effects import Action, Kind, Nothing
 from rotator.events import Event
 from rotator.metrics import Metric
@@ -37,12 +37,13 @@ class Meter:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self._gauge(metrics.BUILD).labels(__version__).set(1)
+        self._gauge(metrics.STARTED).set_to_current_time()
         self._events = self._counter(metrics.EVENTS)
         self._errors = self._counter(metrics.ERRORS)
         self._faults = self._counter(metrics.SCHEDULER_EVENTS)
         self._reloads = self._counter(metrics.CONFIGURATION_RELOADS)
-        in_force = metrics.CONFIGURATION_IN_FORCE
-        self._in_force = Gauge(in_force.name, in_force.meaning, registry=self.registry)
+        self._in_force = self._gauge(metrics.CONFIGURATION_IN_FORCE)
         self._in_force.set(1)
         self._steps = self._counter(metrics.STEPS)
         self._jumps = self._counter(metrics.CLOCK_JUMPS)
@@ -89,6 +90,9 @@ class Meter:
         elif event is events.CONFIGURATION_REFUSED:
             self._reloads.labels("refused").inc()
             self._in_force.set(0)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.meaning, metric.labels, registry=self.registry)
 
     def _counter(self, metric: Metric) -> Counter:
         return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)

@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from rotator.cli.status.look import Look
-from rotator.cli.status.overview import Level, level, overview, summary
+from rotator.cli.status.overview import overview, summary
 from rotator.core.model import Change, KeyFacts, Pause, PauseKind, Phase, Reason, Request, TokenFacts, Trouble
-from rotator.standing import NextRotation, Standing, Underway
+from rotator.standing import Level, NextRotation, Standing, Underway
 from tests.core.given import DAY, HOUR, MINUTE, NOW
 from tests.world.terminal import Terminal
 
@@ -118,16 +118,17 @@ def test_what_one_thing_mends_is_told_with_that_mend_once():
     ]
 
 
-def test_those_that_need_a_person_come_first_and_then_those_that_change():
+def test_those_that_need_a_person_come_first_then_those_that_are_held_and_those_that_change():
     lines = shown(*FLEET)
     assert [line.split()[0] for line in lines[1:6]] == [
         "initech",
-        "globex",
         "hooli",
+        "globex",
         "integration-acme-emea",
         "deployer",
     ]
-    assert [level(one) for one in (FLEET[4], FLEET[1], FLEET[0])] == list(Level)
+    levels = [FLEET[at].level for at in (4, 3, 1, 0)]
+    assert levels == [Level.LOST, Level.HELD, Level.BUSY, Level.WELL]
 
 
 def test_a_wide_terminal_and_a_pipe_have_room_for_dates_and_fingerprints():

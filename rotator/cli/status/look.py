@@ -42,7 +42,7 @@ class Look:
     @property
     def troubled(self) -> list[Standing]:
         """Those for which a person must do something."""
-        return [one for one in self.standings if needs_person(one)]
+        return [one for one in self.standings if one.level.needs_person]
 
     @property
     def shown(self) -> Sequence[Standing]:
@@ -67,11 +67,6 @@ class Look:
             "requests": waiting,
             "set_aside": [{"credential": one.credential, "problem": str(one)} for one in self.aside],
         }  # fmt: skip
-
-
-def needs_person(one: Standing) -> bool:
-    """Tell whether something is wrong that nobody may have seen to yet."""
-    return bool(one.troubles) or one.is_foreign
 
 
 def look(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from enum import IntEnum
 from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
-from rotator.cli.status.look import Look, needs_person
+from rotator.cli.status.look import Look
 from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
 from rotator.show.times import briefly, relative, span
-from rotator.standing import Standing
+from rotator.standing import Level, Standing
 from rotator.wording import some
 
 MOST_NAMES: Final = 5  # that the summary names; the table has all
@@ -26,23 +25,15 @@ HEAD_IF_ROOMY: Final = (
 )  # fmt: skip
 
 
-class Level(IntEnum):
-    """How much a credential wants to be looked at; the first come first."""
-
-    NEEDS_PERSON = 0
-    ON_THE_WAY = 1
-    WELL = 2
-
-
-STYLES: Final = {Level.NEEDS_PERSON: BAD, Level.ON_THE_WAY: DOUBTFUL, Level.WELL: GOOD}
-
-
-def level(one: Standing) -> Level:
-    """Return how much a credential wants to be looked at."""
-    if needs_person(one):
-        return Level.NEEDS_PERSON
-    held = one.next_rotation is not None and one.next_rotation.held is not None
-    return Level.WELL if one.phase is Phase.STEADY and not one.paused and not held else Level.ON_THE_WAY
+STYLES: Final = {
+    Level.LOST: BAD,
+    Level.TROUBLE: BAD,
+    Level.HELD: DOUBTFUL,
+    Level.BUSY: DOUBTFUL,
+    Level.WELL: GOOD,
+}
+SHAPES: Final = {BAD: ("✖", "!"), DOUBTFUL: ("●", "*"), GOOD: ("✔", "-")}
+"""What stands before a phase of each style; the second on a terminal that has no such shapes."""
 
 
 def overview(look: Look, console: Console, *, in_detail: bool) -> Iterator[RenderableType]:
@@ -61,13 +52,13 @@ def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[Renderabl
         console: where it is shown: its width says how much fits, and its marks are those that it can show.
         in_detail: tell all that is known of each credential.
     """
-    shown = sorted(look.shown, key=level)
+    shown = sorted(look.shown, key=lambda one: one.level)
     if shown:
         is_roomy = console.width >= ROOMY
         row = _roomy_row if is_roomy else _row
         marks = _marks(console)
         yield grid(
-            [row(one, marks[level(one)], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
+            [row(one, marks[one.level], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
         )
     told = [told for one in shown for told in remarks(one, look, in_detail=in_detail)]
     told += [hanging("set aside: ", str(problem), BAD) for problem in look.aside]
@@ -80,8 +71,8 @@ def _marks(console: Console) -> dict[Level, str]:
     """Return what stands before a phase: nothing in a pipe, where words are searched for."""
     if not console.is_terminal:
         return dict.fromkeys(Level, "")
-    shapes = "✖●✔" if has_shapes(console) else "!*-"
-    return {each: f"{shape} " for each, shape in zip(Level, shapes, strict=True)}
+    which = 0 if has_shapes(console) else 1
+    return {level: f"{SHAPES[style][which]} " for level, style in STYLES.items()}
 
 
 def _row(one: Standing, mark: str, now: datetime) -> list[Text | str]:
@@ -115,7 +106,7 @@ def _phase(one: Standing, mark: str) -> Text:
     said = one.phase.words
     if one.paused is not None:
         said = "paused" if one.phase is Phase.STEADY else f"{said}, paused"
-    return styled(mark + said, STYLES[level(one)])
+    return styled(mark + said, STYLES[one.level])
 
 
 def _rotation(one: Standing, now: datetime) -> str:
