@@ -9,6 +9,7 @@ from datetime import datetime
 
 from rotator.core.effects import Nothing, Wait
 from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
+from rotator.core.outcome import Outcome
 from rotator.core.slot import (
     DEAD,
     NONE_TAKEN,
@@ -316,7 +317,7 @@ def _is_strangers(record: Record) -> bool:
     """Tell whether the app has a certificate that is none of ours, and nothing was done about it yet."""
     trouble = record.trouble_of("change")
     none_taken = trouble is not None and trouble.code == NONE_TAKEN
-    tried = change_of(record).asked or (record.history and record.history[-1].outcome == "locked_out")
+    tried = change_of(record).asked or (record.history and record.history[-1].outcome is Outcome.LOCKED_OUT)
     return none_taken and not tried
 
 

@@ -284,7 +284,9 @@ PROOFS = [
             failures=1,
             failed_at=NOW,
             trouble=(trouble("change", NONE_TAKEN),),
-            history=(Entry(2, Reason.RESTORE, "locked_out", NOW - DAY, NOW, deployed=False, message=""),),
+            history=(
+                Entry(2, Reason.RESTORE, Outcome.LOCKED_OUT, NOW - DAY, NOW, deployed=False, message=""),
+            ),
         ),
         {},
         Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
