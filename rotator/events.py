@@ -92,6 +92,10 @@ WEB_LISTENING = _event("web.listening", "info", "url",
 WEB_FAILED = _alert("web.failed", "error", "listen error hint",
     "The port for health and metrics cannot be served; that is tried again, and the credentials are served meanwhile.",
     "web-port")
+WEB_CERTIFICATE_RENEWED = _event("web.certificate_renewed", "info", "not_after",
+    "The port shows the certificate that is in its files by now, to whoever connects from now on.")
+WEB_CERTIFICATE_KEPT = _event("web.certificate_kept", "warning", "listen error hint",
+    "What was put into the files of the port's certificate cannot be used; the one before is shown until something else is there.")
 WEB_REQUEST_FAILED = _alert("web.request_failed", "error", "page error",
     "A look at the status page, health or metrics met an error that nobody foresaw; the credentials are served all the same.",
     "unforeseen-error")

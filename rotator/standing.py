@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from rotator import events
 from rotator.config import next_window
@@ -29,11 +31,33 @@ from rotator.core.slot import NONE_TAKEN, RIVAL_TAKEN
 from rotator.errors import RotatorError
 from rotator.performer import Station
 
-EXPIRED, LOCKED_OUT = "certificate.expired", "locked_out"
+EXPIRED, EXPIRING, LOCKED_OUT = "certificate.expired", "certificate.expiring", "locked_out"
 """Codes of troubles that no daemon has put on record."""
 
 ANSWERED_BY = timedelta(minutes=1)
 """So long after its time a daemon has begun what is due."""
+
+_NOBODY = "Does the daemon run? `rotator alive` tells where it runs; see its log, too."
+
+
+class Level(IntEnum):
+    """How bad it is, the worst first: the one measure by which `status`, the status page and /readyz/NAME judge."""
+
+    LOST = 0  # consumers are refused, or will be: nobody but a person ends it
+    TROUBLE = 1  # something is wrong that nobody may have seen to yet
+    HELD = 2  # somebody or something holds it, or it waits for a person
+    BUSY = 3  # something goes on
+    WELL = 4
+
+    @property
+    def word(self) -> str:
+        """Return its name as styles and readers know it."""
+        return self.name.lower()
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether somebody should look."""
+        return self <= Level.TROUBLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +79,16 @@ class NextRotation:
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """The change that is under way."""
+    """The change that is under way.
+
+    Attributes:
+        waits_for_person: nobody but a person brings the certificate in.
+    """
 
     change: Change
     proofs_needed: int
     waiting_for: str
+    waits_for_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +119,31 @@ class Standing:
     def is_foreign(self) -> bool:
         """Whether it is held until a person says which org is meant."""
         return self.paused is not None and self.paused.kind is PauseKind.IDENTITY
+
+    @property
+    def level(self) -> Level:
+        """How bad it is."""
+        if (
+            self.phase is Phase.LOCKED_OUT
+            or self.is_foreign
+            or any(one.code == EXPIRED for one in self.troubles)
+        ):
+            return Level.LOST
+        if self.troubles:
+            return Level.TROUBLE
+        if self._is_held:
+            return Level.HELD
+        return Level.WELL if self.phase is Phase.STEADY else Level.BUSY
+
+    @property
+    def _is_held(self) -> bool:
+        change, rotation = self.under_way, self.next_rotation
+        return (
+            self.paused is not None
+            or self.phase is Phase.EMPTY
+            or (change is not None and change.waits_for_person)
+            or (rotation is not None and rotation.held is not None)
+        )
 
 
 def standing(station: Station, snapshot: Snapshot, now: datetime, *, tokens: bool = True) -> Standing:
@@ -140,8 +194,9 @@ def _under_way(station: Station, now: datetime) -> Underway | None:
     change = station.record.change
     if change is None:
         return None
-    needed = timing.proofs_needed(change, station.terms)
-    return Underway(change, needed, progress(station.record, station.terms, now))
+    record, terms = station.record, station.terms
+    needed = timing.proofs_needed(change, terms)
+    return Underway(change, needed, progress(record, terms, now), waits_for_person(record, terms, now))
 
 
 def next_rotation(station: Station, snapshot: Snapshot, now: datetime) -> NextRotation | None:
@@ -164,30 +219,56 @@ def next_rotation(station: Station, snapshot: Snapshot, now: datetime) -> NextRo
 def _seen_from_here(
     station: Station, tokens: tuple[TokenFacts, ...] | None, rotation: NextRotation | None, now: datetime
 ) -> list[Trouble]:
-    """Return what no daemon has put on record: most likely none runs."""
-    found, record = [], station.record
-    hint = "Does the daemon run? `rotator alive` tells where it runs; see its log, too."
-    if rotation is not None and rotation.held is None and now > rotation.due_at + ANSWERED_BY:
-        message = f"the rotation of key pair {record.current} is due, and nobody has begun it"
-        found.append(Trouble("change", rotation.due_at, "rotation.overdue", message, hint))
-    for token in tokens or ():
+    """Return what no daemon has put on record: because none runs, or because it shows from the time alone."""
+    return [
+        *_of_tokens(station, tokens or (), now),
+        *_of_certificate(station.name, station.record, rotation, now),
+        *_of_locks(station.record, now),
+    ]
+
+
+def _of_tokens(station: Station, tokens: tuple[TokenFacts, ...], now: datetime) -> Iterator[Trouble]:
+    record = station.record
+    for token in tokens:
         if record.trouble_of(f"token:{token.user}") or record.trouble_of(f"mint:{token.user}"):
             continue
         if now < token.expires_at and timing.is_overdue(token, record, station.terms, now):
             message = f"nobody has refreshed the token of {token.user}, which was to be done"
-            found.append(Trouble(f"token:{token.user}", token.refresh_after, "token.overdue", message, hint))
+            yield Trouble(f"token:{token.user}", token.refresh_after, "token.overdue", message, _NOBODY)
         if now >= token.expires_at:
             message = f"the published token of {token.user} is proved no longer"
-            found.append(Trouble(f"token:{token.user}", token.expires_at, "token.stale", message, hint))
+            yield Trouble(f"token:{token.user}", token.expires_at, "token.stale", message, _NOBODY)
+
+
+def _of_certificate(
+    name: str, record: Record, rotation: NextRotation | None, now: datetime
+) -> Iterator[Trouble]:
+    """Yield that the certificate has ended, or that nothing sees to it although that is due."""
     facts = record.key(record.current)
-    if facts is not None and now >= facts.not_after:
-        message = f"the certificate of key pair {facts.serial} has ended"
-        found.append(Trouble(f"key:{facts.serial}", facts.not_after, EXPIRED, message, "Rotate it."))
+    if facts is None:
+        return
+    about = f"key pair {facts.serial}"
+    if now >= facts.not_after:
+        message = f"the certificate of {about} has ended"
+        yield Trouble(f"key:{facts.serial}", facts.not_after, EXPIRED, message, "Rotate it.")
+    if rotation is None or rotation.urgent_at is None:
+        return
+    if rotation.held is None and now > rotation.due_at + ANSWERED_BY:
+        message = f"the rotation of {about} is due, and nobody has begun it"
+        yield Trouble("change", rotation.due_at, "rotation.overdue", message, _NOBODY)
+    is_urgent = rotation.urgent_at <= now < facts.not_after
+    if rotation.held is not None and is_urgent and record.trouble_of("change") is None:
+        what = f"{about} leaked" if facts.leaked else f"the certificate of {about} ends soon"
+        message = f"{what}, and its rotation is {rotation.held}"
+        ends = f"`rotator resume {name}` ends the pause." if record.paused else "End what holds it back."
+        yield Trouble(f"key:{facts.serial}", rotation.urgent_at, EXPIRING, message, ends)
+
+
+def _of_locks(record: Record, now: datetime) -> Iterator[Trouble]:
     if record.phase is Phase.LOCKED_OUT and record.trouble_of("change") is None:
         since = record.change.began if record.change else now
         message = "the org takes no key that is kept"
-        found.append(Trouble("change", since, LOCKED_OUT, message, "See the daemon's log for the steps."))
-    return found
+        yield Trouble("change", since, LOCKED_OUT, message, "See the daemon's log for the steps.")
 
 
 def runbook_of(trouble: Trouble) -> str:
@@ -199,7 +280,7 @@ def runbook_of(trouble: Trouble) -> str:
             return events.TOKEN_REFUSED.runbook
         case "key" if trouble.code == RIVAL_TAKEN:
             return events.KEY_STILL_ACCEPTED.runbook
-        case "key" if trouble.code == EXPIRED:
+        case "key" if trouble.code in {EXPIRED, EXPIRING}:
             return events.CERTIFICATE_EXPIRED.runbook
         case "key":
             return events.KEY_NOT_DESTROYED.runbook
@@ -244,9 +325,11 @@ def progress(record: Record, terms: Terms, now: datetime) -> str:
 def waits_for_person(record: Record, terms: Terms, now: datetime) -> bool:
     """Tell whether a certificate is not in the org, and nobody but a person brings it there.
 
-    What the org has begun to take is seen through, whoever brought it in.
+    What the org has begun to take is seen through, whoever brought it in; and so is what somebody says is there.
     """
     change = record.change
     if change is None or record.phase is not Phase.PROVING or change.proofs:
+        return False
+    if timing.is_said_done(change, terms, now):
         return False
     return timing.by_hand(change, terms) or timing.is_stuck(record, terms, now)

@@ -216,6 +216,7 @@ def _rest(app: Application, station: Station, org: Org) -> Iterator[Observation]
             org.access_token,
             consumer_key=login.consumer_key,
             client_secret=secret.read(),
+            now=app.tools.clock(),
         )
         return f"yes: at {said.expires_at:%Y-%m-%d %H:%M:%S}Z" if said.expires_at else "no"
 

@@ -1,4 +1,4 @@
-"""The command ``rotator``: a module for each family of commands.
+"""The command ``rotator``. Each family of commands is a module of :mod:`rotator.cli.commands`.
 
 Importing this imports click and little else: what is heavy is imported by the command that needs it, so that
 ``--help`` answers at once.
@@ -12,7 +12,19 @@ from typing import Any
 import click
 
 from rotator import __version__
-from rotator.cli import alive, ask, begin, examine, explain, export, install, look, papers, serve, trial
+from rotator.cli.commands import (
+    alive,
+    begin,
+    builtin,
+    examine,
+    explain,
+    export,
+    install,
+    look,
+    request,
+    serve,
+    trial,
+)
 from rotator.cli.dumps import keep_out_of_dumps
 from rotator.cli.exits import MEANINGS, Exit, exit_of
 from rotator.cli.settings import CONFIG, TOKEN_FILE, Settings
@@ -20,10 +32,10 @@ from rotator.errors import RotatorError
 
 FAMILIES = {
     "Look": (*look.COMMANDS, *examine.COMMANDS, *alive.COMMANDS),
-    "Ask the daemon": (*ask.COMMANDS, *begin.COMMANDS),
+    "Ask the daemon": (*request.COMMANDS, *begin.COMMANDS),
     "Do the work": (*serve.COMMANDS, *install.COMMANDS),
     "Hand to other programs": export.COMMANDS,
-    "Print what is built in": (*explain.COMMANDS, *papers.COMMANDS),
+    "Print what is built in": (*explain.COMMANDS, *builtin.COMMANDS),
     "Try it out": trial.COMMANDS,
 }
 
@@ -35,6 +47,14 @@ class Commands(click.Group):
         """Be the program of this process. Who runs commands within another one calls :meth:`main`."""
         keep_out_of_dumps()
         return super().__call__(*args, **settings)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _tell_usage(error)
+            ctx.exit(Exit.USAGE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """List the commands by family."""
@@ -54,6 +74,9 @@ class Commands(click.Group):
 
             complain("interrupted", "What is half-way is in the record, and goes on: see `rotator status`.")
             ctx.exit(Exit.INTERRUPTED)
+        except click.UsageError as error:
+            _tell_usage(error)
+            ctx.exit(Exit.USAGE)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click sees to these
         except Exception as error:  # noqa: BLE001 - the last resort: told without secrets
@@ -62,16 +85,26 @@ class Commands(click.Group):
 
 
 def _tell(error: RotatorError) -> None:
-    from rotator.cli.output import complain, say
+    from rotator.cli.output import complain, tell_problem
 
     problems = getattr(error, "problems", None)
     if problems is None:
         complain(error.message, error.hint)
         return
     for problem in problems:
-        say(str(problem), error=True)
+        tell_problem(problem)
     count = len(problems)
     complain(f"the configuration has {count} mistake{'s' if count > 1 else ''}")
+
+
+def _tell_usage(error: click.UsageError) -> None:
+    from rotator.cli.output import complain
+
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    usage = error.ctx.command_path if error.ctx is not None else "rotator"
+    complain(error.format_message(), f"`{usage} --help` tells how it is used.")
 
 
 def _tell_unforeseen(error: Exception) -> None:

@@ -71,9 +71,9 @@ def _scalars(file: Path) -> Iterator[tuple[tuple[str, ...], bool, str]]:
                 levels[-1].key = getattr(event, "value", "") if is_key else None
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return a sentence that helps somebody who mistyped a name."""
+def nearest(name: str, known: Sequence[str], otherwise: str = "") -> str:
+    """Return a sentence that helps somebody who mistyped a name; where none is near, the known ones or ``otherwise``."""
     near = get_close_matches(name, known, n=3)
     if near:
         return f"Did you mean {' or '.join(near)}?"
-    return f"There are: {some(sorted(known), MOST_SHOWN)}."
+    return otherwise or f"There are: {some(sorted(known), MOST_SHOWN)}."

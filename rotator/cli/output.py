@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rotator.show import journal
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from rotator.config import Problem
+
 WIDEST: Final = 100_000  # of a line that no terminal shows; a pipe gets everything
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would move the cursor, or worse
+_NUMBER: Final = re.compile(r"\d+\. ")
+_FURTHER: Final = re.compile(r" {3}\S")  # the step goes on; a command is indented further
+ROOMY: Final = 120  # columns of a terminal that has room for dates, fingerprints and reasons
 GOOD, BAD, DOUBTFUL, FAINT = "green", "bold red", "yellow", "dim"
 
 
@@ -41,10 +46,44 @@ def has_shapes(out: Console) -> bool:
 
 
 def say(text: str, style: str = "", *, error: bool = False) -> None:
-    """Print a line for people. On its way to the journal of systemd an error says that it is one."""
+    """Print lines for people. On its way to the journal of systemd an error says that it is one.
+
+    A terminal has them broken between words; but not what is indented, such as a command that somebody will copy.
+    """
     if error and journal.listens(sys.stderr):
         text = journal.marked(text, "error")
-    console(error=error).print(styled(text, style), soft_wrap=True)
+    out = console(error=error)
+    for line in text.split("\n"):
+        out.print(styled(line, style), soft_wrap=not out.is_terminal or line.startswith("  "))
+
+
+def say_steps(text: str) -> None:
+    """Print a text with numbered steps; on a terminal each stands beside its number."""
+    if not console().is_terminal:
+        say(text)
+        return
+    for label, part in pieces(text):
+        if label.strip():
+            show(hanging(label, part))
+        else:
+            say(label + part)
+
+
+def pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield numbered steps whole, whose lines were broken, and all other lines, each with what stands before it."""
+    label, step = "", ""
+    for line in text.splitlines():
+        number = _NUMBER.match(line)
+        if step and not number and _FURTHER.match(line):
+            step += f" {line.strip()}"
+            continue
+        if step:
+            yield label, step
+        label, step = (number[0], line[number.end() :]) if number else ("", "")
+        if not number:
+            yield line[: len(line) - len(line.lstrip())], line.lstrip()
+    if step:
+        yield label, step
 
 
 def styled(text: object, style: str = "") -> Text:
@@ -90,11 +129,27 @@ def hanging(label: Text | str, text: str, style: str = "") -> RenderableType:
     """Return a line that begins with a label; what is too long for the terminal goes on beside it."""
     from rich.table import Table
 
+    if not label:
+        return styled(text, style)  # a column for nothing would be one blank wide
     laid = Table.grid()
     laid.add_column(no_wrap=True)
     laid.add_column(overflow="fold")
     laid.add_row(styled(label, style) if isinstance(label, str) else label, styled(text, style))
     return laid
+
+
+def fitted(what: Iterable[RenderableType], out: Console) -> RenderableType:
+    """Return as much as there is room for on a terminal, and how much there is beyond."""
+    from rich.console import Group
+    from rich.segment import Segment, Segments
+
+    whole = Group(*what)
+    lines = out.render_lines(whole, pad=False)
+    if len(lines) <= out.height:
+        return whole
+    kept = lines[: out.height - 1]
+    beyond = styled(f"{len(lines) - len(kept)} more lines: make the terminal larger", FAINT)
+    return Group(Segments(segment for line in kept for segment in (*line, Segment.line())), beyond)
 
 
 def show(*what: RenderableType, out: Console | None = None) -> None:
@@ -124,6 +179,20 @@ def print_json(value: object) -> None:
 def complain(message: str, hint: str = "") -> None:
     """Print an error and its mend on standard error."""
     sys.stdout.flush()
-    say(f"error: {message}", BAD, error=True)
+    warn("error: ", message, BAD)
     if hint:
-        say(f"hint: {hint}", error=True)
+        warn("hint: ", hint)
+
+
+def tell_problem(problem: Problem, label: str = "", style: str = "") -> None:
+    """Print a mistake in the configuration and its mend on standard error."""
+    warn(label, problem.what, style)
+    warn("  mend: ", problem.mend)
+
+
+def warn(label: str, text: str, style: str = "") -> None:
+    """Print something on standard error; what is too long for the terminal goes on beside its label."""
+    if journal.listens(sys.stderr):
+        say(label + text, style, error=True)
+    else:
+        show(hanging(label, text, style), out=console(error=True))

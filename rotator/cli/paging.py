@@ -23,4 +23,6 @@ def page(what: Iterable[RenderableType]) -> None:
     if text.count("\n") < out.height:
         click.echo(text, nl=False)
     else:
-        click.echo_via_pager(text, color=not out.no_color)
+        click.echo_via_pager(
+            text, color=False if out.no_color else None
+        )  # else click asks what the pager can show

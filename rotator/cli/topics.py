@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rotator.core.machine import Row
+    from rotator.events import Event
     from rotator.vault.policies import Holder
 
 SHOWN_MOUNT, SHOWN_BASE = "secret", "salesforce"
@@ -58,10 +59,13 @@ def _states() -> Iterator[RenderableType]:
     from rotator.cli.output import FAINT, grid, hanging, indented, styled
     from rotator.core.machine import CHANGE, COLLECTION, TOKENS
     from rotator.core.model import PHASES, Phase
+    from rotator.core.outcome import OUTCOMES
 
     yield Text("The phases of a credential\n", "bold")
     yield indented(grid([(phase.words, meaning) for phase, meaning in PHASES.items()]), 2)
-    yield Text("\nWhat is done in them", "bold")
+    yield Text("\nHow a change ends\n", "bold")
+    yield indented(grid([(outcome.words, meaning) for outcome, meaning in OUTCOMES.items()]), 2)
+    yield Text("\nWhat is done in each phase", "bold")
     yield Text(
         "The first row that applies is done. Each is recorded before it is done, and what came of it after."
     )
@@ -88,24 +92,50 @@ def _states() -> Iterator[RenderableType]:
 def _events() -> Iterator[RenderableType]:
     from rich.text import Text
 
-    from rotator.cli.output import FAINT, hanging, styled
     from rotator.events import CATALOGUE
 
     yield Text("What the log may say", "bold")
     yield Text(
-        "`rotator events` prints the same as a table, `rotator events --json` with the fields of each."
+        "`rotator events` prints the same, as a table where there is room; with --json also the fields of each."
     )
-    for event in CATALOGUE:
-        yield Text()
+    yield from described(CATALOGUE)
+
+
+def described(events: Iterable[Event]) -> Iterator[RenderableType]:
+    """Yield events with all that there is to say of them, for a terminal that has no room for a table."""
+    for event in events:
         act = f", a person must act: docs/runbook.md#{event.runbook}" if event.alert else ""
-        yield Text.assemble((event.name, "bold"), (f"  {event.level}{act}", FAINT))
-        yield hanging(styled("  "), event.meaning.replace("``", "`"))
+        yield from _entry(event.name, f"{event.level}{act}", event.meaning.replace("``", "`"))
+
+
+def _entry(name: str, kind: str, meaning: str) -> Iterator[RenderableType]:
+    """Yield what is said of one thing in a catalogue."""
+    from rich.text import Text
+
+    from rotator.cli.output import FAINT, hanging, styled
+
+    yield Text()
+    yield Text(name, "bold")
+    yield hanging(styled("  "), kind, FAINT)
+    yield hanging(styled("  "), meaning)
+
+
+def _metrics() -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    from rotator.metrics import CATALOGUE, NOTES
+
+    yield Text("What /metrics gives, on the port of web.listen", "bold")
+    yield Text(NOTES)
+    for metric in CATALOGUE:
+        labels = f" by {', '.join(metric.labels)}" if metric.labels else ""
+        yield from _entry(metric.name, f"{metric.kind}{labels}", metric.meaning)
 
 
 def _paths() -> Iterator[RenderableType]:
     from rich.text import Text
 
-    from rotator.cli.output import grid
+    from rotator.cli.output import FAINT, hanging, styled
     from rotator.vault import paths
     from rotator.vault.policies import rules
 
@@ -119,13 +149,9 @@ def _paths() -> Iterator[RenderableType]:
     for holder, credential in holders:
         of = f" (of the credential {credential})" if credential else ""
         yield Text(f"What the {holder}{of} may", "bold")
-        yield grid(
-            [
-                (rule.path, ", ".join(rule.capabilities), rule.why)
-                for rule in rules(holder, SHOWN_MOUNT, SHOWN_BASE, credential=credential)
-            ],
-            ("PATH", "CAPABILITIES", "WHY"),
-        )
+        for rule in rules(holder, SHOWN_MOUNT, SHOWN_BASE, credential=credential):
+            yield Text(f"  {rule.path}")
+            yield hanging(styled(f"      {', '.join(rule.capabilities)}: ", FAINT), rule.why)
         yield Text()
     yield Text(f"`rotator vault-policy` prints these for a mount other than {SHOWN_MOUNT}, too.")
 
@@ -138,8 +164,9 @@ def _exit_codes() -> Iterator[RenderableType]:
 
 
 TOPICS: Final[Mapping[str, Topic]] = {
-    "states": Topic("the phases of a credential, and what is done in each", _states),
+    "states": Topic("the phases of a credential, what is done in each, and how a change ends", _states),
     "events": Topic("all that the log may say, and when a person must act", _events),
+    "metrics": Topic("all that can be measured, as Prometheus reads it", _metrics),
     "paths": Topic("what lives where in Vault, and who may touch it", _paths),
     "exit-codes": Topic("what a script can tell from the exit code", _exit_codes),
 }

@@ -37,7 +37,7 @@ Listen = Annotated[
 
 
 class WebTls(Section):
-    """What the port is served with."""
+    """What the port is served with. Put other files in their place, and the port shows those within seconds."""
 
     certificate: FilePath = Field(
         description="Certificate (PEM), with those that lead to its authority.",
@@ -55,9 +55,15 @@ class WebConfig(Section):
         description="Who shows it may look: as bearer token, or as the password of HTTP Basic. /livez and /readyz ask for none.",
         examples=[{"file": "web-token"}],
     )
+    plain_http: bool = Field(
+        default=False,
+        description="True: beyond loopback it may be served without tls. For a proxy or a mesh that ends TLS before it: up to "
+        "there the token and what is shown go over the network as they are.",
+    )
     listen: Listen = Field(
         default=DEFAULT,
-        description="host:port, `off` for none. Beyond loopback a token is needed. Port 0 takes a free one, which the log tells.",
+        description="host:port, `off` for none. Beyond loopback a token and tls are needed. Port 0 takes a free one, which the "
+        "log tells.",
         examples=[DEFAULT],
     )
     runbook: AnyUrl | None = Field(
@@ -71,11 +77,19 @@ class WebConfig(Section):
     def _no_fleet_for_strangers(
         cls, listen: str | Literal[False], info: ValidationInfo
     ) -> str | Literal[False]:
-        """A look at the fleet is no secret, and yet nobody else's business. ``token`` was read before."""
-        if listen and not is_loopback(host_of(listen)) and info.data.get("token", ...) is None:
+        """A look at the fleet is no secret, and yet nobody else's business. The other fields were read before."""
+        if not listen or is_loopback(host_of(listen)):
+            return listen
+        if info.data.get("token", ...) is None:
             raise mistake(
                 "anybody in the network could look at the fleet",
                 "Demand a token: `token: {file: web-token}`; or listen on 127.0.0.1.",
+            )
+        if info.data.get("tls", ...) is None and not info.data.get("plain_http", True):
+            raise mistake(
+                "without tls anybody on the way could read the token, and look at the fleet",
+                "Name a certificate: `tls: {certificate: web.pem, key: web.key}`; or, where a proxy ends TLS before it, say "
+                "so: `plain_http: true`.",
             )
         return listen
 

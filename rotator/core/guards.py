@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from rotator.core.effects import Wait
+from rotator.core.effects import Nothing, Wait
 from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
+from rotator.core.outcome import Outcome
 from rotator.core.slot import (
     DEAD,
+    NONE_TAKEN,
     RESTORING,
     change_of,
     in_lasting_trouble,
@@ -26,7 +28,9 @@ from rotator.core.timing import (
     backoff_until,
     by_hand,
     due_at,
+    pacing_key,
     proof_spacing,
+    proving_since,
     swaps_until,
     touch_every,
     urgent_at,
@@ -54,7 +58,8 @@ def _unproven(snapshot: Snapshot, token: TokenFacts, now: datetime) -> Verdict:
     if token.user not in snapshot.terms.users or snapshot.record.trouble_of(f"token:{token.user}"):
         return None
     go = Go(f"the token of {token.user} is not proved any more", token.user)
-    return after(token.expires_at, now, go, f"the token of {token.user} is proved until then")
+    told = unless_held(snapshot, pacing_key(Nothing()), now, go)
+    return after(token.expires_at, now, told, f"the token of {token.user} is proved until then")
 
 
 def revoke_due(snapshot: Snapshot, now: datetime) -> Verdict:
@@ -122,15 +127,18 @@ def _touch(snapshot: Snapshot, user: str, now: datetime) -> Verdict:
     if token is None or (trouble is not None and trouble.code == DEAD):
         return None
     go = Go(f"the token of {user} is to be verified", user)
-    if token.verified_at > now + MOST_SKEW or _swapped_since(snapshot.record, token, now):
+    if token.verified_at > now + MOST_SKEW or _swapped_since(snapshot, token, now):
         return go
     return after(token.verified_at + touch_every(snapshot, token), now, go, f"the token of {user} works")
 
 
-def _swapped_since(record: Record, token: TokenFacts, now: datetime) -> bool:
-    """Tell whether a deploy ended that may have ended this session, and nobody has looked since it was asked for."""
-    asked_at = record.change.asked_at if record.change is not None else None
-    return record.phase is Phase.PROVING and asked_at is not None and token.verified_at < asked_at <= now
+def _swapped_since(snapshot: Snapshot, token: TokenFacts, now: datetime) -> bool:
+    """Tell whether a deploy ended that may have ended this session, and nobody has looked since."""
+    change = snapshot.record.change
+    if snapshot.record.phase is not Phase.PROVING or change is None or change.asked_at is None:
+        return False
+    ended = proving_since(change, snapshot.terms)
+    return ended is not None and token.verified_at < ended <= now
 
 
 # -- steady -----------------------------------------------------------------------------------------------------
@@ -291,14 +299,26 @@ def proof_due(snapshot: Snapshot, now: datetime) -> Verdict:
 
 
 def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
-    """A locked-out credential may be brought in once more."""
+    """A locked-out credential may be brought in once more.
+
+    That is at once where it was not tried yet and no kept key is taken: somebody put another certificate into the app.
+    """
     record, terms = snapshot.record, snapshot.terms
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, f"locked out; {barred}")
-    for until in (backoff_until(record, terms), swaps_until(record, terms, now)):
+    pause = None if _is_strangers(record) else backoff_until(record, terms)
+    for until in (pause, swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
     return Go(f"the certificate of key pair {change_of(record).target} is brought in again")
+
+
+def _is_strangers(record: Record) -> bool:
+    """Tell whether the app has a certificate that is none of ours, and nothing was done about it yet."""
+    trouble = record.trouble_of("change")
+    none_taken = trouble is not None and trouble.code == NONE_TAKEN
+    tried = change_of(record).asked or (record.history and record.history[-1].outcome is Outcome.LOCKED_OUT)
+    return none_taken and not tried
 
 
 def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rotator.core.outcome import Outcome
+
 Serial = int
 """The number of a key pair within its credential: 1, 2, 3 ..."""
 
@@ -200,13 +202,12 @@ class Entry:
     """One change that ended.
 
     Attributes:
-        outcome: promoted, restored, found, rehearsed, refused, aborted, given_up, failed or locked_out.
         deployed: a publisher was asked, so the org may have seen another certificate.
     """
 
     target: Serial
     reason: Reason
-    outcome: str
+    outcome: Outcome
     began: datetime
     ended: datetime
     deployed: bool

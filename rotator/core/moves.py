@@ -20,6 +20,7 @@ from rotator.core.model import (
     Terms,
     Trouble,
 )
+from rotator.core.outcome import Outcome
 from rotator.core.slot import (
     NONE_TAKEN,
     RESTORING,
@@ -30,7 +31,7 @@ from rotator.core.slot import (
     provers,
     rival,
 )
-from rotator.core.timing import by_hand, is_stuck
+from rotator.core.timing import is_stuck, proving_wait
 from rotator.core.troubles import healed, trouble_from, troubled
 
 HISTORY = 50
@@ -39,7 +40,7 @@ FAILURES = 6  # saturates: the backoff has long reached its ceiling
 # -- the end of a change ----------------------------------------------------------------------------------------
 
 
-def close(record: Record, outcome: str, at: datetime, message: str = "") -> Record:
+def close(record: Record, outcome: Outcome, at: datetime, message: str = "") -> Record:
     """Write the change that ends into the history and drop it. The phase is the caller's business."""
     change = change_of(record)
     deployed = change.asked_at is not None and change.reason is not Reason.FOUND
@@ -61,7 +62,7 @@ def fail(record: Record, at: datetime) -> Record:
     return replace(record, failures=min(record.failures + 1, FAILURES), failed_at=at)
 
 
-def drop(record: Record, outcome: str, at: datetime, message: str) -> Record:
+def drop(record: Record, outcome: Outcome, at: datetime, message: str) -> Record:
     """End a change that comes to nothing and leaves nothing to bring back: the current key, if any, still signs.
 
     A certificate that was only validated counts as handed out: Salesforce lets people deploy what was validated.
@@ -72,7 +73,7 @@ def drop(record: Record, outcome: str, at: datetime, message: str) -> Record:
     return replace(ended, phase=Phase.EMPTY if record.current is None else Phase.STEADY)
 
 
-def turn_back(record: Record, outcome: str, at: datetime, message: str) -> Record:
+def turn_back(record: Record, outcome: Outcome, at: datetime, message: str) -> Record:
     """End a change that may have touched the org, and begin one to the current key.
 
     There is no going back to a leaked key, unless an operator aborts: the new one is tried again instead.
@@ -99,15 +100,15 @@ def give_up(record: Record, terms: Terms, at: datetime) -> Record:
         if record.phase is Phase.STAGED:
             return to_proving(record, at, terms)  # perhaps the org never let go of it
         if change.target != record.current:
-            return lose(close(record, "failed", at, "found and lost again"), terms, at)
+            return lose(close(record, Outcome.FAILED, at, "found and lost again"), terms, at)
         return lock_out(record, at)
     if change.aborted:
         record = healed(record, "change")
-        end, outcome, why = (turn_back if change.asked else drop), "aborted", "an operator aborted it"
+        end, outcome, why = (turn_back if change.asked else drop), Outcome.ABORTED, "an operator aborted it"
     elif change.asked:
-        end, outcome, why = turn_back, "failed", "the org did not take the key in time"
+        end, outcome, why = turn_back, Outcome.FAILED, "the org did not take the key in time"
     else:
-        end, outcome, why = drop, "given_up", "nothing could be sent in time: " + _lacking(change)
+        end, outcome, why = drop, Outcome.GIVEN_UP, "nothing could be sent in time: " + _lacking(change)
     return end(record, outcome, at, why)
 
 
@@ -124,10 +125,10 @@ def promote(record: Record, at: datetime, terms: Terms) -> Record:
     change = change_of(record)
     target, old = change.target, record.current
     outcome = {
-        Reason.RESTORE: "restored",
-        Reason.FOUND: "found",
-        Reason.REHEARSAL: "rehearsed",
-    }.get(change.reason, "promoted")
+        Reason.RESTORE: Outcome.RESTORED,
+        Reason.FOUND: Outcome.FOUND,
+        Reason.REHEARSAL: Outcome.REHEARSED,
+    }.get(change.reason, Outcome.PROMOTED)
     ended = healed(close(record, outcome, at), "change", f"key:{target}")
     ended = replace(ended, phase=Phase.STEADY, promoted_at=at, doubts=0)
     if change.reason is Reason.REHEARSAL:
@@ -162,7 +163,7 @@ def staged(record: Record, _action: Action, answer: Answer, _terms: Terms) -> Re
 
 def unmade(record: Record, _action: Action, answer: Answer, _terms: Terms) -> Record:
     """No key came of it: the change is over before it reached the org."""
-    return drop(record, "refused", answer.at, answer.message)
+    return drop(record, Outcome.REFUSED, answer.at, answer.message)
 
 
 def validated(record: Record, _action: Action, _answer: Answer, _terms: Terms) -> Record:
@@ -182,7 +183,7 @@ def revalidate(record: Record, _action: Action, _answer: Answer, _terms: Terms) 
 
 def invalid(record: Record, _action: Action, answer: Answer, _terms: Terms) -> Record:
     """The publisher would refuse it, and nothing was sent: the change is over, and the next one waits."""
-    ended = drop(record, "refused", answer.at, answer.message)
+    ended = drop(record, Outcome.REFUSED, answer.at, answer.message)
     return troubled(ended, replace(trouble_from(answer, "change"), lasting=True))
 
 
@@ -234,7 +235,7 @@ def proving(record: Record, _action: Action, answer: Answer, terms: Terms) -> Re
 def to_proving(record: Record, at: datetime, terms: Terms) -> Record:
     """Begin to collect proofs of the target."""
     change = change_of(record)
-    deadline = at + (terms.by_hand_deadline if by_hand(change, terms) else terms.proving_deadline)
+    deadline = at + proving_wait(change, terms)
     change = replace(change, ticket=None, deadline=deadline, proofs=0, proved=(), proved_at=None)
     return replace(record, phase=Phase.PROVING, busy_until=None, change=change)
 
@@ -246,7 +247,7 @@ def refused(record: Record, _action: Action, answer: Answer, terms: Terms) -> Re
     the current key is put to the proof. Otherwise the current certificate is brought back.
     """
     change = change_of(record)
-    outcome = "aborted" if change.aborted else "refused"
+    outcome = Outcome.ABORTED if change.aborted else Outcome.REFUSED
     trouble = replace(trouble_from(answer, "change"), lasting=True)
     record = healed(record, "change") if change.aborted else troubled(record, trouble)
     if change.reason in RESTORING or record.current is None:
@@ -284,7 +285,7 @@ def found(record: Record, _action: Probe, answer: Answer, terms: Terms) -> Recor
     if answer.serial is None:
         raise ValueError("an answer to Probe tells which key was taken")
     again = _anew(change, answer.at)
-    ended = close(record, "locked_out", answer.at)
+    ended = close(record, Outcome.LOCKED_OUT, answer.at)
     if answer.serial != change.target:
         other = rival(record, answer.serial)
         again = replace(again, target=answer.serial, rival=other, reason=Reason.FOUND)
@@ -366,7 +367,7 @@ def lose(record: Record, terms: Terms, now: datetime) -> Record:
 
 def again(record: Record, now: datetime) -> Record:
     """Bring the certificate in once more, after a pause."""
-    ended = close(record, "locked_out", now)
+    ended = close(record, Outcome.LOCKED_OUT, now)
     return replace(ended, phase=Phase.STAGED, change=_anew(change_of(record), now))
 
 

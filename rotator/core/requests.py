@@ -20,12 +20,18 @@ class Refusal(Exception):
     """The request can't be taken; the message tells why."""
 
 
+def answer_to(request: Request, record: Record) -> Answered | None:
+    """Return what was said to a request; None while it waits."""
+    said = record.answered
+    return said if said is not None and said.request_id == request.id else None
+
+
 def consider(snapshot: Snapshot, now: datetime) -> Do | Wait | None:
     """Answer the request that waits, or delete it once it is answered; None if there is nothing to do."""
     request, record = snapshot.request, snapshot.record
     if request is None:
         return None
-    if record.answered is not None and record.answered.request_id == request.id:
+    if answer_to(request, record) is not None:
         if _still_needed(record):
             return None
         verdict = unless_held(snapshot, "dismiss", now, Go("the request is answered"))

@@ -83,6 +83,16 @@ def by_hand(change: Change, terms: Terms) -> bool:
     return change.reason is Reason.INIT or (terms.by_hand and change.reason is not Reason.ADOPT)
 
 
+def proving_wait(change: Change, terms: Terms) -> timedelta:
+    """Return how long the proofs of a change are waited for once its deploy has ended."""
+    return terms.by_hand_deadline if by_hand(change, terms) else terms.proving_deadline
+
+
+def proving_since(change: Change, terms: Terms) -> datetime | None:
+    """Return since when a change collects proofs: its deploy ended then, as far as was seen. None: no time runs."""
+    return None if change.deadline is None else change.deadline - proving_wait(change, terms)
+
+
 def is_stuck(record: Record, terms: Terms, now: datetime) -> bool:
     """Tell whether a first key is refused for longer than servers are slow: a person has to do something.
 
@@ -94,15 +104,25 @@ def is_stuck(record: Record, terms: Terms, now: datetime) -> bool:
     return now > (change.nudged_at or change.began) + terms.slow_servers
 
 
+def is_said_done(change: Change, terms: Terms, now: datetime) -> bool:
+    """Tell whether a person said that the certificate is in the org, so lately that slow servers may not have it."""
+    return change.nudged_at is not None and now < change.nudged_at + terms.slow_servers
+
+
 def proof_retry(record: Record, terms: Terms, now: datetime) -> timedelta:
     """Return the pause after a proof that failed: slow while a person is awaited."""
     change = record.change
     if change is None:
         return terms.probe_every
-    if change.nudged_at is not None and now < change.nudged_at + terms.slow_servers:
+    if is_said_done(change, terms, now):
         return terms.proof_retry
     waits = by_hand(change, terms) or is_stuck(record, terms, now)
     return terms.by_hand_every if waits else terms.proof_retry
+
+
+def seen_within(phase: Phase, terms: Terms) -> timedelta:
+    """Return how soon it shows by itself that a person has brought a certificate in."""
+    return terms.probe_every if phase is Phase.LOCKED_OUT else terms.by_hand_every
 
 
 def touch_every(snapshot: Snapshot, token: TokenFacts) -> timedelta:

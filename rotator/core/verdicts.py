@@ -21,9 +21,9 @@ class Go:
 Verdict = Go | Wait | None
 
 
-def after(until: datetime | None, now: datetime, go: Go, waiting_for: str) -> Verdict:
-    """Return ``go`` from ``until`` on, a wait before it."""
-    return go if until is None or now >= until else Wait(until, waiting_for)
+def after(until: datetime | None, now: datetime, then: Verdict, waiting_for: str) -> Verdict:
+    """Return ``then`` from ``until`` on, a wait before it."""
+    return then if until is None or now >= until else Wait(until, waiting_for)
 
 
 def unless_held(snapshot: Snapshot, key: str, now: datetime, verdict: Verdict) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rotator.core.model import Ask, Reason, Record
+from rotator.core.outcome import Outcome
 from rotator.demo.scene import Scene
 from rotator.sandbox.settings import APPS, BASE_PATH, MOUNT
 from rotator.sandbox.vault_api import BaoError
@@ -22,10 +23,10 @@ def reckon(scene: Scene) -> tuple[dict[str, Any], list[str]]:
     named = {(name, serial) for name in APPS for serial in _named(records[name])}
     summary = {
         "rotations": sum(
-            entry.reason is Reason.ROTATION and entry.outcome == "promoted" for entry in history
+            entry.reason is Reason.ROTATION and entry.outcome is Outcome.PROMOTED for entry in history
         ),
         "unasked_rotations": _begun(scene) - _asked(scene),
-        "restores": sum(entry.outcome == "restored" for entry in history),
+        "restores": sum(entry.outcome is Outcome.RESTORED for entry in history),
         "kills": scene.kills,
         **scene.figures(),
         "keys": len(living),

@@ -162,12 +162,20 @@ class LiveTeller:
         self._live.__exit__(kind, error, trace)
 
     def act(self, seconds: float, number: int, title: str) -> None:
-        self._console.print(Text(f"\n[{seconds:5.1f} s] {number}/{ACTS} {title}", style="bold cyan"))
+        style = "bold cyan"
+        self._console.print()
+        self._tell(Text(f"[{seconds:5.1f} s] ", style=style), Text(f"{number}/{ACTS} {title}", style=style))
 
     def say(self, seconds: float, sentence: str, line: dict[str, Any] | None) -> None:
-        text = Text(f"[{seconds:5.1f} s]   ", style="dim")
-        text.append(sentence, style=_style(line))
-        self._console.print(text)
+        self._tell(Text(f"[{seconds:5.1f} s]   ", style="dim"), Text(sentence, style=_style(line)))
+
+    def _tell(self, moment: Text, said: Text) -> None:
+        """Print a sentence; what is too long for the terminal goes on beside its moment."""
+        laid = Table.grid()
+        laid.add_column(no_wrap=True)
+        laid.add_column(overflow="fold")
+        laid.add_row(moment, said)
+        self._console.print(laid)
 
     def show(self, view: View) -> None:
         self._live.update(self._render(view), refresh=True)

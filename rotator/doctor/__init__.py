@@ -10,6 +10,7 @@ from datetime import timedelta
 from rotator.app import Application
 from rotator.config import Problem
 from rotator.config.web import WebConfig
+from rotator.core.model import Phase
 from rotator.core.slot import signers
 from rotator.core.timing import due_at, is_overdue
 from rotator.doctor import sessions
@@ -106,7 +107,9 @@ def _credential(app: Application, station: Station, deployers: Deployers) -> Ite
             False,
             f"{name}: key",
             f"no key pair signs (the credential is {station.record.phase.words}).",
-            f"Give it one: rotator init {name}, or rotator adopt {name}. See `rotator status {name}`.",
+            f"Give it one: rotator init {name}, or rotator adopt {name}."
+            if station.record.phase is Phase.EMPTY
+            else f"See the change through: `rotator status {name}` tells what it waits for.",
         )
         return
     yield from _certificate(app, station)
@@ -281,7 +284,11 @@ def _calls(app: Application, station: Station, user: str, grant: Grant) -> Itera
     except RotatorError as error:
         yield _failed(subject, error)
     else:
-        yield Finding(True, subject, f"the query finds {rows} rows, and sobjects/Account answers.")
+        yield Finding(
+            True,
+            subject,
+            f"the query finds {rows} row{'' if rows == 1 else 's'}, and sobjects/Account answers.",
+        )
 
 
 def _published(app: Application, station: Station, user: str) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ from rotator.core.effects import (
     Wait,
 )
 from rotator.core.model import Record, Snapshot
-from rotator.core.timing import held_until, pacing_key
+from rotator.core.timing import held_until, pacing_key, retry_pause
 from rotator.errors import Conflict, RotatorError
 from rotator.performer import alarms, keys, proofs, tokens
 from rotator.performer.fleet import Neighbours
@@ -203,10 +203,9 @@ class Driver:
                     emit(events.VAULT_RECONCILED, credential=station.name, serial=answer.serial)
 
     def acquaint(self, station: Station) -> bool:
-        """Bring the record of another credential up to date, and return whether that could be.
+        """Bring the record of another credential up to date, and return whether that could be. Never waits.
 
-        Not so where that one is in a step of its own just now: nothing waits, for a credential may deploy for itself,
-        and two for each other. Nor where its documents are in another place, as in the middle of a change of Vault.
+        Not while that one is in a step of its own: it may be who asks. Nor where its documents are in another Vault.
         """
         if station.place != self.tools.documents.place or not station.lock.acquire(blocking=False):
             return False
@@ -268,9 +267,12 @@ class Driver:
         self.neighbours.take_slot(station, before, record, self.tools.clock())
         try:
             written = self.tools.documents.write_record(station.name, record, version)
-        except Exception:
+        except Exception as error:
             self.neighbours.note(station, before)
+            if isinstance(error, RotatorError) and not isinstance(error, Conflict):
+                self._hold_records(station, error)
             raise
+        station.held.pop(pacing_key(Nothing()), None)
         station.record, station.version, station.read_at = record, written, self.tools.clock()
         station.doubted = False
         self.neighbours.note(station, record)
@@ -278,6 +280,16 @@ class Driver:
             station.held = {}  # what an operator asked for is tried at once
         tell_record(station, before, record, lambda: self._target_certificate(station, record))
         return written
+
+    def _hold_records(self, station: Station, error: RotatorError) -> None:
+        """Hold back what changes the record alone while that cannot be written: tokens have their turn meanwhile.
+
+        For twice the pause that whoever drives makes after a failure, so that the step after it finds it held.
+        """
+        held = station.held.setdefault(pacing_key(Nothing()), Held())
+        held.until = self.tools.clock() + 2 * retry_pause(held.failures, station.terms)
+        held.failures += 1
+        held.code, held.message, held.hint = error.code, error.message, error.hint
 
     def _be_sure(self, station: Station) -> None:
         """See that a version still is the record that is known of it. Raises Conflict when it is not.

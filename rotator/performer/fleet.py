@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from rotator.config.model import FleetConfig
 from rotator.core.model import Entry, Fleet, Phase, Reason, Record, Terms
+from rotator.core.outcome import Outcome
 from rotator.core.timing import MOST_SKEW, backoff_until, by_hand, due_at, urgent_at
 from rotator.errors import Conflict
 from rotator.performer.station import Station
@@ -28,7 +29,9 @@ class Neighbours:
         self._stations, self._settings = stations, settings
         self._lock = threading.Lock()
         self._changing: set[str] = set()
-        self._latest: list[tuple[datetime, str, str]] = []  # how the latest rotations ended, the newest first
+        self._latest: list[
+            tuple[datetime, str, Outcome]
+        ] = []  # how the latest rotations ended, the newest first
         self._first_due: tuple[datetime, list[tuple[int, str]]] | None = None
 
     def renew(self, settings: FleetConfig) -> None:
@@ -90,7 +93,7 @@ class Neighbours:
         latest = self._latest
         if len(latest) < self._settings.stop_after_failures:
             return []
-        failed = sorted(name for _ended, name, outcome in latest if outcome != "promoted")
+        failed = sorted(name for _ended, name, outcome in latest if outcome is not Outcome.PROMOTED)
         return failed if len(failed) == len(latest) else []
 
     def allowed(self, station: Station, now: datetime, vault_skew_seconds: float) -> Fleet:
@@ -159,7 +162,7 @@ def latest_rotation(record: Record) -> Entry | None:
     ended = (
         entry
         for entry in reversed(record.history)
-        if entry.reason in ROTATIONS and entry.outcome != "aborted"
+        if entry.reason in ROTATIONS and entry.outcome is not Outcome.ABORTED
     )
     return next(ended, None)
 
@@ -180,7 +183,7 @@ def is_rotating(record: Record) -> bool:
 def been_through(station: Station) -> bool:
     """Tell whether a credential has been through a rotation and is steady now."""
     entry = latest_rotation(station.record)
-    return entry is not None and entry.outcome == "promoted" and not is_rotating(station.record)
+    return entry is not None and entry.outcome is Outcome.PROMOTED and not is_rotating(station.record)
 
 
 def _is_due(station: Station, now: datetime) -> bool:

@@ -53,7 +53,12 @@ def _introspected(
     login, secret = station.login(user), reference.read()
     redactor.remember(secret, reference)
     said = introspect(
-        tools.wires(), login.login_url, token, consumer_key=login.consumer_key, client_secret=secret
+        tools.wires(),
+        login.login_url,
+        token,
+        consumer_key=login.consumer_key,
+        client_secret=secret,
+        now=tools.clock(),
     )
     return said.expires_at if said.active else None
 

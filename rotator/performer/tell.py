@@ -11,6 +11,7 @@ from rotator.core import timing
 from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, Poll, Prove, Touch, Validate
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
+from rotator.core.outcome import Outcome
 from rotator.core.slot import DEAD, NONE_TAKEN, RIVAL_TAKEN, UNPROVEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
@@ -23,12 +24,11 @@ def seconds(span: timedelta) -> float:
     return round(span.total_seconds(), 3)
 
 
-ENDED_BY_PROOFS = frozenset({"promoted", "restored", "found", "rehearsed"})
 BUDGET_SPENT = "salesforce.login_budget"
 END_HINTS = {
-    "failed": "See in Setup whether the app has the certificate of this key. If the org was only slow to take it, raise "
+    Outcome.FAILED: "See in Setup whether the app has the certificate of this key. If the org was only slow to take it, raise "
     "proof.deadline and proof.slow_servers.",
-    "given_up": "`rotator doctor` tries every part; mend what it names.",
+    Outcome.GIVEN_UP: "`rotator doctor` tries every part; mend what it names.",
 }
 """What a person may do about a change that ended for want of time, where no trouble of its own is known."""
 
@@ -189,22 +189,22 @@ def _tell_pause(station: Station, before: Record, after: Record) -> None:
 def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> None:
     name, took = station.name, seconds(entry.ended - entry.began)
     match entry.outcome:
-        case "promoted":
+        case Outcome.PROMOTED:
             emit(events.KEY_PROMOTED, credential=name, serial=entry.target, previous=before.current,
                  reason=entry.reason.value, seconds=took)  # fmt: skip
-        case "restored":
+        case Outcome.RESTORED:
             emit(events.CHANGE_RESTORED, credential=name, serial=entry.target, seconds=took)
-        case "found" if entry.target != before.current:
+        case Outcome.FOUND if entry.target != before.current:
             late = _landed_late(before, entry.target)
             event = events.CHANGE_LATE if late else events.CERTIFICATE_REVERTED
             emit(event, credential=name, serial=before.current, found=entry.target)
-        case "rehearsed":
+        case Outcome.REHEARSED:
             survived = after.rehearsed.sessions_survived if after.rehearsed else None
             emit(events.REHEARSAL_FINISHED, credential=name, serial=entry.target, sessions_survived=survived,
                  seconds=took)  # fmt: skip
-        case "aborted":
+        case Outcome.ABORTED:
             emit(events.CHANGE_ABORTED, credential=name, target=entry.target)
-        case "failed" | "refused" | "given_up":
+        case Outcome.FAILED | Outcome.REFUSED | Outcome.GIVEN_UP:
             trouble = after.trouble_of("change")
             not_before = timing.backoff_until(after, station.terms)
             emit(
@@ -212,7 +212,7 @@ def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> 
                 credential=name,
                 target=entry.target,
                 reason=entry.reason.value,
-                outcome=entry.outcome,
+                outcome=entry.outcome.value,
                 failures=after.failures,
                 not_before=iso(not_before) if not_before else None,
                 code=trouble.code if trouble else "",
@@ -248,11 +248,11 @@ def _landed_late(before: Record, serial: Serial) -> bool:
     """
     of_key = (entry for entry in reversed(before.history) if entry.target == serial)
     latest = next((entry for entry in of_key if not _found_and_lost(entry)), None)
-    return latest is not None and latest.deployed and latest.outcome not in ENDED_BY_PROOFS
+    return latest is not None and latest.deployed and not latest.outcome.by_proofs
 
 
 def _found_and_lost(entry: Entry) -> bool:
-    return entry.reason is Reason.FOUND and entry.outcome == "failed"
+    return entry.reason is Reason.FOUND and entry.outcome is Outcome.FAILED
 
 
 def _tell_work(station: Station, before: Record, after: Record, certificate: Callable[[], str]) -> None:
@@ -282,7 +282,7 @@ def _work(station: Station, record: Record, certificate: str) -> dict[str, Any]:
     return {
         "fingerprint": facts.fingerprint if facts else None,
         "certificate": certificate,
-        "steps": manual_steps(station.app, certificate),
+        "steps": manual_steps(station.app, certificate, timing.seen_within(record.phase, station.terms)),
     }
 
 

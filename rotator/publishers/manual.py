@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rotator.core.effects import Answer, Kind
 from rotator.finding import Finding
 from rotator.publishers import TOO_LATE
 from rotator.salesforce.appfiles import App, AppKind
+from rotator.show.times import span
 
 _EXTERNAL_CLIENT_APP = """\
 1. {saved} It is public; no private key leaves Vault.
@@ -28,23 +29,27 @@ _CONNECTED_APP = """\
 5. Save, and Continue. Other servers of the org need up to 10 minutes to learn of it."""
 
 
-def manual_steps(app: App, certificate_pem: str) -> str:
-    """Return what a person has to do in Setup (2026) to bring a certificate into an app, with the certificate."""
-    steps = _steps(app, f"Save the certificate below as a file, for instance {app.name}.crt.")
+def manual_steps(app: App, certificate_pem: str, seen_within: timedelta) -> str:
+    """Return what a person has to do in Setup (2026) to bring a certificate into an app, with the certificate.
+
+    Args:
+        seen_within: how soon it shows by itself that it was done.
+    """
+    steps = _steps(app, f"Save the certificate below as a file, for instance {app.name}.crt.", seen_within)
     return f"The app {app.name} needs a new certificate.\n\n{steps}\n\n{certificate_pem.strip()}\n"
 
 
-def upload_steps(app: App, credential: str) -> list[str]:
+def upload_steps(app: App, credential: str, seen_within: timedelta) -> list[str]:
     """Return the same, where a command prints the certificate: a line each."""
     command = f"rotator certificate {credential} > {app.name}.crt"
-    return _steps(app, f"Save the certificate as a file: {command}").splitlines()
+    return _steps(app, f"Save the certificate as a file: {command}", seen_within).splitlines()
 
 
-def _steps(app: App, saved: str) -> str:
+def _steps(app: App, saved: str, seen_within: timedelta) -> str:
     steps = _EXTERNAL_CLIENT_APP if app.kind is AppKind.EXTERNAL_CLIENT_APP else _CONNECTED_APP
     return (
         f"{steps.format(name=app.name, saved=saved)}\n"
-        "6. rotator finds out by itself within a quarter of an hour; `rotator deployed` makes it look at once."
+        f"6. rotator finds out by itself within {span(seen_within)}; `rotator deployed` makes it look at once."
     )
 
 
@@ -78,5 +83,5 @@ class ManualPublisher:
     def verify(self) -> Iterator[Finding]:
         """Nothing can be looked at."""
         yield Finding(
-            True, f"{self._app.name}: deploy", "by hand: the alert holds the certificate and the steps"
+            True, f"{self._app.name}: deploy", "by hand: the alert holds the certificate and the steps."
         )

@@ -113,7 +113,7 @@ class MetadataPublisher:
         except RotatorError as error:
             yield self._finding("app", error)
             return
-        yield Finding(True, f"{self._app.name}: app", "its metadata can be read")
+        yield Finding(True, f"{self._app.name}: app", "its metadata can be read.")
         if self._source is not None:
             yield self._kept_files(files)
         try:
@@ -128,7 +128,7 @@ class MetadataPublisher:
         except RotatorError as error:
             yield self._finding("certificate", error)
             return
-        yield Finding(True, f"{self._app.name}: certificate", "it can be read and replaced")
+        yield Finding(True, f"{self._app.name}: certificate", "it can be read and replaced.")
         yield self._check_to_the_end(archive)
 
     def certificate_shown(self) -> bytes | None:
@@ -302,7 +302,7 @@ class MetadataPublisher:
             return self._finding("deploy", error)
         subject = f"{self._app.name}: deploy"
         if deploy.status == "Succeeded":
-            return Finding(True, subject, "the org would take a deploy of what is there (checkOnly)")
+            return Finding(True, subject, "the org would take a deploy of what is there (checkOnly).")
         return Finding(
             False,
             subject,

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from rotator.app import Application
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request
+from rotator.core.requests import answer_to
 from rotator.errors import RotatorError, Transient
 from rotator.performer import Station
 from rotator.run.once import run_to_rest
@@ -60,12 +61,23 @@ def await_answer(
     give_up = time.monotonic() + within.total_seconds()
     while True:
         record, _version = documents.read_record(name)
-        if record.answered is not None and record.answered.request_id == request.id:
-            return record.answered
+        if (said := answer_to(request, record)) is not None:
+            return said
         if time.monotonic() >= give_up:
             return None
         meanwhile()
         time.sleep(LOOK_EVERY_SECONDS)
+
+
+def unanswered(documents: Documents, name: str) -> Request | None:
+    """Return the request that waits for a credential; None if none does, or if it was answered already.
+
+    The record is read after the request, so that an answer that comes in between is seen.
+    """
+    waiting = documents.read_request(name)
+    if waiting is None or answer_to(waiting.request, documents.read_record(name)[0]) is not None:
+        return None
+    return waiting.request
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rotator.config import Configuration, Problem, bad_files
+from rotator.core.model import Trouble
 from rotator.wording import some
 
 NAMED = 3
@@ -20,17 +21,17 @@ class Reading:
     Attributes:
         at: when what is in force came into force.
         problems: what of it does not hold.
-        refused: why what the file says by now is not in force; empty where it is.
+        refusal: why what the file says by now is not in force; None where it is.
     """
 
     at: datetime
     problems: tuple[Problem, ...] = ()
-    refused: str = ""
+    refusal: Trouble | None = None
 
     def flaws(self, configuration: Configuration) -> str:
         """Return what is wrong, in a few words, of the configuration in force or of the file; empty if nothing is."""
-        if self.refused:
-            return f"the configuration was refused: {self.refused.partition(chr(10))[0]}"
+        if self.refusal is not None:
+            return f"the configuration was refused: {self.refusal.message}"
         names, served = by_credential(self.problems).keys(), configuration.credentials.keys()
         told = (
             (map(str, bad_files(self.problems)), "refused"),

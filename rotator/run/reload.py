@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rotator import events
 from rotator.app import Prepared
 from rotator.config import Configuration, ConfigurationError, Problem, bad_files, reload
+from rotator.core.model import Trouble
 from rotator.errors import Compromised, RotatorError
 from rotator.run.reading import by_credential
 from rotator.run.rounds import guarded
@@ -18,6 +19,9 @@ from rotator.web import examine
 
 if TYPE_CHECKING:
     from rotator.run.daemon import Daemon
+
+
+MEND = "Correct it and reload; `rotator check` lists every mistake."
 
 
 def reread(daemon: Daemon) -> None:
@@ -40,11 +44,13 @@ def reread(daemon: Daemon) -> None:
                 message=error.message,
                 hint=error.hint,
             )
-        _refuse(daemon, f"{error.message}\n  mend: {error.hint}")
+        _refuse(daemon, f"{error.message}\n  mend: {error.hint}", hint=error.hint)
     except OSError as error:
         _refuse(daemon, str(error))
     except Exception as error:  # noqa: BLE001 - no file may end the daemon
-        _refuse(daemon, f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator", error)
+        _refuse(
+            daemon, f"{type(error).__name__}: nobody foresaw this; it is a mistake of rotator", error=error
+        )
     else:
         _go_on(daemon, prepared, problems)
     daemon.notifier.status(daemon.rounds.sentence())
@@ -77,14 +83,16 @@ def _go_on(daemon: Daemon, prepared: Prepared, problems: Sequence[Problem]) -> N
     tell_problems(new, problems)
 
 
-def _refuse(daemon: Daemon, mistakes: str, error: Exception | None = None) -> None:
+def _refuse(daemon: Daemon, mistakes: str, *, hint: str = MEND, error: Exception | None = None) -> None:
     emit(
         events.CONFIGURATION_REFUSED,
         config=str(daemon.app.configuration.file),
         mistakes=mistakes,
         **({} if error is None else {"exc_info": error}),
     )
-    daemon.reading = replace(daemon.reading, refused=mistakes)
+    first = mistakes.partition("\n")[0]
+    refusal = Trouble("configuration", daemon.clock(), "config.mistakes", first, hint, lasting=True)
+    daemon.reading = replace(daemon.reading, refusal=refusal)
 
 
 def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> None:

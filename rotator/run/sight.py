@@ -29,12 +29,14 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
             stations=dict(daemon.stations),
             aside=_first_of_each(reading, lambda problem: problem.credential),
             refused=_first_of_each(reading, _file_of),
+            refusal=reading.refusal,
             unusable={
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable.records().items()
             },
             vault_trouble=daemon.weather.trouble(),
             lease=app.client.lease(),
+            logged_in=app.client.is_logged_in,
             secret_id_ends=app.client.secret_id_ends(),
             skews=dict(daemon.rounds.skewed),
             queued=queued,

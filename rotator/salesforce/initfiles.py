@@ -42,7 +42,7 @@ Since Spring '26 new Connected Apps have to be allowed by Salesforce Customer Su
    unless this one exists already."""
 _DEPLOY = """\
 Deploy {names}, as a user who may customize the application:
-   sf project deploy start --metadata-dir {directory} --single-package --target-org <alias>"""
+     sf project deploy start --metadata-dir {directory} --single-package --target-org <alias>"""
 _EXTERNAL_CLIENT_APP_KEY = """\
 In Setup, External Client App Manager: open {name}, select Settings, OAuth Settings,
    Consumer Key and Secret, and copy the consumer key. Look at Policies, too: Permitted Users must be pre-authorized."""

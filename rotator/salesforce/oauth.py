@@ -90,6 +90,7 @@ def mint(
     private_key: RSAPrivateKey,
     *,
     now: datetime,
+    ahead: timedelta = timedelta(0),
     fresh: bool = False,
     budget: LoginBudget | None = None,
 ) -> Grant:
@@ -98,6 +99,8 @@ def mint(
     The same token comes again while its session lives, so an unchanged token is no failure.
 
     Args:
+        now: by our clock, as are all times of the grant.
+        ahead: how far the org's clock is ahead of ours, as far as known.
         fresh: use a new connection, so that another of the org's servers may answer (for proofs).
         budget: pays for this login.
 
@@ -111,7 +114,7 @@ def mint(
         username=login.username,
         audience=login.audience,
         private_key=private_key,
-        now=now,
+        now=now + ahead,
     )
     return trade(wire, login.login_url, assertion, now=now, fresh=fresh)
 
@@ -134,9 +137,12 @@ def trade(wire: Wire, login_url: str, assertion: Secret, *, now: datetime, fresh
 
 
 def introspect(
-    wire: Wire, login_url: str, token: Secret, *, consumer_key: str, client_secret: Secret
+    wire: Wire, login_url: str, token: Secret, *, consumer_key: str, client_secret: Secret, now: datetime
 ) -> Introspection:
-    """Ask the org about a token (RFC 7662). Raises Misconfigured for a wrong client secret, Transient."""
+    """Ask the org about a token (RFC 7662); its end is told by our clock, as ``now`` is.
+
+    Raises Misconfigured for a wrong client secret, Transient.
+    """
     reply = wire.send(
         "POST",
         f"{login_url.rstrip('/')}/services/oauth2/introspect",
@@ -152,7 +158,7 @@ def introspect(
     said = _object(reply)
     return Introspection(
         active=said.get("active") is True,
-        expires_at=_moment(said.get("exp")),
+        expires_at=_end_of(said, _ahead(reply, now)),
         username=_text(said, "username"),
         scope=_text(said, "scope"),
     )
@@ -181,7 +187,7 @@ def _grant(reply: Reply, now: datetime) -> Grant:
         )
     claims = _claims(token)
     identity = _IDENTITY.search(_text(said, "id"))
-    ends = [_after(now, said.get("expires_in")), _moment(claims.get("exp")) if claims is not None else None]
+    ends = [_after(now, said.get("expires_in")), _end_of(claims, _ahead(reply, now))]
     return Grant(
         access_token=Secret(token),
         token_type=_word(said, "token_type") or "Bearer",
@@ -267,6 +273,20 @@ def _moment(value: object) -> datetime | None:
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _ahead(reply: Reply, now: datetime) -> timedelta:
+    """Return how far our clock is ahead of the org's; up to a second less, for a Date has whole seconds."""
+    return timedelta(0) if reply.date is None else now - reply.date - timedelta(seconds=1)
+
+
+def _end_of(claims: Mapping[str, object] | None, ahead: timedelta) -> datetime | None:
+    """Return when a token ends by our clock, which is so far ahead of the one of the org that says so."""
+    end = _moment(claims.get("exp")) if claims is not None else None
+    try:
+        return None if end is None else end + ahead
+    except OverflowError:
         return None
 
 

@@ -42,6 +42,8 @@ class Answer:
     def header_list(self) -> list[tuple[str, str]]:
         """Return all headers, as WSGI wants them."""
         own = {"Content-Type": self.kind, "Content-Length": str(len(self.body))}
+        if self.status is HTTPStatus.NOT_MODIFIED:  # they would be those of what the client has
+            own = {}
         return list({**own, **HEADERS, **self.headers}.items())
 
 

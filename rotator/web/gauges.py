@@ -2,220 +2,161 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
-from rotator import __version__
+from rotator import metrics
 from rotator.core import timing
-from rotator.core.model import PauseKind, Phase
+from rotator.core.model import PauseKind, Phase, TokenFacts
+from rotator.metrics import Metric
 from rotator.performer import Station, alarms_on
 from rotator.standing import waits_for_person
 from rotator.web.certificates import Ends
+from rotator.web.exposition import Family, Sample
 from rotator.web.seen import Seen
 
-Sample = tuple[tuple[str, ...], float]
 
-
-class Gauges(Collector):
+class Gauges:
     """Gives the present numbers of what a daemon lets be seen."""
 
-    def __init__(self, look: Callable[[], Seen | None]) -> None:
-        """``look``: None while there is nothing to be seen."""
-        self._look = look
-        self._began = time.time()
+    def __init__(self, shown_until: Callable[[], datetime | None] = lambda: None) -> None:
+        """``shown_until``: when the certificate ends that the port shows to whoever connects now; None where it shows none."""
+        self._shown_until = shown_until
         self._ends = Ends()
 
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing beforehand: that would be a look."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
+    def of(self, seen: Seen) -> Iterator[Family]:
         """Yield all gauges."""
-        yield InfoMetricFamily("rotator_build", "The version that runs.", {"version": __version__})
-        yield _gauge("start_time_seconds", "When the process began.", (), [((), self._began)])
-        seen = self._look()
-        if seen is not None:
-            yield from _of_daemon(seen)
-            yield from _of_vault(seen)
-            yield from _of_credentials(seen)
-            yield from _of_people(seen)
-            yield _gauge(
-                "tls_certificate_not_after_timestamp_seconds",
-                "End of a TLS certificate that rotator shows, by what it shows it for.",
-                ("use",),
-                [((use,), end.timestamp()) for use, end in self._ends.of(seen.configuration)],
-            )
+        yield from _of_daemon(seen)
+        yield from _of_vault(seen)
+        yield from _of_credentials(seen)
+        yield from _of_people(seen)
+        yield _gauge(
+            metrics.TLS_ENDS,
+            [((use,), end.timestamp()) for use, end in self._certificates(seen)],
+        )
+
+    def _certificates(self, seen: Seen) -> Iterator[tuple[str, datetime]]:
+        yield from self._ends.of(seen.configuration.vault)
+        if (end := self._shown_until()) is not None:
+            yield "web", end
 
 
-def _of_daemon(seen: Seen) -> Iterator[Metric]:
-    yield _gauge("credentials", "Credentials that are served.", (), [((), len(seen.stations))])
+def _of_daemon(seen: Seen) -> Iterator[Family]:
+    yield _gauge(metrics.CREDENTIALS, [((), len(seen.stations))])
     yield _gauge(
-        "credential_set_aside",
-        "1 for a credential that is left alone, for its settings are wrong.",
-        ("credential",),
-        [((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})],
+        metrics.SET_ASIDE,
+        (((name,), name not in seen.stations) for name in sorted({*seen.stations, *seen.aside})),
     )
     yield _gauge(
-        "configuration_file_refused",
-        "1 for an included file that does not hold as a whole.",
-        ("file",),
+        metrics.FILE_REFUSED,
         [((file,), 1) for file in sorted(seen.refused)],
     )
     yield _gauge(
-        "credential_unusable",
-        "1 for a credential that waits for a person, for its record cannot be used.",
-        ("credential",),
-        [((name,), name in seen.unusable) for name in sorted(seen.stations)],
+        metrics.UNUSABLE,
+        (((name,), name in seen.unusable) for name in sorted(seen.stations)),
     )
     yield _gauge(
-        "queue_credentials",
-        "Credentials that want a step, or have one.",
-        ("state",),
+        metrics.QUEUE,
         [(("queued",), seen.queued), (("running",), seen.running)],
     )
     yield _gauge(
-        "scheduler_beat_timestamp_seconds",
-        "When all that must move was last seen to move.",
-        (),
+        metrics.SCHEDULER_BEAT,
         [((), seen.beaten_at.timestamp())],
     )
     yield _gauge(
-        "fleet_brake",
-        "1 while no rotation begins in the whole fleet.",
-        (),
+        metrics.BRAKE,
         [((), bool(seen.driver.braked()))],
     )
     yield _gauge(
-        "clock_skew_seconds",
-        "The clock of a peer minus ours, while they differ so much that nothing is deployed.",
-        ("peer",),
+        metrics.CLOCK_SKEW,
         [((peer,), seconds) for peer, seconds in seen.skews.items()],
     )
     yield _gauge(
-        "configuration_loaded_timestamp_seconds",
-        "When the configuration was put into force.",
-        (),
+        metrics.CONFIGURATION_LOADED,
         [((), seen.loaded_at.timestamp())],
     )
 
 
-def _of_vault(seen: Seen) -> Iterator[Metric]:
-    yield _gauge("vault_up", "1 while Vault serves.", (), [((), seen.vault_serves)])
+def _of_vault(seen: Seen) -> Iterator[Family]:
+    yield _gauge(metrics.VAULT_UP, [((), seen.vault_serves)])
     lease = seen.lease
     ends, lives = (lease.expires_at, lease.duration) if lease else (None, None)
     yield _gauge(
-        "vault_lease_expires_timestamp_seconds",
-        "End of the daemon's Vault token; none for one that does not end.",
-        (),
+        metrics.LEASE_ENDS,
         [] if ends is None else [((), ends.timestamp())],
     )
     yield _gauge(
-        "vault_lease_duration_seconds",
-        "Life that Vault granted the daemon's token when it was last renewed; none for one that does not end.",
-        (),
+        metrics.LEASE_DURATION,
         [] if lives is None else [((), lives.total_seconds())],
     )
     yield _gauge(
-        "vault_secret_id_expires_timestamp_seconds",
-        "End of the secret_id that the daemon logs in with; known of one that came wrapped alone.",
-        (),
+        metrics.SECRET_ID_ENDS,
         [] if seen.secret_id_ends is None else [((), seen.secret_id_ends.timestamp())],
     )
 
 
-def _of_credentials(seen: Seen) -> Iterator[Metric]:
+def _of_credentials(seen: Seen) -> Iterator[Family]:
     """Yield what the records say. A credential whose record was not read yet is not spoken of."""
     known = [station for station in seen.stations.values() if station.read_at is not None]
-    name = ("credential",)
     yield _gauge(
-        "credential_phase",
-        "1 for the phase that a credential is in.",
-        (*name, "phase"),
-        [((one.name, phase), phase is one.record.phase) for one in known for phase in Phase],
+        metrics.PHASE,
+        (((one.name, phase), phase is one.record.phase) for one in known for phase in Phase),
     )
     yield _gauge(
-        "credential_paused",
-        "1 while a credential is held.",
-        (*name, "kind"),
-        [((one.name, kind), _paused(one) is kind) for one in known for kind in PauseKind],
+        metrics.PAUSED,
+        (((one.name, kind), _paused(one) is kind) for one in known for kind in PauseKind),
     )
     yield _gauge(
-        "credential_trouble",
-        "1 while the record has a trouble.",
-        (*name, "subject"),
-        [((one.name, subject), 1) for one in known for subject in _subjects(one)],
+        metrics.TROUBLE,
+        (((one.name, subject), 1) for one in known for subject in _subjects(one)),
     )
     yield _gauge(
-        "change_failures",
-        "Changes that failed in a row.",
-        name,
-        [((one.name,), one.record.failures) for one in known],
+        metrics.CHANGE_FAILURES,
+        (((one.name,), one.record.failures) for one in known),
     )
     yield from _of_certificates(known)
     yield from _of_tokens(known)
 
 
-def _of_people(seen: Seen) -> Iterator[Metric]:
+def _of_people(seen: Seen) -> Iterator[Family]:
     """Yield what waits for somebody, and the alarms that are on."""
     known = [station for station in seen.stations.values() if station.read_at is not None]
     yield _gauge(
-        "change_waits_for_person",
-        "1 while a certificate is in the org only when a person has brought it there.",
-        ("credential",),
-        [((one.name,), waits_for_person(one.record, one.terms, seen.at)) for one in known],
+        metrics.WAITS_FOR_PERSON,
+        (((one.name,), waits_for_person(one.record, one.terms, seen.at)) for one in known),
     )
     yield _gauge(
-        "credential_alarm",
-        "1 while an alarm is on that is told once, when it begins; by the event that tells it.",
-        ("credential", "event"),
-        [((one.name, event), 1) for one in known for event in alarms_on(one)],
+        metrics.ALARM,
+        (((one.name, event), 1) for one in known for event in alarms_on(one)),
     )
 
 
-def _of_certificates(known: list[Station]) -> Iterator[Metric]:
-    for metric, meaning, read in _CERTIFICATES:
-        times = ((one.name, read(one)) for one in known)
-        yield _gauge(
-            metric,
-            meaning,
-            ("credential",),
-            [((name,), at.timestamp()) for name, at in times if at is not None],
-        )
+def _of_certificates(known: list[Station]) -> Iterator[Family]:
+    for metric, read in _CERTIFICATES:
+        yield _gauge(metric, _times(known, read))
 
 
-def _of_tokens(known: list[Station]) -> Iterator[Metric]:
+def _times(known: list[Station], read: Callable[[Station], datetime | None]) -> Iterator[Sample]:
+    for one in known:
+        if (at := read(one)) is not None:
+            yield (one.name,), at.timestamp()
+
+
+def _of_tokens(known: list[Station]) -> Iterator[Family]:
     tokens = [(one.name, token) for one in known if one.config.publish for token in one.facts()]
-    for metric, meaning, field in (
-        ("token_published_timestamp_seconds", "When the published token was minted.", "issued_at"),
-        (
-            "token_expires_timestamp_seconds",
-            "How far the life of the published token is proved.",
-            "expires_at",
-        ),
-        (
-            "token_refresh_timestamp_seconds",
-            "When the published token is to be minted anew.",
-            "refresh_after",
-        ),
-    ):
-        yield _gauge(
-            metric,
-            meaning,
-            ("credential", "user"),
-            [((name, token.user), getattr(token, field).timestamp()) for name, token in tokens],
-        )
+    for metric, read in _TOKENS:
+        yield _gauge(metric, _token_times(tokens, read))
 
 
-def _gauge(name: str, meaning: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
-    family = GaugeMetricFamily(f"rotator_{name}", meaning, labels=labels)
-    for values, number in samples:
-        family.add_metric(values, float(number))
-    return family
+def _token_times(
+    tokens: list[tuple[str, TokenFacts]], read: Callable[[TokenFacts], datetime]
+) -> Iterator[Sample]:
+    for name, token in tokens:
+        yield (name, token.user), read(token).timestamp()
+
+
+def _gauge(metric: Metric, samples: Iterable[Sample]) -> Family:
+    return Family(metric.name, metric.meaning, metric.labels, samples)
 
 
 def _paused(station: Station) -> PauseKind | None:
@@ -236,17 +177,15 @@ def _began(station: Station) -> datetime | None:
     return station.record.change.began if station.record.change else None
 
 
-_CERTIFICATES: tuple[tuple[str, str, Callable[[Station], datetime | None]], ...] = (
-    ("certificate_not_after_timestamp_seconds", "End of the certificate of the key that signs.", _not_after),
-    (
-        "rotation_due_timestamp_seconds",
-        "When the key that signs is due to be replaced, jitter included.",
-        lambda one: timing.due_at(one.record, one.terms),
-    ),
-    (
-        "rotation_urgent_timestamp_seconds",
-        "From when windows, ranks and rehearsals hold a rotation back no longer.",
-        lambda one: timing.urgent_at(one.record, one.terms),
-    ),
-    ("change_began_timestamp_seconds", "When the change that is under way began.", _began),
+_CERTIFICATES: tuple[tuple[Metric, Callable[[Station], datetime | None]], ...] = (
+    (metrics.CERTIFICATE_ENDS, _not_after),
+    (metrics.ROTATION_DUE, lambda one: timing.due_at(one.record, one.terms)),
+    (metrics.ROTATION_URGENT, lambda one: timing.urgent_at(one.record, one.terms)),
+    (metrics.CHANGE_BEGAN, _began),
+)
+
+_TOKENS: tuple[tuple[Metric, Callable[[TokenFacts], datetime]], ...] = (
+    (metrics.TOKEN_PUBLISHED, lambda token: token.issued_at),
+    (metrics.TOKEN_EXPIRES, lambda token: token.expires_at),
+    (metrics.TOKEN_REFRESH, lambda token: token.refresh_after),
 )

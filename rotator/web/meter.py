@@ -14,9 +14,10 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from rotator import events
+from rotator import __version__, events, metrics
 from rotator.core.effects import Action, Kind, Nothing
 from rotator.events import Event
+from rotator.metrics import Metric
 
 EFFECTS: Final = tuple(one.__name__.lower() for one in get_args(Action) if one is not Nothing)
 UNFORESEEN: Final = frozenset(
@@ -36,34 +37,19 @@ class Meter:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._events = self._counter(
-            "events", "Events of the log, whatever the level that is logged.", "event"
-        )
-        self._errors = self._counter(
-            "errors", "Errors met by steps and effects, by what they ask for.", "class"
-        )
-        self._faults = self._counter("scheduler_events", "What went wrong with jobs of the timer.", "kind")
-        self._reloads = self._counter(
-            "configuration_reloads", "Times that the configuration was read again.", "result"
-        )
-        self._in_force = Gauge(
-            "rotator_configuration_last_reload_successful",
-            "0 while the configuration was refused as it was read last, and an older one is in force.",
-            registry=self.registry,
-        )
+        self._gauge(metrics.BUILD).labels(__version__).set(1)
+        self._gauge(metrics.STARTED).set_to_current_time()
+        self._events = self._counter(metrics.EVENTS)
+        self._errors = self._counter(metrics.ERRORS)
+        self._faults = self._counter(metrics.SCHEDULER_EVENTS)
+        self._reloads = self._counter(metrics.CONFIGURATION_RELOADS)
+        self._in_force = self._gauge(metrics.CONFIGURATION_IN_FORCE)
         self._in_force.set(1)
-        self._steps = self._counter("steps", "Steps that were taken.")
-        self._jumps = self._counter("clock_jumps", "Times that the clock of this machine was set.")
-        self._lateness = self._histogram(
-            "step_lateness_seconds", "How long after its time a step began.", LATENESS_SECONDS
-        )
-        self._duration = self._histogram("step_duration_seconds", "How long a step took.", EFFECT_SECONDS)
-        self._effects = self._histogram(
-            "effect_duration_seconds",
-            "How long one effect on Vault or Salesforce took.",
-            EFFECT_SECONDS,
-            "effect",
-        )
+        self._steps = self._counter(metrics.STEPS)
+        self._jumps = self._counter(metrics.CLOCK_JUMPS)
+        self._lateness = self._histogram(metrics.STEP_LATENESS, LATENESS_SECONDS)
+        self._duration = self._histogram(metrics.STEP_DURATION, EFFECT_SECONDS)
+        self._effects = self._histogram(metrics.EFFECT_DURATION, EFFECT_SECONDS)
         for counter, values in (
             (self._events, [event.name for event in events.CATALOGUE]),
             (self._errors, CLASSES),
@@ -105,11 +91,14 @@ class Meter:
             self._reloads.labels("refused").inc()
             self._in_force.set(0)
 
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(f"rotator_{name}", meaning, labels, registry=self.registry)
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.meaning, metric.labels, registry=self.registry)
 
-    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"rotator_{name}", meaning, labels, buckets=buckets, registry=self.registry)
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.meaning, metric.labels, registry=self.registry)
+
+    def _histogram(self, metric: Metric, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(metric.name, metric.meaning, metric.labels, buckets=buckets, registry=self.registry)
 
 
 def _number(value: object) -> float:

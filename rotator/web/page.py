@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
@@ -16,9 +18,10 @@ from rotator.show.times import relative, span
 from rotator.standing import runbook_of
 from rotator.web.answer import Answer
 from rotator.web.choice import Choice
-from rotator.web.rows import row_of, rows
+from rotator.web.rows import Row, row_of
 from rotator.web.seen import Seen
 from rotator.web.summary import summary
+from rotator.web.wishes import has
 
 HTML: Final = "text/html; charset=utf-8"
 _KINDS: Final = {
@@ -55,19 +58,28 @@ _environment.filters |= {
 
 
 class Static:
-    """Files that pages need."""
+    """Files that pages need. A browser may keep them, and asks each time whether they are still the same."""
 
     def __init__(self) -> None:
         folder = files("rotator.web") / "static"
-        self._answers = {name: Answer((folder / name).read_bytes(), kind) for name, kind in _KINDS.items()}
+        self._answers = {name: _tagged((folder / name).read_bytes(), kind) for name, kind in _KINDS.items()}
 
-    def find(self, name: str) -> Answer | None:
-        return self._answers.get(name)
+    def find(self, name: str, if_none_match: str) -> Answer | None:
+        """Return a file, or that the client has it already; None where there is none of that name."""
+        answer = self._answers.get(name)
+        if answer is not None and has(if_none_match, answer.headers["ETag"]):
+            return replace(answer, body=b"", status=HTTPStatus.NOT_MODIFIED)
+        return answer
 
 
-def fleet_page(seen: Seen, query: str, *, alive: bool) -> Answer:
+def _tagged(body: bytes, kind: str) -> Answer:
+    tag = f'"{sha256(body).hexdigest()[:16]}"'
+    return Answer(body, kind, headers={"ETag": tag, "Cache-Control": "no-cache"})
+
+
+def fleet_page(seen: Seen, every: Sequence[Row], query: str, *, alive: bool) -> Answer:
     """Return the page of all credentials, of which ``query`` chooses some."""
-    choice, every = Choice.read(query), rows(seen)
+    choice = Choice.read(query)
     wanted = choice.rows(every)
     shown, page, pages = choice.part(wanted)
     return _page(

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from rotator import events
-from rotator.config.web import WebConfig
+from rotator.config.web import WebConfig, WebTls
 from rotator.errors import Misconfigured, RotatorError
+from rotator.performer.tell import iso
 from rotator.show.logs import emit, heard_by
 from rotator.web.door import Door
-from rotator.web.gauges import Gauges
 from rotator.web.meter import Meter
 from rotator.web.seen import Seen
-from rotator.web.server import Server, context_of
+from rotator.web.server import Server
 from rotator.web.site import Site
+from rotator.web.tls import FileState, Shown, states_of
 
 AGAIN_SECONDS = 15.0
 """When a port that could not be had is tried again."""
@@ -33,12 +35,12 @@ class Port:
         """``steady``: a clock that nobody sets, in seconds."""
         self._steady = steady
         self._meter = Meter()
-        self._site = Site(self._meter.registry, steady)
-        self._meter.registry.register(Gauges(self._site.present))
+        self._site = Site(self._meter.registry, self._shown_until, steady)
         self._config = WebConfig(listen=False)
         self._server: Server | None = None
         self._told = ""
         self._not_before = 0.0
+        self._files: tuple[FileState, ...] = ()
         self._listening = ExitStack()
 
     def __enter__(self) -> Self:
@@ -70,43 +72,72 @@ class Port:
         self.keep(anew=True)
 
     def keep(self, *, anew: bool = False) -> None:
-        """See that it serves. To be called often; ``anew``: as it is configured by now."""
-        runs = self._server is not None and self._server.serves
-        if self._config.address is None or (runs and not anew) or self._steady() < self._not_before:
+        """See that it serves, and shows the certificate that is in its files.
+
+        To be called often; ``anew``: as it is configured by now.
+        """
+        if self._config.address is None or self._steady() < self._not_before:
             return
+        if anew or self._server is None or not self._server.serves:
+            self._try(self._begin, events.WEB_FAILED)
+        elif self._config.tls is not None:
+            self._follow_files(self._server, self._config.tls)
+
+    def _try(self, what: Callable[[], None], failure: events.Event) -> None:
         try:
-            self._begin()
+            what()
         except OSError as error:
-            self._failed(_unusable(error))
+            self._failed(failure, _unusable(error))
         except RotatorError as error:
-            self._failed(error)
+            self._failed(failure, error)
         except Exception as error:  # noqa: BLE001 - no look at credentials may end their service
-            self._failed(_unforeseen(error), error)
+            self._failed(failure, _unforeseen(error), error)
         else:
             self._told = ""
 
     def _begin(self) -> None:
-        tls = self._config.tls
-        files = None if tls is None else (tls.certificate, tls.key)
+        tls, address = self._config.tls, self._config.address
         self._site.door = Door.of(self._config)
+        shown = None if tls is None else Shown.read(tls)
         if self._server is not None and self._server.serves:
-            if files is not None:
-                self._server.renew(files)
+            self._show(self._server, shown)
             return
         self._stop()
-        address = self._config.address
         if address is not None:
-            server = Server(address, self._site, files)
+            server = Server(address, self._site, shown)
             server.start()
             self._server = server
             emit(events.WEB_LISTENING, url=server.url)
 
-    def _failed(self, error: RotatorError, cause: Exception | None = None) -> None:
-        """``cause``: what nobody foresaw."""
+    def _shown_until(self) -> datetime | None:
+        server = self._server
+        return server.shown.ends if server is not None and server.shown is not None else None
+
+    def _follow_files(self, server: Server, tls: WebTls) -> None:
+        """Show what is in the files, unless that is what is shown, or it came just now.
+
+        Whoever renews a certificate writes two files, one after the other.
+        """
+        before, self._files = self._files, states_of(tls)
+        if server.shown is None or self._files == server.shown.states:
+            self._told = ""
+        elif self._files == before:
+            self._try(lambda: self._show(server, Shown.read(tls)), events.WEB_CERTIFICATE_KEPT)
+
+    def _show(self, server: Server, shown: Shown | None) -> None:
+        """Let whoever connects from now on be shown this; those who are connected notice nothing."""
+        before = server.shown
+        if shown is None or before is None or shown.states == before.states:
+            return
+        server.show(shown)
+        emit(events.WEB_CERTIFICATE_RENEWED, not_after=None if shown.ends is None else iso(shown.ends))
+
+    def _failed(self, event: events.Event, error: RotatorError, cause: Exception | None = None) -> None:
+        """Tell it, unless it was told, and try again later. ``cause``: what nobody foresaw."""
         self._not_before = self._steady() + AGAIN_SECONDS
         if error.message != self._told:
             emit(
-                events.WEB_FAILED,
+                event,
                 listen=str(self._config.listen),
                 error=error.message,
                 hint=error.hint,
@@ -121,7 +152,7 @@ class Port:
         try:
             server.stop()
         except Exception as error:  # noqa: BLE001 - as above
-            self._failed(_unforeseen(error), error)
+            self._failed(events.WEB_FAILED, _unforeseen(error), error)
 
 
 def examine(config: WebConfig) -> None:
@@ -130,17 +161,14 @@ def examine(config: WebConfig) -> None:
         return
     Door.of(config)
     if config.tls is not None:
-        try:
-            context_of((config.tls.certificate, config.tls.key))
-        except OSError as error:
-            raise _unusable(error) from None
+        Shown.read(config.tls)
 
 
 def _unusable(error: OSError) -> Misconfigured:
     return Misconfigured(
         f"the port cannot be served: {error}",
         code="web.unusable",
-        hint="Is the port free? Can the files of web.tls be read, and do they belong together?",
+        hint="Is the port free, and is the address one of this machine?",
     )
 
 

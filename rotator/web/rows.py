@@ -5,30 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
 
-from rotator.core.model import Phase, Trouble
+from rotator.core.model import Trouble
 from rotator.performer import Station
-from rotator.standing import Standing
+from rotator.standing import Level, Standing
 from rotator.web.seen import Seen
 
 SET_ASIDE, UNREAD = "set aside", "not read yet"
 """What stands in the place of a phase where there is none."""
-
-
-class Level(IntEnum):
-    """How bad it is, the worst first."""
-
-    LOST = 0  # consumers are refused, or will be: nobody but a person ends it
-    TROUBLE = 1
-    HELD = 2  # somebody or something holds it, or it waits for a person
-    BUSY = 3  # something goes on
-    WELL = 4
-
-    @property
-    def word(self) -> str:
-        """Return its name as styles and readers know it."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +60,7 @@ class Row:
     @property
     def is_problem(self) -> bool:
         """Whether a person should look."""
-        return self.level <= Level.TROUBLE
+        return self.level.needs_person
 
 
 def rows(seen: Seen) -> list[Row]:
@@ -103,14 +87,14 @@ def _row(seen: Seen, station: Station) -> Row:
     kept = seen.aside.get(station.name)
     troubles = tuple(_worst_first([*(standing.troubles if standing else ()), *([kept] if kept else [])]))
     if standing is None:
-        level = Level.TROUBLE if troubles else Level.BUSY
+        level = Level.TROUBLE if kept else Level.BUSY
         said = troubles[0].message if troubles else station.sentence
         return Row(station.name, level, UNREAD, None, None, None, None, troubles, said)
     certificate = _certificate(standing, seen.at)
     rotation = standing.next_rotation
     return Row(
         name=station.name,
-        level=_level(standing, certificate, troubles),
+        level=min(standing.level, Level.TROUBLE) if kept else standing.level,
         phase=standing.phase.words + (", paused" if standing.paused else ""),
         standing=standing,
         certificate=certificate,
@@ -123,21 +107,6 @@ def _row(seen: Seen, station: Station) -> Row:
 
 def _worst_first(troubles: Iterable[Trouble]) -> list[Trouble]:
     return sorted(troubles, key=lambda trouble: (not trouble.lasting, trouble.since))
-
-
-def _level(standing: Standing, certificate: Certificate | None, troubles: tuple[Trouble, ...]) -> Level:
-    if standing.phase is Phase.LOCKED_OUT or standing.is_foreign or (certificate and certificate.days < 0):
-        return Level.LOST
-    urgent = certificate is not None and certificate.level is Level.TROUBLE and standing.under_way is None
-    if troubles or urgent:
-        return Level.TROUBLE
-    if (
-        standing.paused
-        or standing.phase is Phase.EMPTY
-        or (standing.next_rotation and standing.next_rotation.held)
-    ):
-        return Level.HELD
-    return Level.WELL if standing.phase is Phase.STEADY else Level.BUSY
 
 
 def _sentence(standing: Standing, troubles: tuple[Trouble, ...], last: str) -> str:

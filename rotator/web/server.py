@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
 
@@ -18,8 +17,8 @@ from cheroot.server import HTTPConnection
 from cheroot.ssl import Adapter
 from cheroot.wsgi import Server as WsgiServer
 
-from rotator.errors import Misconfigured
 from rotator.web.pool import Pool
+from rotator.web.tls import Shown
 
 THREADS = 6
 MOST_WAITING = 64
@@ -41,16 +40,12 @@ _log = logging.getLogger(__name__)
 class Server:
     """Serves an application on a host and a port. Raises OSError or RuntimeError when it cannot, by :meth:`start`."""
 
-    def __init__(
-        self, address: tuple[str, int], app: WSGIApplication, tls: tuple[Path, Path] | None = None
-    ) -> None:
-        """``tls``: files of the certificate and of its key."""
+    def __init__(self, address: tuple[str, int], app: WSGIApplication, shown: Shown | None = None) -> None:
+        """``shown``: the certificate; None: plain HTTP."""
         self._server = _Bounded(address, app)
-        self._scheme = "http"
-        if tls is not None:
-            self._server.ssl_adapter = _Tls()
-            self._scheme = "https"
-            self.renew(tls)
+        self._tls = None if shown is None else _Tls(shown)
+        if self._tls is not None:
+            self._server.ssl_adapter = self._tls
         self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
 
     def start(self) -> None:
@@ -61,17 +56,22 @@ class Server:
             self.stop()
             raise
 
-    def renew(self, tls: tuple[Path, Path]) -> None:
-        """Show this certificate from now on."""
-        adapter = self._server.ssl_adapter
-        if isinstance(adapter, _Tls):
-            adapter.context = context_of(tls)
+    def show(self, shown: Shown) -> None:
+        """Show this certificate to whoever connects from now on."""
+        if self._tls is not None:
+            self._tls.shown = shown
+
+    @property
+    def shown(self) -> Shown | None:
+        """The certificate that is shown; None: plain HTTP."""
+        return None if self._tls is None else self._tls.shown
 
     @property
     def url(self) -> str:
         """Return where it serves."""
+        scheme = "http" if self._tls is None else "https"
         host, port = self._server.bind_addr[:2]
-        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
     @property
     def serves(self) -> bool:
@@ -83,24 +83,6 @@ class Server:
         self._server.stop()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
-
-
-def context_of(tls: tuple[Path, Path]) -> ssl.SSLContext:
-    """Return what shows a certificate.
-
-    Raises OSError where it cannot be read, or does not go with its key; Misconfigured where the key is encrypted.
-    """
-
-    def password() -> str:  # without this OpenSSL would ask on the terminal
-        raise Misconfigured(
-            f"the port cannot be served: {tls[1]} is encrypted",
-            code="web.unusable",
-            hint="Nobody is there to type its password: `openssl pkey` writes the key without one.",
-        )
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*tls, password=password)
-    return context
 
 
 class _Bounded(WsgiServer):
@@ -228,16 +210,14 @@ class _Wire:
 class _Tls(Adapter):
     """TLS whose handshake is left to the thread that serves the connection: one that hangs keeps nobody else waiting."""
 
-    context: ssl.SSLContext
-
-    def __init__(self) -> None:
-        """Without a certificate yet, which ``context`` brings."""
+    def __init__(self, shown: Shown) -> None:
+        self.shown = shown
 
     def bind(self, sock: socket.socket) -> socket.socket:
         return sock
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, Any]]:
-        return self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), {}
+        return self.shown.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), {}
 
     def get_environ(self) -> dict[str, Any]:
         return {}

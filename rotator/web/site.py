@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -16,11 +18,15 @@ from rotator import events
 from rotator.show.logs import emit
 from rotator.web.answer import Answer, said
 from rotator.web.door import Door
+from rotator.web.exposition import text
+from rotator.web.gauges import Gauges
 from rotator.web.health import readiness, why_not_ready
+from rotator.web.lately import Lately
 from rotator.web.page import Static, credential_page, fleet_page, said_page
+from rotator.web.rows import Row, rows
 from rotator.web.seen import Seen
+from rotator.web.wishes import OPEN_METRICS, takes_gzip, wants_openmetrics
 
-OPEN_METRICS = "application/openmetrics-text"
 READS = ("GET", "HEAD")
 TOLD_AGAIN_SECONDS = 300.0
 """When an error is told again that a page meets at each look: who looks often, such as Prometheus, floods no log."""
@@ -36,20 +42,30 @@ class Site:
         alive: whether the daemon moves. Must wait for nobody.
     """
 
-    def __init__(self, registry: CollectorRegistry, steady: Callable[[], float] = time.monotonic) -> None:
-        """``steady``: a clock that nobody sets, in seconds."""
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        shown_until: Callable[[], datetime | None] = lambda: None,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            registry: what is counted and timed.
+            shown_until: as of :class:`Gauges`.
+            steady: a clock that nobody sets, in seconds.
+        """
         self.door = Door("", None)
         self.look: Callable[[], Seen | None] = lambda: None
         self.alive: Callable[[], bool] = lambda: False
         self._registry = registry
+        self._gauges = Gauges(shown_until)
+        self._numbers = Lately(self._count, steady)
+        self._fleet = Lately(self._survey, steady)
         self._static = Static()
         self._steady = steady
         self._not_before: dict[tuple[str, str], float] = {}
         self._telling = threading.Lock()
-
-    def present(self) -> Seen | None:
-        """Return what there is to be seen now."""
-        return self.look()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -94,22 +110,34 @@ class Site:
         """Return the answer to somebody who may look; None where there is nothing."""
         first, _, name = path[1:].partition("/")
         if path == "/metrics":
-            return self._metrics(environ.get("HTTP_ACCEPT", ""))
+            return self._metrics(environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
         if first == "static":
-            return self._static.find(name)
+            return self._static.find(name, environ.get("HTTP_IF_NONE_MATCH", ""))
+        fleet = self._fleet.get() if path == "/" else None
+        if fleet is not None:
+            return fleet_page(*fleet, environ["QUERY_STRING"], alive=self.alive())
         seen = self.look()
         if seen is None:
             return said_page("The daemon is about to start.", HTTPStatus.SERVICE_UNAVAILABLE)
-        if path == "/":
-            return fleet_page(seen, environ["QUERY_STRING"], alive=self.alive())
         if first == "credentials":
             return credential_page(seen, name)
         return _readiness(seen, name) if first == "readyz" else None
 
-    def _metrics(self, accept: str) -> Answer:
+    def _metrics(self, accept: str, accept_encoding: str) -> Answer:
         """Return the metrics. prometheus-client fails for versions that are none, so it is shown but one of ours."""
-        encode, kind = choose_encoder(OPEN_METRICS if OPEN_METRICS in accept else "")
-        return Answer(encode(self._registry), kind)
+        encode, kind = choose_encoder(OPEN_METRICS if wants_openmetrics(accept) else "")
+        body, headers = self._numbers.get() + encode(self._registry), {"Vary": "Accept, Accept-Encoding"}
+        if takes_gzip(accept_encoding):
+            body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
+        return Answer(body, kind, headers=headers)
+
+    def _count(self) -> bytes:
+        seen = self.look()
+        return b"" if seen is None else text(self._gauges.of(seen)).encode("utf-8", "replace")
+
+    def _survey(self) -> tuple[Seen, Sequence[Row]] | None:
+        seen = self.look()
+        return None if seen is None else (seen, rows(seen))
 
 
 def _readiness(seen: Seen, name: str) -> Answer | None:

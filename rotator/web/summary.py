@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rotator.web.rows import Level, Row
+from rotator.standing import Level
+from rotator.web.notices import Notice, notices
+from rotator.web.rows import Row
 from rotator.web.seen import Seen
 from rotator.wording import some
 
@@ -17,44 +19,41 @@ class Summary:
 
     Attributes:
         sentence: ends without a full stop.
+        notice: what the sentence is about, if it is not about credentials.
+        others: what else is to be known, the worst first.
         first: the row that is worst; None where no credential is.
         phases: how many credentials are in each phase.
     """
 
     level: Level
     sentence: str
+    notice: Notice | None
+    others: Sequence[Notice]
     first: Row | None
     problems: int
     phases: Sequence[tuple[str, int]]
 
 
 def summary(seen: Seen, every: Sequence[Row], *, alive: bool) -> Summary:
-    """Return what is to be said of a fleet first. What concerns all credentials comes before what concerns one."""
+    """Return what is to be said of a fleet first.
+
+    What concerns all credentials comes before what concerns one, unless that one is worse off.
+    """
     troubled = sorted((row for row in every if row.is_problem), key=lambda row: (row.level, row.name))
-    first = troubled[0] if troubled else None
-    level, sentence = _of_all(seen, alive=alive) or _of_credentials(seen, every, troubled)
-    phases = Counter(row.phase.partition(",")[0] for row in every)
-    return Summary(level, sentence, first, len(troubled), sorted(phases.items()))
+    phases = sorted(Counter(row.phase.partition(",")[0] for row in every).items())
+    found = notices(seen, alive=alive)
+    level, sentence = _of_credentials(every, troubled)
+    notice = None
+    if found and (found[0].level <= level or not troubled):
+        (notice, *found) = found
+        level, sentence = notice.level, notice.sentence
+    return Summary(level, sentence, notice, found, troubled[0] if troubled else None, len(troubled), phases)
 
 
-def _of_all(seen: Seen, *, alive: bool) -> tuple[Level, str] | None:
-    if not alive:
-        return Level.LOST, "The daemon does not move"
-    if seen.vault_trouble is not None:
-        return Level.LOST, f"Vault does not serve: {seen.vault_trouble}"
-    if seen.lease is None:
-        return Level.BUSY, "The daemon is not logged in to Vault yet"
-    if braked := seen.driver.braked():
-        return Level.TROUBLE, f"No rotation begins, for those of {', '.join(braked)} failed"
-    return None
-
-
-def _of_credentials(seen: Seen, every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Level, str]:
+def _of_credentials(every: Sequence[Row], troubled: Sequence[Row]) -> tuple[Level, str]:
     if troubled:
         which = f"{len(troubled)} of {len(every)} credentials" if len(every) > 1 else troubled[0].name
         return troubled[0].level, f"{which} {'need' if len(troubled) > 1 else 'needs'} a look"
-    if seen.refused:
-        return Level.TROUBLE, "A part of the configuration is refused"
     if not every:
         return Level.BUSY, "No credential is served yet"
     unread = [row for row in every if row.standing is None]

@@ -125,9 +125,9 @@ print(sorted(heavy & set(sys.modules)))
 def test_who_mistypes_is_told_the_nearest(rotator):
     ran = rotator("history", "gobex")
     assert ran.code == 2
-    assert ran.err.rstrip().endswith("Did you mean globex?")
+    assert "Did you mean globex?\n" in ran.err
     assert "Did you mean 'status'?" in rotator("stauts").err
-    assert rotator("history", "x").err.rstrip().endswith("There are: acme, deployer, globex.")
+    assert rotator("history", "x").err.splitlines()[0].endswith("There are: acme, deployer, globex.")
 
 
 def test_of_many_names_some_are_shown():

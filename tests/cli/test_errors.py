@@ -81,6 +81,20 @@ def test_an_included_file_that_does_not_hold_is_told_and_the_others_are_shown(ro
     assert subject.startswith("configuration: ")
 
 
+def test_a_mistake_of_usage_is_told_as_every_other_with_where_to_read_on(rotator):
+    for arguments, message, command in (
+        (["statsu"], "No such command 'statsu'. Did you mean 'status'?", ""),
+        (["--colour", "status"], "No such option '--colour'", ""),
+        (["rotate"], "Missing argument 'NAME'.", " rotate"),
+        (["help", "xyzzy"], "There is no topic or command 'xyzzy'. `rotator help` lists the topics", " help"),
+    ):
+        ran = rotator(*arguments)
+        assert (ran.code, ran.out) == (2, "")
+        first, second = ran.err.splitlines()
+        assert first.startswith(f"error: {message}")
+        assert second.endswith(f"{command} --help` tells how it is used.")
+
+
 def test_no_configuration_and_an_unknown_name_are_usage_errors():
     ran = CliRunner(env={"ROTATOR_CONFIG": None}).invoke(_main(), ["status"])
     assert ran.exit_code == 2

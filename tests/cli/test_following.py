@@ -8,8 +8,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rotator.cli.following import Course, Leg
-from rotator.cli.instead import instead
+from rotator.cli.requests.advice import instead
+from rotator.cli.requests.course import Course, Leg
 from rotator.core.model import Ask, Pause, PauseKind, Phase, Reason, Record
 from tests.core.given import NOW, changing, steady
 from tests.world.terminal import Terminal

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from rotator import units
-from rotator.cli import install as install_module
 from rotator.cli import main
+from rotator.cli.commands import install as install_module
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "/opt/rotator/bin/rotator"

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate, load_pem_x509_csr
 from rich.console import Console, Group
 
-from rotator.cli.past import past
+from rotator.cli.history import laid_out
 from rotator.core.model import Entry, Reason
+from rotator.core.outcome import Outcome
 from tests.core.given import HOUR, MINUTE, NOW
 
 ACME = ("integration@acme.example", "reports@acme.example")
@@ -167,12 +168,12 @@ def test_history_fits_80_columns_and_tells_below_why_a_change_failed():
         "the org did not take the certificate before the deadline, and this sentence is longer than one line"
     )
     entries = [
-        Entry(8, Reason.ROTATION, "promoted", NOW - HOUR, NOW - HOUR + MINUTE, deployed=True),
-        Entry(9, Reason.COMPROMISED, "given_up", NOW - MINUTE, NOW, deployed=False, message=why),
+        Entry(8, Reason.ROTATION, Outcome.PROMOTED, NOW - HOUR, NOW - HOUR + MINUTE, deployed=True),
+        Entry(9, Reason.COMPROMISED, Outcome.GIVEN_UP, NOW - MINUTE, NOW, deployed=False, message=why),
     ]
     out = StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
-    console.print(Group(*past(entries, console)))
+    console.print(Group(*laid_out(entries, console)))
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert all(len(line) <= 80 for line in lines)
     assert lines[1].split() == ["2026-03-01", "11:00Z", "1", "m", "rotation", "to", "8", "promoted"]

@@ -14,10 +14,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rotator.cli.looking import Look
-from rotator.cli.overview import Level, level, overview, summary
+from rotator.cli.status.look import Look
+from rotator.cli.status.overview import overview, summary
 from rotator.core.model import Change, KeyFacts, Pause, PauseKind, Phase, Reason, Request, TokenFacts, Trouble
-from rotator.standing import NextRotation, Standing, Underway
+from rotator.standing import Level, NextRotation, Standing, Underway
 from tests.core.given import DAY, HOUR, MINUTE, NOW
 from tests.world.terminal import Terminal
 
@@ -94,16 +94,41 @@ def test_80_columns_hold_it_a_line_for_each_with_times_in_two_units_at_most():
     assert table["deployer"].endswith("not published")
 
 
-def test_those_that_need_a_person_come_first_and_then_those_that_change():
+def test_one_that_is_paused_is_held_and_says_how_it_goes_on():
+    paused = standing("hooli", paused=Pause(PauseKind.OPERATOR, NOW - HOUR, "by ann@ops"))
+    lines = shown(paused, standing("later", next_rotation=FLEET[0].next_rotation))
+    assert re.search(r"● paused +7 +in 59 d +held +for 54 m$", lines[1])
+    assert "`rotator resume hooli` lets it go on" in " ".join(" ".join(lines).split())
+    assert lines[-1] == "2 credentials, all well; 1 paused; next rotation: later in 29 d"
+    assert shown(paused)[-1] == "1 credential, all well; 1 paused"
+
+
+def test_one_without_a_key_pair_is_well_and_is_said_to_have_none():
+    begun = shown(standing("new", phase=Phase.EMPTY, current=None, next_rotation=None, tokens=()))
+    assert begun[-1] == "1 credential, all well; 1 without a key pair yet"
+
+
+def test_what_one_thing_mends_is_told_with_that_mend_once():
+    troubles = [Trouble(f"token:{user}", NOW, "t", f"no token of {user}", "Mend it.") for user in "ab"]
+    lines = shown(standing("acme", troubles=tuple(troubles)))
+    assert [line for line in lines if line.startswith(("acme:", "  mend"))] == [
+        "acme: no token of a, since 2026-03-01 12:00:00Z (now)",
+        "acme: no token of b, since 2026-03-01 12:00:00Z (now)",
+        "  mend: Mend it.",
+    ]
+
+
+def test_those_that_need_a_person_come_first_then_those_that_are_held_and_those_that_change():
     lines = shown(*FLEET)
     assert [line.split()[0] for line in lines[1:6]] == [
         "initech",
-        "globex",
         "hooli",
+        "globex",
         "integration-acme-emea",
         "deployer",
     ]
-    assert [level(one) for one in (FLEET[4], FLEET[1], FLEET[0])] == list(Level)
+    levels = [FLEET[at].level for at in (4, 3, 1, 0)]
+    assert levels == [Level.LOST, Level.HELD, Level.BUSY, Level.WELL]
 
 
 def test_a_wide_terminal_and_a_pipe_have_room_for_dates_and_fingerprints():
@@ -156,10 +181,9 @@ def test_one_that_is_locked_out_shows_its_cure():
     assert "`rotator certificate initech` prints it" in brief
     lines = shown(locked_out("initech"), cures=cures, in_detail=True)
     where = lines.index("  cure: bring the certificate of key pair 7 into the app by hand:")
-    assert lines[where + 1 : where + 4] == [
+    assert lines[where + 1 : where + 3] == [
         "  1. Save it: rotator certificate initech > I.crt",
-        "  2. Open Setup,",
-        "     and so on.",
+        "  2. Open Setup, and so on.",
     ]
 
 
@@ -213,7 +237,8 @@ def test_a_terminal_without_unicode_gets_other_marks(rotator):
 
 def test_watch_draws_in_place_and_ends_with_what_was_seen_last(rotator):
     terminal = Terminal.rotator("status", "--watch", "0.5", config=rotator.stage.config)
-    first = terminal.until(lambda lines: "all well" in lines[-1])
+    first = terminal.until(lambda lines: lines[-1].startswith("deployer"))
+    assert "all well" in first[1], "the summary is on top, where it stays"
     assert re.match(r"rotator status, every 0\.5 s +\d{4}-.*Z +Ctrl-C ends$", first[0])
     terminal.until(lambda lines: lines[0] != first[0] and lines[0].startswith("rotator status"))
     terminal.press(b"\x03")
@@ -221,6 +246,15 @@ def test_watch_draws_in_place_and_ends_with_what_was_seen_last(rotator):
     assert b"\x1b[?1049l" in terminal.written, "the terminal is given back"
     assert "all well" in terminal.lines[-1]
     assert b"interrupted" not in terminal.written
+
+
+def test_watch_says_how_much_there_is_beyond_a_small_terminal(rotator):
+    terminal = Terminal.rotator("status", "acme", "--watch", "0.5", config=rotator.stage.config, rows=8)
+    seen = terminal.until(lambda lines: len(lines) > 1)
+    terminal.press(b"\x03")
+    assert terminal.end() == 0
+    assert re.fullmatch(r"\d+ more lines: make the terminal larger", seen[7])
+    assert seen[4].startswith("acme")
 
 
 def test_watch_says_that_vault_does_not_answer_and_goes_on(rotator, tmp_path):

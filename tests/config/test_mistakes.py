@@ -212,8 +212,20 @@ WEB = {
         GOOD + "web: {listen: '0.0.0.0:8791'}\n",
         "9: web.listen: anybody in the network could look at the fleet",
     ),
+    "a token that anybody on the way may read": (
+        GOOD + "web: {listen: '0.0.0.0:8791', token: {file: web-token}}\n",
+        "9: web.listen: without tls anybody on the way could read the token, and look at the fleet",
+    ),
+    "a certificate and no token": (
+        GOOD + "web: {listen: '0.0.0.0:8791', tls: {certificate: x.pem, key: x.key}}\n",
+        "9: web.listen: anybody in the network could look at the fleet",
+    ),
+    "plain HTTP and no token": (
+        GOOD + "web: {listen: '0.0.0.0:8791', plain_http: true}\n",
+        "9: web.listen: anybody in the network could look at the fleet",
+    ),
     "a token that stands in the file": (
-        GOOD + "web: {listen: '0.0.0.0:8791', token: abc}\n",
+        GOOD + "web: {listen: '0.0.0.0:8791', plain_http: true, token: abc}\n",
         "9: web.token: a secret must not stand in this file",
     ),
     "a certificate without key": (

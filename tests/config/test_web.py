@@ -8,6 +8,7 @@ from rotator.config import load
 from tests.config.conftest import ACME, VAULT, Write
 
 FLEET = VAULT + "credentials:\n" + ACME
+TOKEN, TLS = "token: {file: web-token}", "tls: {certificate: web.pem, key: web.key}"
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,9 @@ FLEET = VAULT + "credentials:\n" + ACME
         ("web: {listen: false}", None),
         ("web: {listen: 'localhost:0'}", ("localhost", 0)),
         ("web: {listen: '[::1]:80'}", ("::1", 80)),
-        ("web: {listen: '0.0.0.0:8791', token: {file: web-token}}", ("0.0.0.0", 8791)),  # noqa: S104 - with a token
+        ("web: {listen: '[::1]:80', plain_http: true}", ("::1", 80)),
+        (f"web: {{listen: 'rotator.example:8791', {TOKEN}, {TLS}}}", ("rotator.example", 8791)),
+        (f"web: {{listen: 'rotator.example:8791', {TOKEN}, plain_http: true}}", ("rotator.example", 8791)),
     ],
 )
 def test_it_is_served_on_loopback_unless_told_otherwise(write: Write, said: str, address: object):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rotator.core import moves
 from rotator.core.effects import (
     CreateKey,
     Deploy,
@@ -37,6 +38,7 @@ from rotator.core.model import (
     Retired,
     Window,
 )
+from rotator.core.outcome import Outcome
 from tests.core.given import (
     DAY,
     HOUR,
@@ -134,6 +136,10 @@ class TestTokens:
         assert (first.action, first.intent.trouble[0].code) == (Nothing(), "token.unproven")
         assert does(first.intent, tokens=ran_out).action == Mint("ann", (2,))
 
+    def test_while_the_record_cannot_be_written_a_token_that_ran_out_is_minted_untold(self):
+        ran_out = does(steady(), tokens=(token(expires_at=NOW),), held={"nothing": NOW + MINUTE})
+        assert ran_out.action == Mint("ann", (2,))
+
     def test_the_token_of_a_user_who_is_gone_is_nobodys(self):
         assert waits(steady(), tokens=(token(), token("bob", expires_at=NOW - HOUR))).until > NOW
 
@@ -141,12 +147,18 @@ class TestTokens:
         assert does(steady(), tokens=(token(verified_at=NOW - 10 * MINUTE),)).action == Touch("ann")
 
     def test_after_a_deploy_each_token_is_called_at_once_for_the_swap_may_have_ended_its_session(self):
-        record = changing(Phase.PROVING, asked=1, asked_at=NOW - MINUTE, validated=True)
+        asked = changing(Phase.PROVING, asked=1, asked_at=NOW - 3 * MINUTE, validated=True)
+        record = moves.to_proving(asked, NOW - MINUTE, terms())
         assert does(record, tokens=(token(verified_at=NOW - 2 * MINUTE),)).action == Touch("ann")
-        assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
+        assert isinstance(does(record, tokens=(token(verified_at=NOW - MINUTE),)).action, Prove)
+
+    def test_where_nothing_was_deployed_no_session_is_doubted(self):
+        kept = moves.to_proving(changing(Phase.STAGED), NOW, terms())
+        assert isinstance(does(kept, tokens=(token(verified_at=NOW - MINUTE),)).action, Prove)
 
     def test_a_deploy_of_before_the_clock_was_set_back_lets_no_token_be_called_without_end(self):
-        record = changing(Phase.PROVING, asked=1, asked_at=NOW + HOUR, validated=True)
+        asked = changing(Phase.PROVING, asked=1, asked_at=NOW + HOUR, validated=True)
+        record = moves.to_proving(asked, NOW + HOUR, terms())
         assert isinstance(does(record, tokens=(token(verified_at=NOW),)).action, Prove)
 
     def test_what_was_proved_before_the_clock_was_set_back_is_proved_again_at_once(self):
@@ -252,7 +264,7 @@ class TestRotation:
              "due, but waits for a rehearsal: rotator rehearse acme"),
             (replace(DUE, failed_at=NOW - MINUTE, failures=1), {}, NOW + 59 * MINUTE,
              "due, but the last change failed"),
-            (replace(DUE, history=(Entry(2, Reason.ROTATION, "failed", NOW, NOW - HOUR, deployed=True),)),
+            (replace(DUE, history=(Entry(2, Reason.ROTATION, Outcome.FAILED, NOW, NOW - HOUR, deployed=True),)),
              {"terms": terms(swaps_a_day=1, users=())}, NOW + 23 * HOUR, "due, but 1 deploys a day are the most"),
             (DUE, {"window": Window(NOW + HOUR, NOW + 2 * HOUR)}, NOW + HOUR,
              "due, but outside the maintenance window"),
@@ -428,7 +440,7 @@ class TestChange:
     def test_an_aborted_change_ends_wherever_it_stands(self, phase):
         decision = does(changing(phase, aborted=True, asked=int(phase is Phase.PROVING)))
         assert decision.reason == "an operator aborted the change"
-        assert decision.intent.history[-1].outcome == "aborted"
+        assert decision.intent.history[-1].outcome is Outcome.ABORTED
 
     def test_a_change_makes_way_where_the_current_key_is_lost_before_anything_was_handed_over(self):
         decision = does(changing(Phase.STAGED, doubts=3))
@@ -446,7 +458,7 @@ class TestChange:
 
     def test_a_change_that_cannot_be_handed_over_is_given_up_after_a_day(self):
         after = does(changing(Phase.STAGED, began=NOW - DAY)).intent
-        assert (after.phase, after.history[-1].outcome, after.failures) == (Phase.STEADY, "given_up", 1)
+        assert (after.phase, after.history[-1].outcome, after.failures) == (Phase.STEADY, Outcome.GIVEN_UP, 1)
         assert "did not say that it could deploy" in after.history[-1].message
         validated = does(changing(Phase.STAGED, began=NOW - DAY, validated=True)).intent
         assert "no session carried the consumers" in validated.history[-1].message

@@ -19,6 +19,7 @@ from rotator.core.model import (
     Retired,
     Trouble,
 )
+from rotator.core.outcome import Outcome
 from rotator.core.requests import consider
 from tests.core.given import (
     HOUR,
@@ -99,14 +100,14 @@ class TestTheEndOfAChange:
                 "retired": (Retired(3, NOW, handed_out=True),),
                 "failures": 1,
                 "failed_at": NOW,
-                "history": (entry("given_up", f"nothing could be sent in time: {lacking}"),),
+                "history": (entry(Outcome.GIVEN_UP, f"nothing could be sent in time: {lacking}"),),
             }
 
     @pytest.mark.parametrize(
         ("aborted", "outcome", "message", "troubled"),
         [
-            (False, "failed", UNTAKEN, PROVING.trouble),
-            (True, "aborted", "an operator aborted it", ()),
+            (False, Outcome.FAILED, UNTAKEN, PROVING.trouble),
+            (True, Outcome.ABORTED, "an operator aborted it", ()),
         ],
     )
     def test_given_up_after_a_deploy_the_current_certificate_is_brought_back(
@@ -126,18 +127,18 @@ class TestTheEndOfAChange:
 
     def test_a_first_key_that_is_given_up_leaves_an_empty_record(self):
         before = replace(PROVING, current=None, previous=None, keys=(key(3),))
-        assert left(before, moves.turn_back(before, "failed", NOW, UNTAKEN)) == {
+        assert left(before, moves.turn_back(before, Outcome.FAILED, NOW, UNTAKEN)) == {
             "phase": Phase.EMPTY,
             "change": None,
             "retired": (Retired(3, NOW, handed_out=True),),
             "failures": 1,
             "failed_at": NOW,
-            "history": (entry("failed", UNTAKEN, deployed=True),),
+            "history": (entry(Outcome.FAILED, UNTAKEN, deployed=True),),
         }
 
     def test_there_is_no_way_back_to_a_leaked_key(self):
         before = replace(PROVING, keys=LEAKED, busy_until=NOW)
-        assert left(before, moves.turn_back(before, "failed", NOW, UNTAKEN)) == {
+        assert left(before, moves.turn_back(before, Outcome.FAILED, NOW, UNTAKEN)) == {
             "phase": Phase.LOCKED_OUT,
             "busy_until": None,
             "failures": 1,
@@ -146,7 +147,7 @@ class TestTheEndOfAChange:
 
     def test_a_rehearsal_that_comes_to_nothing_is_proved_against_the_previous_key(self):
         before = on_the_way(Phase.PROVING, **ASKED_ONCE, reason=Reason.REHEARSAL, target=2, rival=1)
-        back = moves.turn_back(before, "failed", NOW, UNTAKEN)
+        back = moves.turn_back(before, Outcome.FAILED, NOW, UNTAKEN)
         assert back.change == replace(BACK, rival=1)
 
     def test_a_restore_that_is_given_up_while_staged_is_put_to_the_proof(self):
@@ -172,7 +173,7 @@ class TestTheEndOfAChange:
             "change": Change(2, 1, Reason.RESTORE, ("ann",), NOW, validated=True),
             "failures": 1,
             "failed_at": NOW,
-            "history": (entry("failed", message, target=1, reason=Reason.FOUND),),
+            "history": (entry(Outcome.FAILED, message, target=1, reason=Reason.FOUND),),
         }
 
     def test_a_promotion_makes_the_target_current_and_keeps_the_old_key_to_go_back_to(self):
@@ -196,7 +197,7 @@ class TestTheEndOfAChange:
             "failures": 0,
             "failed_at": None,
             "trouble": (trouble("token:ann"),),
-            "history": (entry("promoted", deployed=True),),
+            "history": (entry(Outcome.PROMOTED, deployed=True),),
         }
 
     def test_a_rehearsal_that_ends_tells_whether_sessions_survived(self):
@@ -206,7 +207,7 @@ class TestTheEndOfAChange:
             "change": None,
             "promoted_at": NOW,
             "rehearsed": Rehearsed(NOW, sessions_survived=True),
-            "history": (entry("rehearsed", deployed=True, target=2, reason=Reason.REHEARSAL),),
+            "history": (entry(Outcome.REHEARSED, deployed=True, target=2, reason=Reason.REHEARSAL),),
         }
 
 
@@ -220,7 +221,7 @@ class TestHandingOver:
             "failures": 1,
             "failed_at": NOW,
             "trouble": (Trouble("change", NOW, "deploy.failed", "the org said no", "mend it", lasting=True),),
-            "history": (entry("refused", "the org said no"),),
+            "history": (entry(Outcome.REFUSED, "the org said no"),),
         }
 
     def test_an_intent_counts_one_more_deploy_and_two_are_as_many_as_more(self):
@@ -299,7 +300,7 @@ class TestHandingOver:
             "failures": 1,
             "failed_at": NOW,
             "trouble": (Trouble("change", NOW, "deploy.failed", "the org said no", "mend it", lasting=True),),
-            "history": (entry("refused", "the org said no", deployed=True),),
+            "history": (entry(Outcome.REFUSED, "the org said no", deployed=True),),
         }
 
     def test_proving_begins_from_nothing(self):
@@ -356,7 +357,7 @@ class TestLockedOut:
                 validated=True,
                 deadline=NOW + TERMS.proving_deadline,
             ),
-            "history": (entry("locked_out", deployed=True, target=2, reason=Reason.RESTORE),),
+            "history": (entry(Outcome.LOCKED_OUT, deployed=True, target=2, reason=Reason.RESTORE),),
         }
 
     def test_another_key_is_found_and_the_target_waits_for_destruction(self):
@@ -375,14 +376,14 @@ class TestLockedOut:
                 deadline=NOW + TERMS.proving_deadline,
             ),
             "retired": (Retired(3, NOW, handed_out=True),),
-            "history": (entry("locked_out", deployed=True, reason=Reason.COMPROMISED),),
+            "history": (entry(Outcome.LOCKED_OUT, deployed=True, reason=Reason.COMPROMISED),),
         }
 
     def test_the_certificate_is_brought_in_again(self):
         assert left(OUT, moves.again(OUT, NOW)) == {
             "phase": Phase.STAGED,
             "change": Change(2, 3, Reason.RESTORE, ("ann",), NOW, asked=1, validated=True),
-            "history": (entry("locked_out", deployed=True, target=2, reason=Reason.RESTORE),),
+            "history": (entry(Outcome.LOCKED_OUT, deployed=True, target=2, reason=Reason.RESTORE),),
         }
 
     def test_a_current_key_that_is_lost_is_to_be_brought_back(self):

@@ -31,6 +31,7 @@ from rotator.core.model import (
     Rehearsed,
     Retired,
 )
+from rotator.core.outcome import Outcome
 from tests.core.given import DAY, HOUR, MINUTE, NOW, TERMS, answer, changing, key, steady, terms, trouble
 
 MINT, TOUCH = Mint("ann", (2,)), Touch("ann")
@@ -86,7 +87,7 @@ class TestKeys:
     def test_a_key_that_cannot_be_made_ends_the_change_and_delays_the_next(self, kind):
         done = after(self.MAKING, CreateKey(3), kind, message="wrong passphrase")
         assert (done.phase, done.change, done.failures) == (Phase.STEADY, None, 1)
-        assert (last(done).outcome, last(done).message) == ("refused", "wrong passphrase")
+        assert (last(done).outcome, last(done).message) == (Outcome.REFUSED, "wrong passphrase")
         assert done.retired == (Retired(3, NOW, handed_out=False),)
 
     def test_an_answer_without_the_key_is_a_mistake_of_the_adapter(self):
@@ -141,7 +142,7 @@ class TestDeploy:
 
     def test_a_validation_that_is_refused_ends_the_change_and_is_told(self):
         done = after(changing(Phase.STAGED), VALIDATE, "refused", **SAD)
-        assert (done.phase, last(done).outcome, done.failures) == (Phase.STEADY, "refused", 1)
+        assert (done.phase, last(done).outcome, done.failures) == (Phase.STEADY, Outcome.REFUSED, 1)
         assert done.trouble[0].lasting
         assert done.retired == (Retired(3, NOW, handed_out=True),), "people may deploy what was validated"
 
@@ -175,7 +176,9 @@ class TestDeploy:
     def test_the_only_deploy_refused_leaves_the_org_as_it_was(self, action):
         done = after(DEPLOYING, action, "refused", **SAD)
         assert (done.phase, done.change, done.current, done.failures) == (Phase.STEADY, None, 2, 1)
-        assert last(done) == Entry(3, Reason.ROTATION, "refused", NOW - MINUTE, NOW, True, "the org said no")
+        assert last(done) == Entry(
+            3, Reason.ROTATION, Outcome.REFUSED, NOW - MINUTE, NOW, True, "the org said no"
+        )
         assert done.trouble[0].hint == "mend it"
 
     def test_a_refusal_after_a_lost_deploy_brings_the_current_certificate_back(self):
@@ -186,7 +189,7 @@ class TestDeploy:
     def test_one_that_was_cancelled_for_an_operator_is_no_trouble(self):
         wish = replace(DEPLOYING, change=replace(DEPLOYING.change, aborted=True))
         done = after(wish, POLL, "refused", **SAD)
-        assert (last(done).outcome, done.trouble) == ("aborted", ())
+        assert (last(done).outcome, done.trouble) == (Outcome.ABORTED, ())
 
     def test_and_ends_what_was_in_its_way(self):
         change = replace(DEPLOYING.change, aborted=True)
@@ -251,7 +254,7 @@ class TestProofs:
         assert (done.phase, done.current, done.previous, done.change) == (Phase.STEADY, 3, 2, None)
         assert done.retired == (Retired(1, NOW, handed_out=True),)
         assert (done.promoted_at, done.failures, done.doubts, done.trouble) == (NOW, 0, 0, ())
-        assert (last(done).outcome, last(done).deployed) == ("promoted", True)
+        assert (last(done).outcome, last(done).deployed) == (Outcome.PROMOTED, True)
 
     def test_the_first_key_of_all_has_nothing_to_replace(self):
         done = self.promoted(reason=Reason.INIT, current=None, previous=None, rival=None)
@@ -259,7 +262,7 @@ class TestProofs:
 
     def test_a_restore_keeps_the_current_key_and_the_count_of_failures(self):
         done = self.promoted(target=2, rival=3, reason=Reason.RESTORE, failures=1, failed_at=NOW)
-        assert (done.current, done.previous, done.failures, last(done).outcome) == (2, 1, 1, "restored")
+        assert (done.current, done.previous, done.failures, last(done).outcome) == (2, 1, 1, Outcome.RESTORED)
 
     def test_a_rollback_makes_the_next_rotation_wait(self):
         done = self.promoted(target=1, rival=2, reason=Reason.ROLLBACK)
@@ -269,7 +272,7 @@ class TestProofs:
         waiting = (Retired(3, NOW, handed_out=True), Retired(7, NOW, handed_out=True))
         done = self.promoted(reason=Reason.FOUND, retired=waiting, failures=1, failed_at=NOW)
         assert (done.current, [one.serial for one in done.retired]) == (3, [7, 1])
-        assert (done.failures, last(done).outcome, last(done).deployed) == (1, "found", False)
+        assert (done.failures, last(done).outcome, last(done).deployed) == (1, Outcome.FOUND, False)
 
     @pytest.mark.parametrize("died", [False, True])
     def test_a_rehearsal_tells_what_became_of_the_sessions(self, died):
@@ -298,7 +301,7 @@ class TestLockedOut:
     def test_another_key_than_was_wanted_is_taken_as_found(self):
         done = after(OUT, PROBE, "ok", serial=1)
         assert (done.change.target, done.change.rival, done.change.reason) == (1, 2, Reason.FOUND)
-        assert last(done).outcome == "locked_out"
+        assert last(done).outcome is Outcome.LOCKED_OUT
 
     def test_a_key_that_is_lost_again_waits_for_its_destruction_no_longer_than_before(self):
         since = (Retired(3, NOW - DAY, handed_out=True),)
@@ -394,9 +397,9 @@ class TestIdentity:
 
 
 def test_the_history_keeps_the_last_fifty_changes():
-    old = Entry(1, Reason.ROTATION, "promoted", NOW, NOW, deployed=True)
+    old = Entry(1, Reason.ROTATION, Outcome.PROMOTED, NOW, NOW, deployed=True)
     done = after(replace(DEPLOYING, history=(old,) * 50), POLL, "refused", **SAD)
-    assert (len(done.history), last(done).outcome) == (50, "refused")
+    assert (len(done.history), last(done).outcome) == (50, Outcome.REFUSED)
 
 
 def test_failures_in_a_row_saturate():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.model import Entry, Phase, Reason, Record, Retired
+from rotator.core.outcome import Outcome
 from rotator.core.soundness import MOST_COUNTED, MOST_SERIALS, flaw_of
 from tests.core.given import NOW, changing, key, steady
 
@@ -21,7 +22,7 @@ def counted(most):
 
 
 def entry(serial):
-    return Entry(serial, Reason.ROTATION, "promoted", NOW, NOW, deployed=True)
+    return Entry(serial, Reason.ROTATION, Outcome.PROMOTED, NOW, NOW, deployed=True)
 
 
 @pytest.mark.parametrize(

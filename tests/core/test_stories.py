@@ -23,6 +23,7 @@ from rotator.core.effects import (
 )
 from rotator.core.machine import decide, settle
 from rotator.core.model import Ask, Phase, Reason, Retired, Snapshot
+from rotator.core.outcome import Outcome
 from rotator.core.timing import held_until, pacing_key
 from tests.core.given import DAY, HOUR, MINUTE, NOW, TERMS, changing, key, request, steady, terms, token
 
@@ -105,7 +106,7 @@ def test_a_user_whose_org_does_not_answer_for_long_keeps_the_others_from_no_rota
     )
     story.run(HOUR)
     assert (story.record.phase, story.record.current) == (Phase.STEADY, 3)
-    assert story.outcomes() == [("rotation", "promoted")]
+    assert story.outcomes() == [("rotation", Outcome.PROMOTED)]
 
 
 def test_a_user_who_is_late_with_its_proof_is_waited_for():
@@ -187,7 +188,7 @@ def test_an_operator_who_aborts_the_replacement_of_a_leaked_key_gets_the_current
     story = Story(out, {Probe: Kind.REFUSED})
     story.request = request(Ask.ABORT, serial=3)
     story.run(20 * MINUTE)
-    assert story.outcomes()[:2] == [("compromised", "aborted"), ("restore", "restored")]
+    assert story.outcomes()[:2] == [("compromised", Outcome.ABORTED), ("restore", Outcome.RESTORED)]
     assert story.record.answered.accepted
 
 

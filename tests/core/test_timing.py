@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rotator.core import timing
 from rotator.core.effects import CreateKey, Deploy, Destroy, Kind, Mint, Poll, Probe, Prove, Touch, Validate
 from rotator.core.model import Entry, Phase, Reason, Record
+from rotator.core.outcome import Outcome
 from rotator.core.soundness import MOST_COUNTED
 from tests.core.given import (
     DAY,
@@ -88,7 +89,7 @@ def test_a_ceiling_below_the_floor_does_not_undercut_it():
 
 def test_the_daily_cap_counts_changes_that_reached_the_org():
     def ended(hours, *, deployed=True):
-        return Entry(3, Reason.ROTATION, "failed", NOW, NOW - hours * HOUR, deployed)
+        return Entry(3, Reason.ROTATION, Outcome.FAILED, NOW, NOW - hours * HOUR, deployed)
 
     few = steady(history=(ended(30), ended(3), ended(2), ended(1), ended(1, deployed=False)))
     assert timing.swaps_until(few, TERMS, NOW) is None
@@ -243,6 +244,11 @@ def test_for_a_while_after_a_person_said_that_it_is_done_proofs_are_tried_quickl
     assert timing.proof_retry(nudged, hand, NOW) == TERMS.by_hand_every
 
 
+@pytest.mark.parametrize(("phase", "pause"), [(Phase.PROVING, 7 * MINUTE), (Phase.LOCKED_OUT, 2 * MINUTE)])
+def test_that_a_person_brought_a_certificate_in_is_seen_as_soon_as_the_org_is_tried_again(phase, pause):
+    assert timing.seen_within(phase, terms(by_hand_every=7 * MINUTE, probe_every=2 * MINUTE)) == pause
+
+
 def test_there_is_no_change_without_a_proof():
     change = changing(Phase.PROVING).change
     assert timing.proofs_needed(change, terms(proofs_needed=1)) == 1
@@ -251,7 +257,7 @@ def test_there_is_no_change_without_a_proof():
 
 def test_a_deploy_counts_against_the_cap_for_a_day_and_not_a_moment_longer():
     ended = NOW - DAY
-    entry = Entry(2, Reason.ROTATION, "failed", ended, ended, deployed=True, message="")
+    entry = Entry(2, Reason.ROTATION, Outcome.FAILED, ended, ended, deployed=True, message="")
     capped = terms(swaps_a_day=1)
     assert timing.swaps_until(steady(history=(entry,)), capped, NOW) is None
     assert timing.swaps_until(steady(history=(entry,)), capped, NOW - SECOND) == NOW

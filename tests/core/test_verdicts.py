@@ -9,6 +9,8 @@ import pytest
 from rotator.core import guards
 from rotator.core.effects import Wait
 from rotator.core.model import Entry, Fleet, Pause, PauseKind, Phase, Reason, Retired, Window
+from rotator.core.outcome import Outcome
+from rotator.core.slot import NONE_TAKEN
 from rotator.core.verdicts import Go, first
 from tests.core.given import (
     DAY,
@@ -50,6 +52,12 @@ TOKENS = [
         steady(),
         {"tokens": (token(expires_at=NOW),)},
         Go("the token of ann is not proved any more", "ann"),
+    ),
+    (
+        guards.token_unproven,
+        steady(),
+        {"tokens": (token(expires_at=NOW),), "held": {"nothing": SOON}},
+        Wait(SOON, "the token of ann is not proved any more" + TAKEN),
     ),
     (guards.revoke_due, steady(revoke=("ann",)), {}, Go("the key behind the session of ann leaked", "ann")),
     (
@@ -100,7 +108,7 @@ TOKENS = [
     (guards.touch_due, steady(), {}, Wait(NOW + 10 * MINUTE, "the token of ann works")),
     (
         guards.touch_due,
-        changing(Phase.PROVING, asked=1, asked_at=NOW),
+        changing(Phase.PROVING, asked=1, asked_at=NOW - MINUTE, deadline=NOW + 30 * MINUTE),
         {"tokens": (token(verified_at=NOW - INSTANT),)},
         Go("the token of ann is to be verified", "ann"),
     ),
@@ -261,6 +269,40 @@ PROOFS = [
         {},
         Go("the certificate of key pair 3 is brought in again"),
     ),
+    (
+        guards.again_due,
+        changing(
+            Phase.LOCKED_OUT, asked=1, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)
+        ),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(
+            Phase.LOCKED_OUT,
+            failures=1,
+            failed_at=NOW,
+            trouble=(trouble("change", NONE_TAKEN),),
+            history=(
+                Entry(2, Reason.RESTORE, Outcome.LOCKED_OUT, NOW - DAY, NOW, deployed=False, message=""),
+            ),
+        ),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change"),)),
+        {},
+        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+    ),
+    (
+        guards.again_due,
+        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)),
+        {},
+        Go("the certificate of key pair 3 is brought in again"),
+    ),
     (guards.probe_due, OUT, {}, Go("which of the kept keys does the org take?")),
     (
         guards.probe_due,
@@ -354,7 +396,7 @@ def test_of_several_waits_the_one_that_ends_first_counts_and_one_without_an_end_
 def test_the_daily_cap_of_deploys_lets_the_next_one_through_a_day_after_the_oldest_that_counts():
     ended = [NOW - 20 * HOUR, NOW - 10 * HOUR]
     history = tuple(
-        Entry(2, Reason.ROTATION, "failed", end - HOUR, end, deployed=True, message="") for end in ended
+        Entry(2, Reason.ROTATION, Outcome.FAILED, end - HOUR, end, deployed=True, message="") for end in ended
     )
     capped = terms(swaps_a_day=2)
     said = "due, but 2 deploys a day are the most"

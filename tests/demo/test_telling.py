@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -99,3 +100,10 @@ def test_a_terminal_shows_who_signs_and_what_the_consumers_see():
     ):
         assert part in shown
     assert shown.index("Beginning") < shown.index("All promises were kept.")
+
+
+def test_a_sentence_too_long_for_a_terminal_goes_on_beside_its_moment():
+    stream = io.StringIO()
+    with LiveTeller(Console(file=stream, force_terminal=True, width=40, color_system=None)) as tell:
+        tell.say(1.25, "acme: the org would take certificate 2", None)
+    assert re.search(r"\[  1\.2 s\]   acme: the org would take *\n {12}certificate 2", stream.getvalue())

@@ -10,6 +10,7 @@ from pathlib import Path
 from rotator.cli.topics import told
 from rotator.core.machine import CHANGE, COLLECTION, TOKENS, Row
 from rotator.core.model import Phase, Record
+from rotator.core.outcome import Outcome
 from tests.explore.daemons import Began, Did
 from tests.explore.explorer import Explorer
 from tests.explore.worlds import worlds
@@ -53,11 +54,11 @@ def _way(before: Record, after: Record, what: str) -> set[tuple[Phase, Phase, st
     if before.phase is after.phase:
         return set()
     if before.phase is Phase.LOCKED_OUT:
-        aborted = after.history and after.history[-1].outcome == "aborted"
+        aborted = after.history and after.history[-1].outcome is Outcome.ABORTED
         staged = "aborted" if aborted else "brought in again"
         what = "key found" if after.phase is Phase.PROVING else staged
     elif after.history:
-        what = after.history[-1].outcome.replace("_", " ")
+        what = after.history[-1].outcome.words
     elif before.change is None and after.change is not None:
         what = f"begin {after.change.reason}"
     elif what == "Nothing":

@@ -165,7 +165,7 @@ def oauth_answer(data: bytes) -> None:
         secret = Secret("client-secret")
         told(
             lambda: oauth.introspect(
-                wire, ORG.instance_url, ACCESS_TOKEN, consumer_key="k", client_secret=secret
+                wire, ORG.instance_url, ACCESS_TOKEN, consumer_key="k", client_secret=secret, now=NOW
             )
         )
         told(lambda: oauth.revoke(wire, ORG.instance_url, ACCESS_TOKEN))

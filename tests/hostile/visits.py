@@ -12,7 +12,6 @@ from pathlib import Path
 from rotator.secret import Secret
 from rotator.show import logs
 from rotator.web.door import Door
-from rotator.web.gauges import Gauges
 from rotator.web.meter import Meter
 from rotator.web.server import _Bounded, _Connection
 from rotator.web.site import Site
@@ -31,10 +30,8 @@ def _site() -> Site:
     """Return a site that shows a small fleet for as long as the process lives."""
     folder = _until_the_end.enter_context(tempfile.TemporaryDirectory())
     fleet = _until_the_end.enter_context(exhibit(Path(folder), names(4), troubled=True))
-    meter = Meter()
-    site = Site(meter.registry)
+    site = Site(Meter().registry)
     site.look, site.alive = fleet.look, fleet.is_alive
-    meter.registry.register(Gauges(site.present))
     return site
 
 

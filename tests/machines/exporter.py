@@ -19,7 +19,7 @@ from rotator.core.model import KeyFacts, Record
 from rotator.performer import Station
 from rotator.show import logs
 from rotator.web import Port, Seen
-from tests.world.exhibit import Exhibit, exhibit
+from tests.world.exhibit import Exhibit, exhibit, hurried
 from tests.world.steady import key_pair
 
 JOB = {"job": "rotator", "instance": "127.0.0.1:8791"}
@@ -38,7 +38,7 @@ class Scene:
 
     Attributes:
         skews, beaten_ago: what the daemon would have seen of clocks, and of itself.
-        certificate: file of the TLS certificate that the port is configured with.
+        certificate: file of the TLS certificate that Vault is shown.
     """
 
     fleet: Exhibit
@@ -77,7 +77,7 @@ class Scene:
     def begin(self) -> None:
         """Begin as a new process does: every counter is at 0."""
         with logs.capture() as lines:
-            port = self.running.enter_context(Port())
+            port = self.running.enter_context(Port(hurried()))
             port.show(self._look, self.fleet.is_alive)
             port.serve(WebConfig(listen="127.0.0.1:0"))
         (self.url,) = [line["url"] for line in lines if line["event"] == "web.listening"]
@@ -100,17 +100,17 @@ class Scene:
 
 @cache
 def _certificate(left: timedelta) -> str:
-    return key_pair("web", left.total_seconds()).certificate_pem
+    return key_pair("vault", left.total_seconds()).certificate_pem
 
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
     """Build a fleet in which all is well, behind a port."""
-    certificate = folder / "web.pem"
-    (folder / "web.key").touch(mode=0o600)
-    web = {"tls": {"certificate": str(certificate), "key": str(folder / "web.key")}}
+    certificate, key = folder / "vault.pem", folder / "vault.key"
+    key.touch(mode=0o600)
+    vault = {"client_certificate": {"certificate_file": str(certificate), "key_file": str(key)}}
     with ExitStack() as running:
-        fleet = running.enter_context(exhibit(folder, NAMES, troubled=False, web=web))
+        fleet = running.enter_context(exhibit(folder, NAMES, troubled=False, vault=vault))
         made = Scene(fleet, certificate, running)
         made.let_tls_end(WELL)
         for name in NAMES:

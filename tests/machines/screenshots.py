@@ -14,7 +14,7 @@ from rotator.config.web import WebConfig
 from rotator.show import logs
 from rotator.web import Port
 from tests.machines.browser import Browser, browser
-from tests.world.exhibit import Exhibit, exhibit, names
+from tests.world.exhibit import Exhibit, exhibit, hurried, names
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MOST_BYTES = 150_000
@@ -65,7 +65,7 @@ def take_all(page: Browser, to: Path) -> list[Path]:
 @contextmanager
 def port(fleet: Exhibit) -> Iterator[str]:
     """Serve a fleet on a free port, and give its address."""
-    with logs.capture() as lines, Port() as serving:
+    with logs.capture() as lines, Port(hurried()) as serving:
         serving.show(fleet.look, fleet.is_alive)
         serving.serve(WebConfig(listen="127.0.0.1:0"))
         (line,) = [line for line in lines if line["event"] == "web.listening"]

@@ -194,6 +194,23 @@ def test_every_text_can_be_read(page, url, path, dark, figures):
     assert lowest >= AT_LEAST, text
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_concerns_all_can_be_read_and_is_no_wider_than_the_window(page, tmp_path, dark):
+    with exhibit(tmp_path, names(30)) as fleet, screenshots.port(fleet) as url:
+        wrong = f"/etc/rotator/{'a-long-name-' * 9}.yaml:3: fleet.reconcile_evry: is not known"
+        fleet.refusal = fleet.refused["part.yaml"] = Trouble(
+            "configuration", fleet.now, "x", wrong, "Mend it."
+        )
+        fleet.skews = {"Vault": 75.0, f"{'m' * 63}.my.salesforce.com": -90.0}
+        for width in WIDTHS:
+            page.look_like(width=width, mobile=width < 768, dark=dark)
+            page.visit(url)
+            assert page.evaluate("document.querySelectorAll('#notices ~ ul > li').length") == 2
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+            lowest, text = page.evaluate(CONTRASTS)
+            assert lowest >= AT_LEAST, text
+
+
 def test_on_a_phone_a_row_is_a_card_and_still_a_row(page, url):
     page.look_like(width=390, mobile=True)
     page.visit(url)

@@ -22,6 +22,7 @@ from rotator.core.model import (
     TokenFacts,
     Trouble,
 )
+from rotator.core.outcome import Outcome
 from rotator.performer import alarms
 from rotator.performer.station import Held, Station
 from rotator.show import logs
@@ -96,7 +97,7 @@ def test_a_certificate_that_has_ended_is_told_in_whatever_phase(heard):
 
 
 def test_as_many_swaps_as_a_day_may_have_are_told(heard):
-    entry = Entry(2, Reason.ROTATION, "failed", NOON, NOON, True)
+    entry = Entry(2, Reason.ROTATION, Outcome.FAILED, NOON, NOON, True)
     assert heard(steady(20, history=(entry,) * TERMS.swaps_a_day)) == ["rotation.capped"]
     assert heard.lines[0]["not_before"] == "2026-01-02T12:00:00.000Z"
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rotator.core.effects import Answer, Deploy, Do, Kind, Mint, Poll, Touch, Wait
+from rotator.core.effects import Answer, Deploy, Do, Kind, Mint, Nothing, Poll, Touch, Wait
 from rotator.core.model import Ask, Change, Phase, Reason, Record, Trouble
 from rotator.core.moves import give_up
 from rotator.core.slot import NONE_TAKEN
@@ -368,6 +368,28 @@ def test_what_a_publisher_remarks_on_a_deploy_is_in_the_log(lab, globex):
     assert [line["message"] for line in lab.told("deploy.sent", credential="globex")] == [remark]
 
 
+def unwritable(*_written):
+    raise Transient("Vault has no quorum", code="vault.unavailable", hint="See its log.")
+
+
+def test_a_token_that_ran_out_is_replaced_although_its_end_cannot_be_put_on_record(lab, globex, monkeypatch):
+    globex.clock.advance(seconds=FAST.session_timeout_seconds + 1)
+    before = lab.data(TOKEN)["sequence"]
+    with monkeypatch.context() as patched:
+        patched.setattr(globex.app.documents, "write_record", unwritable)
+        with pytest.raises(Transient):
+            globex.step()
+        assert lab.data(TOKEN)["sequence"] == before
+        globex.clock.advance(seconds=globex.station.terms.retry_floor.total_seconds())
+        globex.step()
+    assert lab.data(TOKEN)["sequence"] != before
+    globex.until_wait()
+    assert not globex.record.trouble
+    assert globex.station.failing(Nothing()).code == "vault.unavailable"
+    assert globex.app.driver.may_write(globex.station)
+    assert not globex.station.failing(Nothing()).failures
+
+
 def test_what_an_effect_brought_is_told_once_however_often_it_cannot_be_recorded(lab, globex, monkeypatch):
     lab.write_key("globex", 2, lab.servers.pairs["acme"])
     change = Change(
@@ -383,9 +405,6 @@ def test_what_an_effect_brought_is_told_once_however_often_it_cannot_be_recorded
     def poll(_pem, **asked):
         polled.append(asked["ticket"])
         return Answer(Kind.OK, globex.clock())
-
-    def unwritable(*_written):
-        raise Transient("Vault has no quorum", code="vault.unavailable", hint="See its log.")
 
     globex.station.publisher.poll = poll
     with monkeypatch.context() as patched:

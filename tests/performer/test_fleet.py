@@ -22,6 +22,7 @@ from rotator.core.model import (
     Record,
     Terms,
 )
+from rotator.core.outcome import Outcome
 from rotator.errors import Conflict
 from rotator.performer.fleet import Neighbours
 from rotator.performer.station import Station
@@ -91,7 +92,7 @@ def test_no_more_rotate_at_a_time_than_configured():
     town.rotate(a)
     town.rotate(b)
     assert town.may_not_begin(c) == "a, b rotate at the moment"
-    town.end(a, "promoted", NOON)
+    town.end(a, Outcome.PROMOTED, NOON)
     assert town.may_not_begin(c) is None
 
 
@@ -115,20 +116,21 @@ def test_an_operator_and_a_certificate_about_to_end_need_no_slot():
 def test_the_brake_is_on_while_the_latest_rotations_all_failed():
     town = Town(stop_after_failures=2)
     a, b, c = town.add("a"), town.add("b"), town.add("c", DUE)
-    town.end(a, "failed", NOON)
+    town.end(a, Outcome.FAILED, NOON)
     assert town.neighbours.braked() == []
-    town.end(a, "failed", NOON + timedelta(hours=1))  # one credential that fails twice is its own trouble
+    # One credential that fails twice is its own trouble.
+    town.end(a, Outcome.FAILED, NOON + timedelta(hours=1))
     assert town.neighbours.braked() == []
-    town.end(b, "refused", NOON + timedelta(hours=2))
+    town.end(b, Outcome.REFUSED, NOON + timedelta(hours=2))
     assert town.neighbours.braked() == ["a", "b"]
     assert "a, b" in town.may_not_begin(c)
-    town.end(a, "promoted", NOON + timedelta(hours=3))
+    town.end(a, Outcome.PROMOTED, NOON + timedelta(hours=3))
     assert town.neighbours.braked() == []
 
 
 @pytest.mark.parametrize(
     ("outcome", "reason"),
-    [("aborted", Reason.ROTATION), ("restored", Reason.RESTORE)],
+    [(Outcome.ABORTED, Reason.ROTATION), (Outcome.RESTORED, Reason.RESTORE)],
     ids=["abort", "restore"],
 )
 def test_what_is_no_rotation_or_was_called_off_says_nothing_to_the_brake(outcome, reason):
@@ -156,7 +158,7 @@ def test_who_goes_after_another_waits_until_that_one_has_been_through():
     town = Town()
     first, second = town.add("first"), town.add("second", DUE, after=("first",))
     assert town.may_not_begin(second) == "first goes first (rollout.after)"
-    town.end(first, "promoted", NOON)
+    town.end(first, Outcome.PROMOTED, NOON)
     assert town.may_not_begin(second) is None
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rotator.core.model import Change, Entry, KeyFacts, Phase, Reason, Record, Terms, Trouble
+from rotator.core.outcome import Outcome
 from rotator.core.slot import RIVAL_TAKEN
 from rotator.performer.station import Station
 from rotator.performer.tell import tell_record
@@ -32,7 +33,7 @@ def told_of_found(serial: int, *history: Entry) -> dict[str, object]:
     keys = tuple(KeyFacts(number, "f", NOON, NOON + timedelta(days=9)) for number in (2, 3, 4))
     change = Change(serial, 3, Reason.FOUND, ("u",), NOON)
     before = Record(Phase.PROVING, newest=4, current=3, keys=keys, change=change, history=history)
-    found = entry(serial, "found", deployed=False, reason=Reason.FOUND)
+    found = entry(serial, Outcome.FOUND, deployed=False, reason=Reason.FOUND)
     after = replace(before, phase=Phase.STEADY, current=serial, change=None, history=(*history, found))
     (line,) = [
         line for line in told(before, after) if line["event"] in {"certificate.reverted", "change.late"}
@@ -41,7 +42,7 @@ def told_of_found(serial: int, *history: Entry) -> dict[str, object]:
 
 
 def test_a_key_that_signed_before_was_brought_back_by_somebody_and_alerts():
-    line = told_of_found(2, entry(2, "promoted"), entry(3, "promoted"))
+    line = told_of_found(2, entry(2, Outcome.PROMOTED), entry(3, Outcome.PROMOTED))
     assert (line["event"], line["serial"], line["found"], line["alert"]) == (
         "certificate.reverted",
         3,
@@ -57,29 +58,29 @@ def test_a_key_that_is_brought_back_is_not_told_as_the_one_that_failed(tried, fa
     change = Change(tried, None, Reason.RESTORE, ("u",), NOON)
     out = Record(Phase.LOCKED_OUT, newest=3, current=2, keys=keys, change=change)
     back = replace(change, target=2, began=NOON + timedelta(hours=1))
-    ended = entry(tried, "locked_out", reason=Reason.RESTORE)
+    ended = entry(tried, Outcome.LOCKED_OUT, reason=Reason.RESTORE)
     lines = told(out, replace(out, phase=Phase.STAGED, change=back, history=(ended,)))
     (line,) = [line for line in lines if line["event"] == "change.restoring"]
     assert (line["target"], line["failed"]) == (2, failed)
 
 
-@pytest.mark.parametrize("outcome", ["failed", "refused", "given_up", "aborted", "locked_out"])
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if not outcome.by_proofs])
 def test_a_deploy_of_ours_that_landed_after_its_change_was_given_up_is_no_work_of_somebody_else(outcome):
     line = told_of_found(
-        4, entry(3, "promoted"), entry(4, outcome), entry(3, "locked_out", reason=Reason.RESTORE)
+        4, entry(3, Outcome.PROMOTED), entry(4, outcome), entry(3, Outcome.LOCKED_OUT, reason=Reason.RESTORE)
     )
     assert (line["event"], line["serial"], line["found"]) == ("change.late", 3, 4)
     assert "alert" not in line
 
 
 def test_nor_is_one_that_was_found_and_lost_again_before():
-    lost = entry(4, "failed", deployed=False, reason=Reason.FOUND)
-    line = told_of_found(4, entry(3, "promoted"), entry(4, "failed"), lost)
+    lost = entry(4, Outcome.FAILED, deployed=False, reason=Reason.FOUND)
+    line = told_of_found(4, entry(3, Outcome.PROMOTED), entry(4, Outcome.FAILED), lost)
     assert line["event"] == "change.late"
 
 
 def test_a_key_whose_certificate_we_never_sent_was_brought_in_by_somebody():
-    line = told_of_found(4, entry(3, "promoted"), entry(4, "refused", deployed=False))
+    line = told_of_found(4, entry(3, Outcome.PROMOTED), entry(4, Outcome.REFUSED, deployed=False))
     assert line["event"] == "certificate.reverted"
 
 

@@ -132,6 +132,30 @@ def test_a_token_in_jwt_format_ends_when_it_says_and_no_call_prolongs_it(lab, gl
     assert lab.data(TOKEN)["expires_at"] == before["expires_at"]
 
 
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_where_our_clock_is_wrong_an_assertion_is_signed_by_that_of_the_org(lab, globex, hours):
+    lab.control.knobs(exp_ceiling_seconds=300)
+    spent: list[str] = []
+    globex.app.tools.budget.spend = spent.append
+    globex.clock.advance(hours=hours)
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    assert spent == [USER, USER]
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    assert spent == [USER, USER, USER]
+    globex.clock.advance(hours=-hours)  # and is set right
+    assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    assert globex.station.skew_seconds == pytest.approx(0, abs=10)
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_what_the_org_says_of_a_tokens_end_is_told_by_our_clock(lab, globex, hours):
+    lab.control.knobs(jwt_tokens=True, jwt_timeout_seconds=40)
+    globex.clock.advance(hours=hours)
+    globex.until_wait()
+    left = time(lab.data(TOKEN)["expires_at"]) - globex.clock()
+    assert timedelta(seconds=20) < left <= timedelta(seconds=41)
+
+
 def test_where_the_org_takes_no_call_with_a_token_in_jwt_format_no_other_is_told_to_work(
     lab, globex, monkeypatch
 ):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from rotator.publishers.manual import manual_steps
 from rotator.salesforce.appfiles import App, AppKind
+
+QUARTER = timedelta(minutes=15)
 
 
 @pytest.mark.parametrize(
@@ -19,10 +23,12 @@ from rotator.salesforce.appfiles import App, AppKind
     ],
 )
 def test_the_steps_name_the_app_the_pages_and_the_certificate(new_pem, kind, words):
-    steps = manual_steps(App(kind, "Rotator_Acme"), new_pem)
-    assert all(word in steps for word in ["Rotator_Acme", new_pem.strip(), "rotator deployed", *words])
+    steps = manual_steps(App(kind, "Rotator_Acme"), new_pem, QUARTER)
+    assert all(
+        word in steps for word in ["Rotator_Acme", new_pem.strip(), "rotator deployed", "within 15 m", *words]
+    )
 
 
 def test_the_steps_for_a_connected_app_warn_of_the_field_that_empties_itself(new_pem):
-    steps = manual_steps(App(AppKind.CONNECTED_APP, "Rotator_Acme"), new_pem)
+    steps = manual_steps(App(AppKind.CONNECTED_APP, "Rotator_Acme"), new_pem, QUARTER)
     assert "without a certificate" in steps

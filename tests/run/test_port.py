@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -11,11 +12,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as read
 
 from rotator.config.web import WebConfig
+from rotator.errors import Misconfigured
+from rotator.run.reload import reread
 from rotator.run.sight import sight
+from rotator.vault.login import Authenticator
 from rotator.web import Port
 from tests.run.test_daemon import serving, until
 from tests.run.test_serve import edit, process, send
 from tests.web.conftest import Visitor
+from tests.world.serving import PATIENCE_SECONDS, often
 
 __all__ = ["process"]
 
@@ -103,6 +108,38 @@ def test_a_sealed_vault_makes_it_unready_and_not_dead(lab):
         until(lambda: visitor.get("/readyz").status == 503, "told that Vault cannot be used")
         assert values(visitor)["rotator_vault_up",] == 0
         assert visitor.get("/livez").status == 200
+
+
+@pytest.mark.parametrize("takes_it", [True, False])
+def test_other_settings_of_vault_make_it_unready_only_once_they_were_tried_in_vain(
+    lab, monkeypatch, takes_it
+):
+    tried, go_on = threading.Event(), threading.Event()
+    log_in = Authenticator.log_in
+
+    def slow(self, client, now):
+        tried.set()
+        assert go_on.wait(PATIENCE_SECONDS)
+        if not takes_it:
+            raise Misconfigured("no such role", code="vault.login", hint="Make it.")
+        return log_in(self, client, now)
+
+    with shown(lab) as (daemon, visitor):
+        until(lambda: lab.told("vault.login"), "a round has been")
+        try:
+            monkeypatch.setattr(Authenticator, "log_in", slow)
+            lab.configuration(often, lambda said: said["vault"].update(timeout="11s"))
+            reread(daemon)
+            assert tried.wait(PATIENCE_SECONDS)
+            assert daemon.app.client.lease() is None
+            assert (visitor.get("/readyz").status, values(visitor)["rotator_vault_up",]) == (200, 1)
+        finally:
+            go_on.set()
+        if takes_it:
+            until(lambda: daemon.app.client.lease() is not None, "logged in")
+            assert visitor.get("/readyz").status == 200
+        else:
+            until(lambda: visitor.get("/readyz").status == 503, "told that Vault cannot be used")
 
 
 def test_an_org_that_is_down_changes_neither_answer_to_a_probe(lab):

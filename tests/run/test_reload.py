@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rotator.core.model import Ask, Entry, Phase, Reason
+from rotator.core.outcome import Outcome
 from rotator.performer.station import Held
 from tests.world.lab import NAMES, credential
 from tests.world.reloading import SHORTER, await_first_tokens, change, hold, without
@@ -252,7 +253,7 @@ def test_a_worker_that_is_too_many_ends_its_step_first(ready):
 
 
 def test_the_brake_stays_on_and_who_left_counts_no_more(lab):
-    failed = Entry(2, Reason.ROTATION, "restored", NOON, NOON, deployed=True)
+    failed = Entry(2, Reason.ROTATION, Outcome.RESTORED, NOON, NOON, deployed=True)
     with lab.application(lambda said: said["fleet"].update(stop_after_failures=2)) as app:
 
         def renew(**fleet):

@@ -36,9 +36,11 @@ def test_what_was_refused_stands_in_the_status_until_it_is_mended(ready):
         assert "READY=1" in heard[-3:]
         assert "reconcile_evry" in daemon.rounds.sentence()
         assert ready.told("configuration.refused")[0]["runbook"] == "configuration"
+        assert "reconcile_evry" in sight(daemon)().refusal.message
         file.write_text(text)
         reread(daemon)
         assert "reconcile_evry" not in daemon.rounds.sentence()
+        assert sight(daemon)().refusal is None
 
 
 def test_an_included_file_that_does_not_hold_is_told_with_those_who_keep_their_settings(ready):

@@ -342,7 +342,7 @@ def test_introspection_shows_the_client_secret_and_returns_what_the_org_knows(
         body={"active": True, "exp": 1795428000, "username": "me@acme.example", "scope": "api"}
     )
     found = introspect(
-        wire, fake.url, Secret(OPAQUE), consumer_key="3MVGkey", client_secret=Secret("1234567890")
+        wire, fake.url, Secret(OPAQUE), consumer_key="3MVGkey", client_secret=Secret("1234567890"), now=NOW
     )
     assert (found.active, found.username, found.scope) == (True, "me@acme.example", "api")
     assert found.expires_at == datetime.fromtimestamp(1795428000, UTC)
@@ -359,7 +359,7 @@ def test_introspection_shows_the_client_secret_and_returns_what_the_org_knows(
 @pytest.mark.parametrize("said", [{"active": False}, {}, {"active": "true"}])
 def test_a_token_is_active_only_if_the_org_says_so(wire: Wire, fake: HttpFake, said: dict[str, Any]) -> None:
     fake.answer = Answer(body=said)
-    found = introspect(wire, fake.url, Secret(OPAQUE), consumer_key="k", client_secret=Secret("s"))
+    found = introspect(wire, fake.url, Secret(OPAQUE), consumer_key="k", client_secret=Secret("s"), now=NOW)
     assert (found.active, found.expires_at) == (False, None)
 
 
@@ -371,7 +371,9 @@ def test_a_wrong_client_secret_is_a_misconfiguration_that_does_not_show_it(
         {"error": "invalid_client", "error_description": f"invalid client credentials 1234567890 {OPAQUE}"},
     )
     with pytest.raises(Misconfigured) as caught:
-        introspect(wire, fake.url, Secret(OPAQUE), consumer_key="k", client_secret=Secret("1234567890"))
+        introspect(
+            wire, fake.url, Secret(OPAQUE), consumer_key="k", client_secret=Secret("1234567890"), now=NOW
+        )
     assert caught.value.code == "salesforce.client_secret"
     assert "1234567890" not in caught.value.message
     assert OPAQUE not in caught.value.message

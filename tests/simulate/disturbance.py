@@ -26,9 +26,7 @@ HARMLESS = frozenset(
 NO_CALLS = frozenset({"maintenance", "throttled", "cut answers", "killed", "suspended"})
 """Sessions cannot be kept alive meanwhile."""
 
-NO_LOGINS = frozenset(
-    {"flood", "unknown errors", "flapping", "user frozen", "org clock", "clock ahead", "clock back"}
-)
+NO_LOGINS = frozenset({"flood", "unknown errors", "flapping", "user frozen"})
 """Sessions can be kept alive, and no token can be minted."""
 
 NO_VAULT = frozenset({"sealed", "standby", "unwritable", "lost replies", "cut off"})

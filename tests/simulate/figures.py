@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rotator.core import outcome as core
 from rotator.core.model import Phase
 from tests.simulate.consumers import HABITS
 from tests.simulate.mishaps import MISHAPS
 from tests.simulate.story import Cell, Outcome
 
-CHANGES = (
-    "promoted",
-    "restored",
-    "found",
-    "rehearsed",
-    "failed",
-    "refused",
-    "aborted",
-    "given_up",
-    "locked_out",
-)
 DAEMONS = (1, 2)
 
 
@@ -29,7 +19,7 @@ class Figures:
     def __init__(self) -> None:
         self.stories, self.steps, self.swaps, self.days = 0, 0, 0, 0.0
         self.cells: Counter[Cell] = Counter()
-        self.ends: Counter[str] = Counter()
+        self.ends: Counter[core.Outcome] = Counter()
         self.failed: Counter[str] = Counter()
         self.detected: list[float] = []
 
@@ -65,7 +55,7 @@ class Figures:
 
     def sentence(self, least: int) -> str:
         """Return the figures in one line; ``least``: how often each cell must be met."""
-        ends = ", ".join(f"{self.ends[end]:,} {end.replace('_', ' ')}" for end in CHANGES)
+        ends = ", ".join(f"{self.ends[end]:,} {end.words}" for end in core.Outcome)
         failed = ", ".join(f"{self.failed[habit.name]:,} ({habit.name})" for habit in HABITS)
         cells = len(MISHAPS) * len(Phase) * len(DAEMONS)
         met = cells - len(self.met_less_than(least))
@@ -73,7 +63,7 @@ class Figures:
         p50, p99 = (late[int(len(late) * share)] if late else 0.0 for share in (0.5, 0.99))
         return (
             f"{self.stories:,} stories, {self.days:,.0f} credential-days, {self.steps:,} steps, "
-            f"{self.ends['promoted']:,} rotations, {self.swaps:,} swaps; "
+            f"{self.ends[core.Outcome.PROMOTED]:,} rotations, {self.swaps:,} swaps; "
             f"{met} of {cells} cells (phase x mishap x daemons) met {least} times or more; "
             f"changes: {ends}; failed calls of consumers by how often they read, at a call a minute: {failed}; "
             f"{len(late):,} dead tokens detected, p50 {p50:.0f} s, p99 {p99:.0f} s"

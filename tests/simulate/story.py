@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from rotator.core import outcome as core
 from rotator.core.model import Phase
 from tests.simulate.codecs import plain
 from tests.simulate.drama import CALM, Mishap, Plot
@@ -32,7 +33,7 @@ class Outcome:
     violations: list[tuple[float, str]] = field(default_factory=list)
     lines: list[tuple[float, str]] = field(default_factory=list)
     cells: Counter[Cell] = field(default_factory=Counter)
-    ends: Counter[str] = field(default_factory=Counter)
+    ends: Counter[core.Outcome] = field(default_factory=Counter)
     swaps: int = 0
     steps: int = 0
     days: float = 0.0
@@ -136,7 +137,7 @@ def tell(plot: Plot) -> Outcome:
             logger.removeHandler(ear)
             logger.setLevel(level)
         outcome.digest, outcome.violations, outcome.lines = world.digest(), watch.violations, world.lines
-        outcome.ends, outcome.swaps, outcome.detected = watch.promoted, watch.swaps, watch.detected
+        outcome.ends, outcome.swaps, outcome.detected = watch.ends, watch.swaps, watch.detected
         outcome.steps = sum(machine.steps for machine in world.machines)
         outcome.days = plot.days * (len(world.names) + 1)
         outcome.failed = watch.failed

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.model import Phase
+from rotator.core.outcome import Outcome
 from tests.simulate.aims import PASSING, Aim, aims
 from tests.simulate.drama import Mishap, Moment, Plot
 from tests.simulate.figures import Figures
@@ -56,8 +57,8 @@ def test_another_seed_tells_another_story():
 def test_a_story_without_mishaps_has_no_failed_call_and_rotates():
     outcome = told()
     assert not outcome.failed
-    assert outcome.ends["promoted"] > 10
-    assert outcome.ends.keys() == {"promoted"}
+    assert outcome.ends[Outcome.PROMOTED] > 10
+    assert outcome.ends.keys() == {Outcome.PROMOTED}
 
 
 @pytest.mark.parametrize("codec", ["plain", "json"])
@@ -94,13 +95,13 @@ def test_a_credential_that_is_taken_out_in_a_change_and_put_back_ends_it_and_no_
     when = Moment(0.0, "cred1", phase, 2)
     outcome = told(Mishap("reloaded", when, "cred1", HOUR, after), style="daily", days=2.2)
     assert outcome.failed.keys() <= {"at its start, once a day"}
-    assert outcome.ends["promoted"] > 5
+    assert outcome.ends[Outcome.PROMOTED] > 5
 
 
 def test_a_clock_that_is_set_ahead_of_a_quarantine_destroys_no_key_whose_deploy_takes_effect_later():
     late = Mishap("late commits", Moment(0.0, "cred1", Phase.STAGED, 2), seconds=HOUR)
     ahead = Mishap("clock ahead", Moment(60.0, "cred1", Phase.STEADY, 2), seconds=5 * HOUR)
-    assert told(late, ahead, days=2.2).ends["refused"] == 1
+    assert told(late, ahead, days=2.2).ends[Outcome.REFUSED] == 1
 
 
 def test_a_pause_that_a_backup_brings_back_is_resumed_by_somebody_and_rotations_go_on():

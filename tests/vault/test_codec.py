@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.model import Entry, Reason, Record
+from rotator.core.outcome import Outcome
 from rotator.errors import Misconfigured
 from rotator.vault.codec import RECORD, REQUEST, TOKEN, RequestDocument, times
 from rotator.vault.paths import Paths, name_of, segment
@@ -35,7 +36,7 @@ def test_every_time_of_a_document_is_found_with_the_way_to_it():
     later = NOW + HOUR
     record = steady(
         keys=(key(2),),
-        history=(Entry(1, Reason.ROTATION, "promoted", NOW, later, deployed=True),),
+        history=(Entry(1, Reason.ROTATION, Outcome.PROMOTED, NOW, later, deployed=True),),
         promoted_at=NOW,
     )
     assert dict(times(record)) == {
@@ -85,6 +86,7 @@ def deep(path: str, value: Any) -> dict[str, Any]:
         ("keys.1.not_after", "tomorrow"),
         ("change.target", None),
         ("history.0.deployed", "yes"),
+        ("history.0.outcome", "vanished"),
         ("surprise", 1),
     ],
 )

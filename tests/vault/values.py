@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rotator.core.model import Ask, Change, Entry, Identity, KeyFacts, Phase, Reason, Record, Request, Trouble
+from rotator.core.outcome import Outcome
 from rotator.keypairs import KeyPair
 from rotator.secret import Secret
 from rotator.vault.codec import TokenDocument
@@ -48,7 +49,7 @@ def record() -> Record:
         change=Change(4, 3, Reason.ROTATION, ("a@acme.example",), NOON, proofs=2, proved_at=NOON),
         busy_until=NOON,
         trouble=(Trouble("change", NOON, "code", "message"),),
-        history=(Entry(3, Reason.INIT, "promoted", NOON, NOON, deployed=True),),
+        history=(Entry(3, Reason.INIT, Outcome.PROMOTED, NOON, NOON, deployed=True),),
     )
 
 

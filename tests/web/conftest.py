@@ -14,7 +14,7 @@ import pytest
 from rotator.config.web import WebConfig
 from rotator.show import logs
 from rotator.web import Port
-from tests.world.exhibit import Exhibit, exhibit
+from tests.world.exhibit import Exhibit, exhibit, hurried
 from tests.world.states import STATES
 
 PATIENCE_SECONDS = 60
@@ -78,7 +78,7 @@ def serve() -> Iterator[Serve]:
 
         def begin(fleet: Exhibit, **config: object) -> Visitor:
             with logs.capture() as lines:
-                port = running.enter_context(Port())
+                port = running.enter_context(Port(hurried()))
                 port.show(fleet.look, fleet.is_alive)
                 port.serve(WebConfig(listen="127.0.0.1:0", **config))
             (line,) = [line for line in lines if line["event"] == "web.listening"]

@@ -104,4 +104,6 @@ def test_loopback_does_not_answer_to_a_name_that_somebody_led_to_it(visitor, hos
 
 
 def test_beyond_loopback_any_name_will_do_for_there_is_a_token(token):
-    assert Door.of(WebConfig(listen="[::]:8791", token=token)).knows_host("rotator.example.com")
+    assert Door.of(WebConfig(plain_http=True, listen="[::]:8791", token=token)).knows_host(
+        "rotator.example.com"
+    )

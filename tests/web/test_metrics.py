@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -10,16 +11,18 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from rotator import __version__, events
+from rotator import __version__, events, metrics
 from rotator.core.model import Phase, Trouble
 from rotator.performer import alarms
 from rotator.show import logs
 from rotator.show.logs import emit
+from rotator.web.gauges import Gauges
+from rotator.web.meter import Meter
 from rotator.web.site import TOLD_AGAIN_SECONDS, Site
-from tests.web.catalogue import markdown
 from tests.world.exhibit import exhibit, names
 
 FIXED = [
@@ -59,6 +62,10 @@ FIXED = [
     "configuration_last_reload_successful",
 ]
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
 
 
 class Read(dict):
@@ -90,6 +97,48 @@ def test_names_have_the_prefix_and_base_units(visitor, accept):
     own = [name for name in read if not name.startswith("process_")]
     assert all(re.fullmatch(r"rotator_[a-z_]+", name) for name in own)
     assert read.value("build_info", version=__version__) == 1
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("*/*", False),
+        ("text/html", False),
+        ("application/openmetrics-text", True),
+        ("Application/OpenMetrics-Text; Version=1.0.0", True),
+        (PROMETHEUS, True),
+        ("text/plain;q=0.9, application/openmetrics-text;q=0.2", False),
+        ("application/openmetrics-text;q=0, */*", False),
+        ("application/openmetrics-text;q=0.5, text/*;q=0.6", False),
+        ("application/openmetrics-text;q=much, text/plain", False),
+        ("application/openmetrics-textual", False),
+        (";,;q=,", False),
+    ],
+)
+def test_the_form_is_the_one_that_is_wanted_most(visitor, accept, openmetrics):
+    read = Read(visitor, Accept=accept)
+    assert ("openmetrics" in read.answer.headers["Content-Type"]) == openmetrics
+    assert read.answer.text.endswith("# EOF\n") == openmetrics
+    assert read.answer.headers["Vary"] == "Accept, Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("accept", "packed"),
+    [
+        ("gzip", True),
+        ("deflate, gzip;q=1.0, *;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0, *", False),
+        ("br", False),
+    ],
+)
+def test_it_is_packed_for_those_who_can_unpack_it(visitor, accept, packed):
+    answer = visitor.get("/metrics", Accept_Encoding=accept)
+    assert answer.headers["Content-Encoding"] == ("gzip" if packed else None)
+    text = (gzip.decompress(answer.body) if packed else answer.body).decode()
+    assert {family.name for family in read_text(text)} == {
+        family.name for family in read_text(visitor.get("/metrics").text)
+    }
 
 
 def test_a_credential_is_in_one_phase(fleet, visitor):
@@ -278,7 +327,7 @@ def test_an_error_that_comes_back_at_each_look_is_told_once_in_some_minutes(flee
         b"".join(site(environ, lambda *_said: None))
 
     now = [0.0]
-    site = Site(CollectorRegistry(), lambda: now[0])
+    site = Site(CollectorRegistry(), steady=lambda: now[0])
     site.look = fails
     with logs.capture() as lines:
         for path in ("/readyz", "/readyz", "/", "/made-up", "/readyz"):
@@ -295,6 +344,23 @@ def test_the_past_of_a_credential_does_not_make_its_times_move(fleet, visitor):
     assert Read(visitor)["rotator_rotation_due_timestamp_seconds"] == before
 
 
+def test_every_metric_is_given_as_the_catalogue_says(tmp_path):
+    """Read off a fleet that has everything."""
+    with exhibit(tmp_path, names(300)) as fleet:
+        counted = [one for one in Meter().registry.collect() if one.name.startswith(metrics.PREFIX)]
+        given = {_as_given(family) for family in counted} | {
+            metrics.Metric(one.name, "gauge", one.labels, one.meaning) for one in Gauges().of(fleet.look())
+        }
+    assert given == set(metrics.CATALOGUE)
+
+
+def _as_given(family: Family) -> metrics.Metric:
+    of_samples = [name for sample in family.samples for name in sample.labels if name != "le"]
+    labels = tuple(dict.fromkeys(of_samples)) or tuple(getattr(family, "_labelnames", ()))
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    return metrics.Metric(name, family.type, labels, family.documentation)
+
+
 def test_the_page_lists_them_all():
-    """``make`` it again with: python -m tests.web.catalogue > docs/metrics.md"""
-    assert (Path(__file__).parents[2] / "docs" / "metrics.md").read_text() == markdown()
+    """``make`` it again with: python -m rotator.metrics > docs/metrics.md"""
+    assert (Path(__file__).parents[2] / "docs" / "metrics.md").read_text() == metrics.markdown()

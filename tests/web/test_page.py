@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator.core.model import Entry, Pause, PauseKind, Reason, Trouble
+from rotator.core.outcome import Outcome
 from rotator.standing import runbook_of
 from rotator.web.choice import ON_A_PAGE, Choice
 from rotator.web.page import credential_page, fleet_page
+from rotator.web.rows import rows
 from tests.world.exhibit import exhibit, names
 
 EVIL = """<script>alert(1)</script>'"><img src=x onerror=alert(1)>&amp;{{7*7}}`x`\x00\u202e"""
@@ -40,6 +42,10 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
+
+    @property
+    def title(self) -> str:
+        return next(text for text in self.texts if text.strip())
 
     def all(self, tag: str, **wanted: str) -> list[dict[str, str | None]]:
         """Return the attributes of all such elements."""
@@ -85,6 +91,41 @@ def test_one_sentence_says_whether_all_is_well(fleet, visitor):
     assert "Vault does not serve: Vault is sealed" in page(visitor).text
     fleet.alive = False
     assert "The daemon does not move" in page(visitor).text
+
+
+def test_a_configuration_that_is_refused_and_clocks_that_differ_stand_on_top(fleet, visitor):
+    for name in set(fleet.stations) - {"well", "proving"}:
+        del fleet.stations[name]
+    wrong = "rotator.yaml:3: fleet.reconcile_evry: is not known"
+    fleet.refusal = Trouble("configuration", fleet.now, "config.mistakes", wrong, "Mend it and reload.")
+    fleet.skews = {"acme.example": -90.4, "Vault": 75.0}
+    shown = page(visitor)
+    assert shown.title.startswith(
+        f"The configuration is refused, and that of {fleet.look().loaded_at:%Y-%m-%d}"
+    )
+    top = shown.text.partition("Credentials, ")[0]
+    assert f"{wrong} Mend Mend it and reload." in top
+    assert "Nothing is deployed, for clocks differ" in top
+    assert "By our clock: Vault 1 m 15 s ahead, acme.example 1 m 30 s behind" in top
+    wiki = "https://wiki.example.com/rotator/runbook"
+    assert {f"{wiki}#configuration", f"{wiki}#clocks-differ"} <= set(shown.links)
+    fleet.refusal, fleet.skews = None, {"acme.example": -90.4}
+    assert "Nothing is deployed to acme.example, for clocks differ" in page(visitor).title
+    fleet.skews = {}
+    assert page(visitor).title.startswith("All 2 credentials are well")
+
+
+def test_consumers_that_are_refused_come_before_what_hurts_nobody_yet(fleet, visitor):
+    fleet.skews = {"Vault": 75.0}
+    shown = page(visitor)
+    assert shown.title.startswith("3 of 8 credentials need a look")
+    assert "Nothing is deployed, for clocks differ" in shown.text
+    del fleet.stations["locked-out"]
+    shown = page(visitor)
+    assert shown.title.startswith("Nothing is deployed, for clocks differ")
+    assert "due : the deploy was refused" in shown.text
+    fleet.vault_trouble = "Vault is sealed"
+    assert page(visitor).title.startswith("Vault does not serve: Vault is sealed")
 
 
 def test_a_certificate_that_ends_soon_is_a_problem_also_where_somebody_paused_its_rotation(fleet, visitor):
@@ -259,13 +300,14 @@ def evil(fleet, text: str) -> None:
     """Let everything that others may have a say in be this."""
     station, now = fleet.stations["due"], fleet.now
     trouble = Trouble("change", now, text, text, text)
-    entry = Entry(3, Reason.ROTATION, "refused", now, now, deployed=True, message=text)
+    entry = Entry(3, Reason.ROTATION, Outcome.REFUSED, now, now, deployed=True, message=text)
     station.record = replace(
         station.record, trouble=(trouble,), history=(entry,), paused=Pause(PauseKind.OPERATOR, now, text)
     )
     station.sentence = text
     fleet.vault_trouble = text
-    fleet.aside["broken"] = fleet.refused["part.yaml"] = trouble
+    fleet.aside["broken"] = fleet.refused["part.yaml"] = fleet.refusal = trouble
+    fleet.skews[text] = 90
 
 
 def _shape(text: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -279,10 +321,11 @@ def test_nothing_that_others_say_is_taken_for_more_than_text(fleet, text):
     pages = {}
     for said in ("plain", text):
         evil(fleet, said)
+        seen = fleet.look()
         pages[said] = [
-            fleet_page(fleet.look(), "", alive=True).body.decode(),
-            credential_page(fleet.look(), "due").body.decode(),
-            credential_page(fleet.look(), "broken").body.decode(),
+            fleet_page(seen, rows(seen), "", alive=True).body.decode(),
+            credential_page(seen, "due").body.decode(),
+            credential_page(seen, "broken").body.decode(),
         ]
     for plain, strange in zip(pages["plain"], pages[text], strict=True):
         assert _shape(plain) == _shape(strange)
@@ -291,7 +334,8 @@ def test_nothing_that_others_say_is_taken_for_more_than_text(fleet, text):
 @given(query=st.text(max_size=80) | st.just(f"q={EVIL}"))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_in_an_address_is_taken_for_more_than_text(fleet, query):
-    shown = Page(fleet_page(fleet.look(), query, alive=True).body.decode())
+    seen = fleet.look()
+    shown = Page(fleet_page(seen, rows(seen), query, alive=True).body.decode())
     assert len(shown.all("script")) == 1
     assert all(re.match(r"/|#live", link) for link in shown.links if not link.startswith("https://wiki"))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,7 +54,7 @@ def test_a_head_has_the_headers_of_a_get_and_no_body(visitor, path):
     assert [name for name, _ in head.headers.items()] == [name for name, _ in get.headers.items()]
 
 
-@pytest.mark.parametrize("path", ["/", "/livez", "/metrics", "/nowhere", "/static/page.js"])
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz/well", "/metrics", "/nowhere", "/static/page.js"])
 def test_every_answer_forbids_what_no_page_of_ours_needs(visitor, path):
     headers = visitor.get(path).headers
     policy = headers["Content-Security-Policy"]
@@ -61,8 +63,22 @@ def test_every_answer_forbids_what_no_page_of_ours_needs(visitor, path):
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == ("no-cache" if path.startswith("/static/") else "no-store")
     assert headers["Server"] == "rotator"
+
+
+def test_a_browser_that_has_a_file_already_is_not_sent_it_again(visitor):
+    first = visitor.get("/static/page.css")
+    tag = first.headers["ETag"]
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        for method in ("GET", "HEAD"):
+            again = visitor.get("/static/page.css", method, If_None_Match=known)
+            assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag)
+            assert again.headers["Content-Length"] is None
+            assert again.headers["X-Content-Type-Options"] == "nosniff"
+    for unknown in ('"other"', tag.strip('"'), ""):
+        assert visitor.get("/static/page.css", If_None_Match=unknown).body == first.body
+    assert visitor.get("/static/page.js").headers["ETag"] != tag
 
 
 def test_long_headers_and_bodies_are_refused(visitor):
@@ -183,19 +199,108 @@ def over_tls(url: str, trust: ssl.SSLContext) -> tuple[int, str]:
         wire.close()
 
 
-def test_it_speaks_tls_and_shows_a_new_certificate_once_the_configuration_is_read_again(fleet, authority):
-    files = authority.issue("127.0.0.1")
+@contextmanager
+def renewable(fleet, authority) -> Iterator[tuple[Port, list[float], list[dict], WebConfig, str]]:
+    """Serve with TLS: the port, the time in seconds, what is told, the configuration, and where."""
+    now, files = [0.0], authority.issue("127.0.0.1")
     config = WebConfig(listen="127.0.0.1:0", tls=WebTls(certificate=files[0], key=files[1]))
-    with logs.capture() as lines, Port() as port:
+    with logs.capture() as lines, Port(lambda: now[0]) as port:
         port.show(fleet.look, fleet.is_alive)
         port.serve(config)
         (url,) = [line["url"] for line in lines if line["event"] == "web.listening"]
+        yield port, now, lines, config, url
+    assert len([line for line in lines if line["event"] == "web.listening"]) == 1
+
+
+def told(lines, event) -> list[dict]:
+    return [line for line in lines if line["event"] == event]
+
+
+def test_it_speaks_tls_and_shows_a_new_certificate_at_once_when_the_configuration_is_read_again(
+    fleet, authority
+):
+    with renewable(fleet, authority) as (port, _now, lines, config, url):
         assert url.startswith("https://")
         status, before = over_tls(url, authority.trust)
         authority.issue("127.0.0.1")
         port.serve(config)
         assert (status, over_tls(url, authority.trust)[1] != before) == (200, True)
-    assert len([line for line in lines if line["event"] == "web.listening"]) == 1
+        port.serve(config)
+        assert len(told(lines, "web.certificate_renewed")) == 1
+
+
+def test_a_certificate_that_is_renewed_in_its_files_is_shown_by_itself_and_no_connection_ends(
+    fleet, authority
+):
+    with renewable(fleet, authority) as (port, _now, lines, config, url):
+        _status, before = over_tls(url, authority.trust)
+        held = HTTPSConnection(
+            "127.0.0.1", urlsplit(url).port, timeout=PATIENCE_SECONDS, context=authority.trust
+        )
+        held.request("GET", "/livez")
+        assert held.getresponse().read() == b"alive\n"
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
+        authority.issue("127.0.0.1", not_after=end)
+        port.keep()
+        assert over_tls(url, authority.trust)[1] == before, "the second of two files may be still to come"
+        port.keep()
+        assert over_tls(url, authority.trust)[1] != before
+        (line,) = told(lines, "web.certificate_renewed")
+        assert datetime.fromisoformat(line["not_after"]) == end
+        held.request("GET", "/livez")
+        assert held.getresponse().read() == b"alive\n"
+        held.close()
+        assert config.tls.certificate.exists()
+
+
+def test_a_certificate_behind_a_link_is_renewed_by_turning_the_link(fleet, authority, tmp_path):
+    """As Kubernetes does with a Secret, and certbot."""
+
+    def issue(name):
+        (tmp_path / name).mkdir()
+        for made, link in zip(authority.issue("127.0.0.1", file=name), ("tls.crt", "tls.key"), strict=True):
+            made.rename(tmp_path / name / link)
+        turned = tmp_path / "turned"
+        turned.symlink_to(name)
+        turned.rename(tmp_path / "data")
+
+    issue("first")
+    data = tmp_path / "data"
+    config = WebConfig(listen="127.0.0.1:0", tls=WebTls(certificate=data / "tls.crt", key=data / "tls.key"))
+    with logs.capture() as lines, Port() as port:
+        port.show(fleet.look, fleet.is_alive)
+        port.serve(config)
+        (url,) = [line["url"] for line in told(lines, "web.listening")]
+        before = over_tls(url, authority.trust)
+        issue("second")
+        port.keep()
+        port.keep()
+        assert over_tls(url, authority.trust)[1] != before[1]
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda file: file.write_text("nonsense"), Path.unlink], ids=["nonsense", "gone"]
+)
+def test_files_that_cannot_be_used_are_told_once_and_what_is_shown_stays_until_they_can(
+    fleet, authority, spoil
+):
+    with renewable(fleet, authority) as (port, now, lines, config, url):
+        _status, before = over_tls(url, authority.trust)
+        spoil(config.tls.certificate)
+        for _ in range(6):
+            port.keep()
+            now[0] += 10
+        (line,) = told(lines, "web.certificate_kept")
+        assert line["level"] == "warning"
+        assert str(config.tls.certificate) in line["error"]
+        assert line["hint"]
+        assert over_tls(url, authority.trust) == (200, before)
+        authority.issue("127.0.0.1")
+        for _ in range(3):
+            port.keep()
+            now[0] += 20
+        assert over_tls(url, authority.trust)[1] != before
+        assert len(told(lines, "web.certificate_renewed")) == 1
 
 
 def test_whoever_hangs_in_the_handshake_or_speaks_no_tls_keeps_nobody_waiting(fleet, authority, serve):
@@ -243,14 +348,35 @@ def test_a_key_that_is_encrypted_is_told_and_nobody_is_asked_for_its_password(au
         examine(WebConfig(tls=WebTls(certificate=certificate, key=file)))
 
 
-def test_a_certificate_tells_when_it_ends(fleet, authority, serve):
-    certificate, key = authority.issue("127.0.0.1", file="ends")
-    tls = WebTls(certificate=certificate, key=key)
-    web = fleet.app.configuration.web.model_copy(update={"tls": tls})
-    fleet.app.configuration = fleet.app.configuration.model_copy(update={"web": web})
-    assert (
-        'rotator_tls_certificate_not_after_timestamp_seconds{use="web"}' in serve(fleet).get("/metrics").text
-    )
+def test_the_end_that_is_told_is_that_of_the_certificate_that_is_shown(fleet, authority):
+    def ends(url):
+        now[0] += 10
+        wire = HTTPSConnection(
+            "127.0.0.1", urlsplit(url).port, timeout=PATIENCE_SECONDS, context=authority.trust
+        )
+        wire.request("GET", "/metrics")
+        shown = ssl.cert_time_to_seconds(wire.sock.getpeercert()["notAfter"])
+        text = wire.getresponse().read().decode()
+        wire.close()
+        found = re.search(
+            r'^rotator_tls_certificate_not_after_timestamp_seconds\{use="web"\} (.+)$', text, re.MULTILINE
+        )
+        return shown, float(found[1])
+
+    with renewable(fleet, authority) as (port, now, _lines, config, url):
+        first = ends(url)
+        authority.issue("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=9))
+        assert ends(url) == (first[0], first[0])
+        port.keep()
+        port.keep()
+        second = ends(url)
+        assert second[0] == second[1] != first[0]
+        config.tls.certificate.write_text("nonsense")
+        assert ends(url) == second
+
+
+def test_without_tls_no_end_is_told(visitor):
+    assert 'use="web"' not in visitor.get("/metrics").text
 
 
 # -- a port that cannot be had ------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class Exhibit:
     now: datetime
     aside: dict[str, Trouble] = field(default_factory=dict)
     refused: dict[str, Trouble] = field(default_factory=dict)
+    refusal: Trouble | None = None
+    skews: dict[str, float] = field(default_factory=dict)
     unusable: dict[str, Trouble] = field(default_factory=dict)
     vault_trouble: str | None = None
     lease: Lease | None = None
@@ -68,42 +71,50 @@ class Exhibit:
             stations=dict(self.stations),
             aside=self.aside,
             refused=self.refused,
+            refusal=self.refusal,
             unusable=self.unusable,
             vault_trouble=self.vault_trouble,
             lease=self.lease,
+            logged_in=self.lease is not None,
             secret_id_ends=self.secret_id_ends,
-            skews={},
+            skews=self.skews,
             queued=self.queued,
             running=0,
             beaten_at=self.now,
         )
 
 
-def names(count: int) -> list[str]:
+def hurried() -> Callable[[], float]:
+    """Return a clock by which nothing is of a moment ago, so that a test sees at once what it has changed."""
+    return count(step=10.0).__next__
+
+
+def names(number: int) -> list[str]:
     """Return as many names of credentials, as operators give them."""
     made = list(NAMES)
     made += [f"{owner}-{work}" for work in WORK for owner in NAMES]
-    made += [f"{owner}-{work}-{number:02}" for number in range(2, 99) for work in WORK for owner in NAMES]
-    return made[:count]
+    made += [f"{owner}-{work}-{copy:02}" for copy in range(2, 99) for work in WORK for owner in NAMES]
+    return made[:number]
 
 
 @contextmanager
 def exhibit(
-    folder: Path, credentials: list[str], *, troubled: bool = True, web: dict[str, Any] | None = None
+    folder: Path, credentials: list[str], *, troubled: bool = True, vault: dict[str, Any] | None = None
 ) -> Iterator[Exhibit]:
-    """Build a fleet. ``troubled``: with all that can be wrong, else all is well."""
+    """Build a fleet.
+
+    Args:
+        troubled: with all that can be wrong, else all is well.
+        vault: further settings of Vault.
+    """
     said = {
         "vault": {
             "address": "https://vault.example.com:8200",
-            "login": {"method": "token", "token": {"env": "NOBODY_READS_THIS"}},
+            "login": {"method": "kubernetes", "role": "rotator", "token_file": str(folder / "unread")},
+            **(vault or {}),
         },
-        "web": {"runbook": "https://wiki.example.com/rotator/runbook", **(web or {})},
+        "web": {"runbook": "https://wiki.example.com/rotator/runbook"},
         "credentials": {name: _settings(name) for name in credentials or ["nobody"]},
-    }
-    said["vault"]["login"] = {
-        "method": "kubernetes",
-        "role": "rotator",
-        "token_file": str(folder / "unread"),
     }
     file = folder / "rotator.yaml"
     file.write_text(yaml.safe_dump(said))

@@ -18,6 +18,7 @@ from rotator.core.model import (
     Record,
     Trouble,
 )
+from rotator.core.outcome import Outcome
 from rotator.performer import Station
 from rotator.secret import Secret
 from rotator.vault.codec import TokenDocument
@@ -35,7 +36,7 @@ def furnish(station: Station, number: int, now: datetime, *, troubled: bool) -> 
         Entry(
             target,
             Reason.ROTATION if target > 1 else Reason.ADOPT,
-            "promoted",
+            Outcome.PROMOTED,
             at := now + left - 365 * DAY - (serial - target) * 330 * DAY,
             at + timedelta(minutes=17),
             deployed=True,
@@ -141,7 +142,7 @@ def _due(station: Station, now: datetime) -> None:
     failed = Entry(
         station.record.newest + 1,
         Reason.ROTATION,
-        "refused",
+        Outcome.REFUSED,
         now - 2 * HOUR,
         now - 2 * HOUR + timedelta(minutes=4),
         deployed=False,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rotator.core.model import Change, Entry, Pause, PauseKind, Phase, Reason, Trouble
+from rotator.core.outcome import Outcome
 from rotator.core.slot import RIVAL_TAKEN
 from tests.machines import exporter
 from tests.machines.exporter import Scene
@@ -70,7 +71,7 @@ def as_many_deploys_as_a_day_may_have_failed(scene: Scene) -> Iterator[exporter.
     station = scene.station()
     scene.let_end(20 * DAY)
     swaps = tuple(
-        Entry(9, Reason.ROTATION, "restored", scene.now - HOUR, scene.now - HOUR / 2, deployed=True)
+        Entry(9, Reason.ROTATION, Outcome.RESTORED, scene.now - HOUR, scene.now - HOUR / 2, deployed=True)
         for _ in range(station.terms.swaps_a_day)
     )
     scene.edit(history=swaps)

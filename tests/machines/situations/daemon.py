@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rotator import events
 from rotator.core.model import Entry, Reason, Trouble
+from rotator.core.outcome import Outcome
 from rotator.events import Event
 from rotator.show.logs import emit
 from tests.machines import exporter
@@ -109,7 +110,7 @@ def an_included_file_does_not_hold(scene: Scene) -> Iterator[exporter.Phase]:
 @ends_in("RotatorFleetBrake")
 def the_rotations_of_three_credentials_failed(scene: Scene) -> Iterator[exporter.Phase]:
     for name in exporter.NAMES[:3]:
-        failed = Entry(9, Reason.ROTATION, "refused", scene.now - HOUR, scene.now, deployed=False)
+        failed = Entry(9, Reason.ROTATION, Outcome.REFUSED, scene.now - HOUR, scene.now, deployed=False)
         record = scene.edit(name, history=(failed,))
         scene.fleet.app.driver.neighbours.note(scene.station(name), record)
     yield lasts(scene, 10)

@@ -1,11 +1,15 @@
-"""What would be done for a credential, now and later."""
+"""What would be done for a credential, now and later: found out, and shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+from rich.text import Text
 
 from rotator.app import Application
+from rotator.cli.output import facts, say
 from rotator.core.effects import Action, Do, Mint, Nothing, Wait
 from rotator.core.guards import token_unproven
 from rotator.core.machine import ROWS, Row, decide
@@ -15,7 +19,11 @@ from rotator.errors import RotatorError
 from rotator.performer import Station
 from rotator.run.ask import acquaint
 from rotator.run.weather import is_of_one_credential
+from rotator.show.times import when
 from rotator.standing import NextRotation, next_rotation, unreadable
+
+RECORD: Final = "record"
+"""What is done where nothing is done to the world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +101,14 @@ def _reason(decision: Do | Wait, station: Station) -> str:
     return decision.reason
 
 
+def _said(action: str | None, reason: str) -> str:
+    """Return what is done and why; where the record alone changes, the reason says all."""
+    return reason if action in (None, RECORD) else f"{action}: {reason}"
+
+
 def _name(action: type[Action]) -> str:
     """Return the name of an action; one that does nothing to the world changes the record."""
-    return "record" if action is Nothing else action.__name__.lower()
+    return RECORD if action is Nothing else action.__name__.lower()
 
 
 def _later(snapshot: Snapshot, now: datetime) -> tuple[Step, ...]:
@@ -116,3 +129,21 @@ def _step(row: Row, snapshot: Snapshot, now: datetime) -> Step | None:
     if isinstance(then, Go):
         return Step(verdict.until, _name(row.action), then.reason)
     return Step(verdict.until, None, verdict.reason)
+
+
+def show_agenda(one: Agenda, now: datetime) -> None:
+    """Print what would be done for a credential."""
+    say(f"{one.credential}: {one.phase.words}", "bold")
+    rows: list[tuple[str, str | Text]] = [("now", _said(one.action or "nothing", one.reason))]
+    rows += [("then", f"{when(step.at, now)}: {_said(step.action, step.reason)}") for step in one.later]
+    rotation = one.next_rotation
+    if rotation is not None:
+        held = f"; {rotation.held}" if rotation.held else ""
+        rows.append(("rotation due", f"{when(rotation.due_at, now)}{held}"))
+        if rotation.begins_at != rotation.due_at and rotation.begins_at is not None:
+            rows.append(("begins", when(rotation.begins_at, now)))
+        rows.append(("urgent from", when(rotation.urgent_at, now)))
+    if one.window is not None:
+        rows.append(("window", f"{when(one.window.opens, now)} until {when(one.window.closes, now)}"))
+    rows += [("next token", f"{token.user}: {when(token.refresh_after, now)}") for token in one.tokens]
+    facts(rows)

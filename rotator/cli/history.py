@@ -8,21 +8,15 @@ from typing import Final
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, grid, hanging
-from rotator.cli.overview import ROOMY
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, GOOD, ROOMY, grid, hanging
 from rotator.core.model import Entry
+from rotator.core.outcome import Outcome
 from rotator.show.times import clock, span
-
-GOOD_OUTCOMES: Final = frozenset({"promoted", "rehearsed"})
-"""A change got where it was to go."""
-
-MENDED: Final = frozenset({"restored", "found"})
-"""A change did not get there, and the credential signs as before."""
 
 HEAD: Final = ("BEGAN", "TOOK", "REASON", "KEY", "OUTCOME", "DEPLOYED", "WHY")
 
 
-def past(history: Sequence[Entry], console: Console) -> Iterator[RenderableType]:
+def laid_out(history: Sequence[Entry], console: Console) -> Iterator[RenderableType]:
     """Yield what there is to print: a table where there is room, else a line each with the reason below it."""
     if console.width >= ROOMY:
         yield grid([_row(entry) for entry in history], HEAD)
@@ -32,7 +26,7 @@ def past(history: Sequence[Entry], console: Console) -> Iterator[RenderableType]
         yield Text.assemble(
             f"{clock(entry.began)[:16]}Z  {span(entry.ended - entry.began):>9}  ",
             f"{f'{entry.reason.value} to {entry.target}':<19}  ",
-            (_outcome(entry), _style(entry)),
+            (entry.outcome.words, style_of(entry.outcome)),
             ("" if entry.deployed else ", not deployed", FAINT),
         )
         if entry.message:
@@ -45,17 +39,14 @@ def _row(entry: Entry) -> tuple[Text | str, ...]:
         span(entry.ended - entry.began),
         entry.reason.value,
         str(entry.target),
-        Text(_outcome(entry), _style(entry)),
+        Text(entry.outcome.words, style_of(entry.outcome)),
         "yes" if entry.deployed else "no",
         entry.message or "-",
     )
 
 
-def _outcome(entry: Entry) -> str:
-    return entry.outcome.replace("_", " ")
-
-
-def _style(entry: Entry) -> str:
-    if entry.outcome in GOOD_OUTCOMES:
+def style_of(outcome: Outcome) -> str:
+    """Return the colour of an outcome."""
+    if outcome.arrived:
         return GOOD
-    return DOUBTFUL if entry.outcome in MENDED else BAD
+    return DOUBTFUL if outcome.by_proofs else BAD

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rotator.cli.asking import verdict
 from rotator.cli.exits import Exit
+from rotator.cli.requests.asking import verdict
 from rotator.core.model import Ask, Entry, Phase, Reason, Record
+from rotator.core.outcome import Outcome
 
 
 @contextlib.contextmanager
@@ -138,6 +139,8 @@ def test_a_certificate_that_was_put_back_is_what_was_meant_by_who_brought_it_and
     what, code
 ):
     asked_at = datetime(2026, 3, 1, tzinfo=UTC)
-    restored = Entry(1, Reason.RESTORE, "restored", asked_at, asked_at + timedelta(minutes=9), deployed=True)
+    restored = Entry(
+        1, Reason.RESTORE, Outcome.RESTORED, asked_at, asked_at + timedelta(minutes=9), deployed=True
+    )
     record = Record(phase=Phase.STEADY, newest=1, current=1, history=(restored,))
     assert verdict(what, record, asked_at, wanted_to_wait=True) == code

@@ -59,12 +59,16 @@ def completion(shell: str) -> None:
 @json_option
 def events(*, alerts: bool, as_json: bool) -> None:
     """Print all that the log may say: event, level, section of the runbook, meaning; with --json the fields, too."""
-    from rotator.cli.output import print_json, table
+    from rotator.cli.output import ROOMY, console, print_json, show, table
+    from rotator.cli.topics import described
     from rotator.events import CATALOGUE
 
     chosen = [event for event in CATALOGUE if event.alert or not alerts]
     if as_json:
         print_json(chosen)
+        return
+    if console().width < ROOMY:
+        show(*described(chosen))
         return
     table(
         ("EVENT", "LEVEL", "RUNBOOK", "MEANING"),

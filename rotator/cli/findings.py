@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
-from rotator.cli.machine import SUBJECT
+from rotator.cli.host import SUBJECT
 from rotator.cli.output import (
     BAD,
     DOUBTFUL,

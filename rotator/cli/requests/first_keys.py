@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rotator.app import Application, app_of
-from rotator.cli.asking import Asking, Manner, read_file, request
 from rotator.cli.exits import Exit
-from rotator.cli.output import DOUBTFUL, complain, print_json, say
+from rotator.cli.output import DOUBTFUL, complain, print_json, say, say_steps, warn
+from rotator.cli.requests.asking import Asking, Manner, request
 from rotator.cli.settings import Settings
 from rotator.core.model import Ask, Phase, Reason, Record
+from rotator.errors import Misconfigured
 from rotator.keypairs import adopt_key_pair, doubts_about
 from rotator.salesforce.initfiles import NewApp, checklist, write_app_files
 from rotator.secret import Secret
@@ -95,7 +96,7 @@ def _hand_over(app: Application, names: Sequence[str], wishes: NewAppWishes, man
         )
     say("")
     say("What is left for a person:")
-    say(steps.rstrip())
+    say_steps(steps.rstrip())
     return Exit.OK
 
 
@@ -118,13 +119,13 @@ def adopt_pair(settings: Settings, name: str, files: KeyFiles, manner: Manner) -
     """Have a key pair adopted. Raises RotatorError."""
     passphrase = None
     if files.passphrase is not None:
-        text = read_file(files.passphrase, "the passphrase").decode(errors="replace")
+        text = _read(files.passphrase, "the passphrase").decode(errors="replace")
         passphrase = Secret(text.removesuffix("\n").removesuffix("\r"))
     pair = adopt_key_pair(
-        read_file(files.key, "the key"), read_file(files.certificate, "the certificate"), passphrase
+        _read(files.key, "the key"), _read(files.certificate, "the certificate"), passphrase
     )
     for doubt in [*doubts_about(pair, datetime.now(UTC)), *_open_to_others(files.key, files.passphrase)]:
-        say(f"note: {doubt}", DOUBTFUL, error=True)
+        warn("note: ", doubt, DOUBTFUL)
     payload = {"key": pair.private_key_pem, "certificate": Secret(pair.certificate_pem)}
     return request(settings, name, Ask.ADOPT, manner, payload)
 
@@ -137,3 +138,14 @@ def _open_to_others(*files: Path | None) -> Iterator[str]:
                 f"{file} has mode {mode:04o}, so others could read it: `chmod 600 {file}` now, and if they may have, "
                 "`rotator rotate --compromised` once the key pair is adopted"
             )
+
+
+def _read(path: Path, what: str) -> bytes:
+    """Return what a file holds. Raises RotatorError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or "it cannot be opened"
+        raise Misconfigured(
+            f"{what} {path} cannot be read: {why}", code="config.file", hint="Name a file that you may read."
+        ) from None

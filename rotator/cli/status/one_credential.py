@@ -8,8 +8,8 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from rotator.cli.looking import Look
-from rotator.cli.output import BAD, DOUBTFUL, FAINT, grid, hanging, indented, styled
+from rotator.cli.output import BAD, DOUBTFUL, FAINT, grid, hanging, indented, pieces, styled
+from rotator.cli.status.look import Look
 from rotator.core.model import Change, PauseKind, Phase, Request
 from rotator.show.times import when
 from rotator.standing import Standing
@@ -22,13 +22,15 @@ def remarks(one: Standing, look: Look, *, in_detail: bool) -> Iterator[Renderabl
         in_detail: tell all that is known.
     """
     name = f"{one.credential}: "
-    if in_detail:
+    if in_detail and (details := _details(one, look.at)):
         yield Text(one.credential, "bold")
-        yield indented(grid([(styled(label, FAINT), value) for label, value in _details(one, look.at)]), 2)
+        yield indented(grid([(styled(label, FAINT), value) for label, value in details]), 2)
     for text, style in _goings_on(one, (look.requests or {}).get(one.credential), look.at):
         yield hanging(name, text, style)
-    for (message, hint), since in _troubles(one).items():
-        yield hanging(name, f"{message}, since {when(since, look.at)}", BAD)
+    for hint, messages in _troubles(one).items():
+        for message, since in messages.items():
+            said = message.removeprefix(f"{one.credential} ")
+            yield hanging(name, f"{said}, since {when(since, look.at)}", BAD)
         if hint:
             yield hanging("  mend: ", hint)
     cure = look.cures.get(one.credential)
@@ -36,12 +38,12 @@ def remarks(one: Standing, look: Look, *, in_detail: bool) -> Iterator[Renderabl
         yield from _cure(one, cure, in_detail=in_detail)
 
 
-def _troubles(one: Standing) -> dict[tuple[str, str], datetime]:
-    """Return what is wrong and what mends it, each once, with the time since when: one cause troubles many."""
-    found: dict[tuple[str, str], datetime] = {}
+def _troubles(one: Standing) -> dict[str, dict[str, datetime]]:
+    """Return for each mend what it mends, each once, with the time since when: one cause troubles many."""
+    found: dict[str, dict[str, datetime]] = {}
     for trouble in one.troubles:
-        what = trouble.message, trouble.hint
-        found[what] = min(trouble.since, found.get(what, trouble.since))
+        of_hint = found.setdefault(trouble.hint, {})
+        of_hint[trouble.message] = min(trouble.since, of_hint.get(trouble.message, trouble.since))
     return found
 
 
@@ -56,10 +58,8 @@ def _cure(one: Standing, steps: Sequence[str], *, in_detail: bool) -> Iterator[R
         )
         return
     yield hanging("  cure: ", f"bring the certificate {which}into the app by hand:")
-    for step in steps:
-        text = step.strip()
-        label = "     " if step.startswith(" ") else f"  {text.partition(' ')[0]} "
-        yield hanging(label, text if step.startswith(" ") else text.partition(" ")[2])
+    for label, step in pieces("\n".join(steps)):
+        yield hanging(f"  {label}", step)
 
 
 def _details(one: Standing, now: datetime) -> list[tuple[str, Text | str]]:
@@ -84,7 +84,9 @@ def _details(one: Standing, now: datetime) -> list[tuple[str, Text | str]]:
         last = one.last_change
         why = f": {last.message}" if last.message else ""
         ended = when(last.ended, now)
-        rows.append(("last change", f"{last.reason} to key pair {last.target} {last.outcome} {ended}{why}"))
+        rows.append(
+            ("last change", f"{last.reason} to key pair {last.target} {last.outcome.words} {ended}{why}")
+        )
     return rows
 
 
@@ -101,7 +103,8 @@ def _goings_on(one: Standing, request: Request | None, now: datetime) -> Iterato
         yield f"{change.reason} since {when(change.began, now)}: {waits}", DOUBTFUL
     if one.paused is not None:
         bad = one.paused.kind is PauseKind.IDENTITY
-        yield f"paused since {when(one.paused.since, now)}: {one.paused.why}", BAD if bad else DOUBTFUL
+        mend = "" if bad else f"; `rotator resume {one.credential}` lets it go on"
+        yield f"paused since {when(one.paused.since, now)}: {one.paused.why}{mend}", BAD if bad else DOUBTFUL
     if one.next_rotation is not None and one.next_rotation.held is not None:
         yield one.next_rotation.held, DOUBTFUL
     if request is not None:

@@ -10,11 +10,13 @@ from typing import Any
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
-from rotator.cli.standing import standings
+from rotator.cli.status.standings import standings
 from rotator.config import Problem
+from rotator.core import timing
 from rotator.core.model import Phase, Request
 from rotator.errors import RotatorError
 from rotator.publishers.manual import upload_steps
+from rotator.run.ask import unanswered
 from rotator.standing import Standing, waits_for_person
 from rotator.vault.refusals import PERMISSION_DENIED
 
@@ -40,7 +42,7 @@ class Look:
     @property
     def troubled(self) -> list[Standing]:
         """Those for which a person must do something."""
-        return [one for one in self.standings if needs_person(one)]
+        return [one for one in self.standings if one.level.needs_person]
 
     @property
     def shown(self) -> Sequence[Standing]:
@@ -65,11 +67,6 @@ class Look:
             "requests": waiting,
             "set_aside": [{"credential": one.credential, "problem": str(one)} for one in self.aside],
         }  # fmt: skip
-
-
-def needs_person(one: Standing) -> bool:
-    """Tell whether something is wrong that nobody may have seen to yet."""
-    return bool(one.troubles) or one.is_foreign
 
 
 def look(
@@ -100,18 +97,10 @@ def _requests(app: Application, names: Sequence[str]) -> dict[str, Request] | No
     for name in names:
         if name in waiting:
             with suppress(RotatorError):  # one that cannot be read is told of by whoever should answer it
-                request = _unanswered(app, name)
+                request = unanswered(app.documents, name)
                 if request is not None:
                     found[name] = request
     return found
-
-
-def _unanswered(app: Application, name: str) -> Request | None:
-    waiting = app.documents.read_request(name)
-    said = app.driver.stations[name].record.answered
-    if waiting is None or (said is not None and said.request_id == waiting.request.id):
-        return None
-    return waiting.request
 
 
 def _cures(app: Application, found: Sequence[Standing], now: datetime) -> dict[str, list[str]]:
@@ -119,5 +108,6 @@ def _cures(app: Application, found: Sequence[Standing], now: datetime) -> dict[s
     for one in found:
         station = app.driver.stations[one.credential]
         if one.phase is Phase.LOCKED_OUT or waits_for_person(station.record, station.terms, now):
-            cures[one.credential] = upload_steps(station.app, one.credential)
+            within = timing.seen_within(one.phase, station.terms)
+            cures[one.credential] = upload_steps(station.app, one.credential, within)
     return cures

@@ -56,7 +56,7 @@ def sandbox(
     Certificates live for minutes there, so that rotations come due while you watch. With --json one line tells all
     that is needed, as soon as everything is ready. Nothing is left behind.
     """
-    from rotator.cli.stage import Beginning, administer, stay
+    from rotator.cli.sandbox import Beginning, administer, stay
 
     if metadata is not None:
         if empty or directory is not None:
@@ -81,7 +81,7 @@ def demo(*, as_json: bool) -> None:
     All the while consumers call the org with the token that they read from Vault. The exit code is 0 only if they
     saw no failure, and every key in Vault is accounted for.
     """
-    from rotator.cli.stage import lacking_extra
+    from rotator.cli.sandbox import lacking_extra
 
     if (code := lacking_extra()) is not None:
         click.get_current_context().exit(code)

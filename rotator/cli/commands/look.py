@@ -22,9 +22,6 @@ from rotator.cli.teaching import AS_DAEMON, READS, command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.text import Text
-
-    from rotator.cli.agenda import Agenda
     from rotator.config import Problem
 
 USUAL_PAUSE_SECONDS: Final = 5
@@ -81,13 +78,14 @@ def status(
     of operators wait for an answer, is shown where the policy lets it be read. Ends with exit code 1 when any
     credential has a trouble, is bound to another org, or is set aside; with --watch as of the last look.
     """
-    from rotator.cli.looking import look
-    from rotator.cli.watching import Manner, Watch
+    from rotator.cli.status.look import look
+    from rotator.cli.status.watch import Watch
 
     with settings.application(names) as (app, problems):
         watch = Watch(
             lambda: look(app, problems, names, only_problems=only_problems),
-            Manner(in_detail=bool(names), as_json=as_json),
+            in_detail=bool(names),
+            as_json=as_json,
         )
         code = watch.once() if every_seconds is None else watch.again_and_again(every_seconds)
     click.get_current_context().exit(code)
@@ -110,8 +108,8 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     Decides exactly as the daemon does, from the same documents. Ends with exit code 1 when those of a credential
     cannot be read, or when one is set aside.
     """
-    from rotator.cli.agenda import agendas
     from rotator.cli.output import complain, print_json
+    from rotator.cli.plan import agendas, show_agenda
 
     now = datetime.now(UTC)
     with settings.application(names) as (app, problems):
@@ -120,7 +118,7 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
         print_json({"at": now, "credentials": found})
     else:
         for one in found:
-            _print_agenda(one, now)
+            show_agenda(one, now)
     broken = [(one.credential, one.trouble) for one in found if one.trouble is not None]
     for name, trouble in broken:
         complain(f"{name}: {trouble.message}", trouble.hint)
@@ -130,33 +128,10 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _print_set_aside(problems: Sequence[Problem]) -> None:
-    from rotator.cli.output import BAD, say
+    from rotator.cli.output import BAD, tell_problem
 
     for problem in problems:
-        say(f"set aside: {problem}", BAD, error=True)
-
-
-def _print_agenda(one: Agenda, now: datetime) -> None:
-    from rotator.cli.output import facts, say
-    from rotator.show.times import when
-
-    say(f"{one.credential}: {one.phase.words}", "bold")
-    rows: list[tuple[str, Text | str]] = [("now", f"{one.action or 'nothing'}: {one.reason}")]
-    rows += [
-        ("then", f"{when(step.at, now)}: {f'{step.action}: ' if step.action else ''}{step.reason}")
-        for step in one.later
-    ]
-    rotation = one.next_rotation
-    if rotation is not None:
-        held = f"; {rotation.held}" if rotation.held else ""
-        rows.append(("rotation due", f"{when(rotation.due_at, now)}{held}"))
-        if rotation.begins_at != rotation.due_at and rotation.begins_at is not None:
-            rows.append(("begins", when(rotation.begins_at, now)))
-        rows.append(("urgent from", when(rotation.urgent_at, now)))
-    if one.window is not None:
-        rows.append(("window", f"{when(one.window.opens, now)} until {when(one.window.closes, now)}"))
-    rows += [("next token", f"{token.user}: {when(token.refresh_after, now)}") for token in one.tokens]
-    facts(rows)
+        tell_problem(problem, "set aside: ", BAD)
 
 
 @command(
@@ -171,8 +146,8 @@ def _print_agenda(one: Agenda, now: datetime) -> None:
 @pass_settings
 def history(settings: Settings, name: str, *, as_json: bool) -> None:
     """Show the last changes of a credential, the newest at the end: what was brought in, why, and how it ended."""
+    from rotator.cli.history import laid_out
     from rotator.cli.output import console, print_json, say, show
-    from rotator.cli.past import past
 
     with settings.application([name]) as (app, _problems):
         record, _version = app.documents.read_record(name)
@@ -181,7 +156,7 @@ def history(settings: Settings, name: str, *, as_json: bool) -> None:
     elif not record.history:
         say(f"{name} has been through no change yet")
     else:
-        show(*past(record.history, console()))
+        show(*laid_out(record.history, console()))
 
 
 @command(

@@ -74,7 +74,7 @@ def postman(
     is the same for all users; the environment (mode 0600) is for one. Neither holds a secret unless you ask: paste
     the private key into the variable private_key, or ask for an assertion, which the first request sends as it is.
     """
-    from rotator.cli.exporting import Wishes, export_postman
+    from rotator.cli.postman import Wishes, export_postman
 
     wishes = Wishes(user, directory, with_assertion, with_private_key, overwrite)
     export_postman(settings, name, wishes, as_json=as_json)

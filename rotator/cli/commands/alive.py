@@ -50,7 +50,9 @@ def alive(settings: Settings, *, as_json: bool) -> None:
     else:
         click.echo(f"not alive: {said}")
     if not well:
-        click.echo(f"hint: {_HINT}", err=True)
+        from rotator.cli.output import warn
+
+        warn("hint: ", _HINT)
     click.get_current_context().exit(Exit.OK if well else Exit.PROBLEM)
 
 

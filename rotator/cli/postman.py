@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from rotator.app import application
-from rotator.cli.output import BAD, DOUBTFUL, facts, print_json, say
+from rotator.cli.output import BAD, DOUBTFUL, facts, print_json, say, warn
 from rotator.cli.settings import Settings, see_to_names, user_of
 from rotator.config import Configuration
 from rotator.core.model import Serial
@@ -166,17 +166,17 @@ def _tell(name: str, login: Login, requests_file: Path, variables_file: Path, fe
 def _warn(name: str, variables_file: Path, fetched: Fetched) -> None:
     if fetched.others:
         others = " or ".join(map(str, fetched.others))
-        say(
-            f"note: the certificate in the app has just changed, or is about to: the org may want key pair {others} "
+        warn(
+            "note: ",
+            f"the certificate in the app has just changed, or is about to: the org may want key pair {others} "
             f"instead of {fetched.serial}",
             DOUBTFUL,
-            error=True,
         )
     if fetched.given.private_key:
-        say(
-            f"warning: {variables_file} holds the private key. Whoever reads it can log in as every user of {name}, "
+        warn(
+            "warning: ",
+            f"{variables_file} holds the private key. Whoever reads it can log in as every user of {name}, "
             "until the key is replaced. Delete it after use, and don't import it where Postman keeps environments in "
             f"its cloud. If it got out: rotator rotate {name} --compromised",
             BAD,
-            error=True,
         )

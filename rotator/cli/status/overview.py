@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from enum import IntEnum
 from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rotator.cli.looking import Look, needs_person
-from rotator.cli.output import BAD, DOUBTFUL, GOOD, grid, hanging, has_shapes, styled
-from rotator.cli.remarks import remarks
+from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
+from rotator.cli.status.look import Look
+from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
 from rotator.show.times import briefly, relative, span
-from rotator.standing import NextRotation, Standing
+from rotator.standing import Level, Standing
 from rotator.wording import some
 
-ROOMY: Final = 120  # columns of a terminal that has room for dates and fingerprints
 MOST_NAMES: Final = 5  # that the summary names; the table has all
 
 HEAD: Final = ("CREDENTIAL", "PHASE", "KEY", "CERT ENDS", "ROTATES", "TOKENS")
@@ -27,56 +25,54 @@ HEAD_IF_ROOMY: Final = (
 )  # fmt: skip
 
 
-class Level(IntEnum):
-    """How much a credential wants to be looked at; the first come first."""
-
-    NEEDS_PERSON = 0
-    ON_THE_WAY = 1
-    WELL = 2
-
-
-STYLES: Final = {Level.NEEDS_PERSON: BAD, Level.ON_THE_WAY: DOUBTFUL, Level.WELL: GOOD}
-
-
-def level(one: Standing) -> Level:
-    """Return how much a credential wants to be looked at."""
-    if needs_person(one):
-        return Level.NEEDS_PERSON
-    held = one.next_rotation is not None and one.next_rotation.held is not None
-    return Level.WELL if one.phase is Phase.STEADY and not one.paused and not held else Level.ON_THE_WAY
+STYLES: Final = {
+    Level.LOST: BAD,
+    Level.TROUBLE: BAD,
+    Level.HELD: DOUBTFUL,
+    Level.BUSY: DOUBTFUL,
+    Level.WELL: GOOD,
+}
+SHAPES: Final = {BAD: ("✖", "!"), DOUBTFUL: ("●", "*"), GOOD: ("✔", "-")}
+"""What stands before a phase of each style; the second on a terminal that has no such shapes."""
 
 
 def overview(look: Look, console: Console, *, in_detail: bool) -> Iterator[RenderableType]:
-    """Yield what there is to print: a table, what does not fit into it, and the summary.
+    """Yield what there is to print: how each stands, and the summary as the last line, where people look first."""
+    stand = list(each(look, console, in_detail=in_detail))
+    yield from stand
+    if stand:
+        yield Text()
+    yield summary(look)
+
+
+def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[RenderableType]:
+    """Yield how each credential stands: a table, and what does not fit into it.
 
     Args:
         console: where it is shown: its width says how much fits, and its marks are those that it can show.
         in_detail: tell all that is known of each credential.
     """
-    shown = sorted(look.shown, key=level)
+    shown = sorted(look.shown, key=lambda one: one.level)
     if shown:
         is_roomy = console.width >= ROOMY
         row = _roomy_row if is_roomy else _row
         marks = _marks(console)
         yield grid(
-            [row(one, marks[level(one)], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
+            [row(one, marks[one.level], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
         )
     told = [told for one in shown for told in remarks(one, look, in_detail=in_detail)]
     told += [hanging("set aside: ", str(problem), BAD) for problem in look.aside]
     if shown and told:
         yield Text()
     yield from told
-    if shown or told:
-        yield Text()
-    yield summary(look)
 
 
 def _marks(console: Console) -> dict[Level, str]:
     """Return what stands before a phase: nothing in a pipe, where words are searched for."""
     if not console.is_terminal:
         return dict.fromkeys(Level, "")
-    shapes = "✖●✔" if has_shapes(console) else "!*-"
-    return {each: f"{shape} " for each, shape in zip(Level, shapes, strict=True)}
+    which = 0 if has_shapes(console) else 1
+    return {level: f"{SHAPES[style][which]} " for level, style in STYLES.items()}
 
 
 def _row(one: Standing, mark: str, now: datetime) -> list[Text | str]:
@@ -101,7 +97,7 @@ def _roomy_row(one: Standing, mark: str, now: datetime) -> list[Text | str]:
         str(key.serial) if key else "-",
         key.fingerprint[:8] if key else "-",
         briefly(key.not_after if key else None, now),
-        _next(one.next_rotation, now),
+        _roomy_rotation(one, now),
         f"{proved} (first of {len(one.tokens or ())})" if several else proved,
     ]
 
@@ -110,22 +106,30 @@ def _phase(one: Standing, mark: str) -> Text:
     said = one.phase.words
     if one.paused is not None:
         said = "paused" if one.phase is Phase.STEADY else f"{said}, paused"
-    return styled(mark + said, STYLES[level(one)])
+    return styled(mark + said, STYLES[one.level])
 
 
 def _rotation(one: Standing, now: datetime) -> str:
     if one.under_way is not None:
         return "under way"
-    rotation = one.next_rotation
-    if rotation is None:
+    if one.next_rotation is None:
         return "-"
-    return "held" if rotation.begins_at is None else relative(rotation.begins_at, now)
+    begins = _begins_at(one)
+    return relative(begins, now) if begins is not None else "held"
 
 
-def _next(rotation: NextRotation | None, now: datetime) -> str:
-    if rotation is None:
+def _roomy_rotation(one: Standing, now: datetime) -> str:
+    if one.next_rotation is None:
         return "-"
-    return briefly(rotation.begins_at, now) if rotation.begins_at is not None else "held"
+    begins = _begins_at(one)
+    return briefly(begins, now) if begins is not None else "held"
+
+
+def _begins_at(one: Standing) -> datetime | None:
+    """Return when the next rotation begins by itself; None where none does, for whatever reason."""
+    if one.next_rotation is None or one.paused is not None:
+        return None
+    return one.next_rotation.begins_at
 
 
 def _tokens(one: Standing, now: datetime) -> str:
@@ -150,14 +154,16 @@ def summary(look: Look) -> Text:
         verb = "needs" if len(need) == 1 else "need"
         return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
     parts = [f"{said}, all well"]
+    keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
+    if keyless:
+        parts.append(f"{keyless} without a key pair yet")
+    held = sum(one.paused is not None for one in look.standings)
+    if held:
+        parts.append(f"{held} paused")
     going = sum(one.under_way is not None for one in look.standings)
     if going:
         parts.append(f"{going} change{'s are' if going > 1 else ' is'} under way")
-    nexts = [
-        (one.next_rotation.begins_at, one.credential)
-        for one in look.standings
-        if one.next_rotation is not None and one.next_rotation.begins_at is not None
-    ]
+    nexts = [(at, one.credential) for one in look.standings if (at := _begins_at(one)) is not None]
     if nexts:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")

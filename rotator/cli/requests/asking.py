@@ -9,18 +9,18 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from rotator.app import Application
 from rotator.cli.exits import Exit
-from rotator.cli.following import Course, Leg, following
-from rotator.cli.instead import instead
-from rotator.cli.output import BAD, GOOD, complain, print_json, say
-from rotator.cli.past import GOOD_OUTCOMES, MENDED
+from rotator.cli.history import style_of
+from rotator.cli.output import BAD, complain, print_json, say, say_steps
+from rotator.cli.requests.advice import instead
+from rotator.cli.requests.course import Course, Leg, following
 from rotator.cli.settings import Settings
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
-from rotator.errors import Misconfigured, RotatorError
+from rotator.core.outcome import Outcome
+from rotator.errors import RotatorError
 from rotator.publishers.manual import manual_steps
 from rotator.run import ask
 from rotator.secret import Secret
@@ -76,14 +76,15 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
     entries = ask.ended(record, since)
     if what is Ask.ABORT or (what is Ask.DEPLOYED and not entries):  # all was proved before it was asked
         return Exit.OK
+    outcome = entries[0].outcome if entries else Outcome.FAILED
     # Who brought the current certificate in again by hand meant it to be restored.
-    good = GOOD_OUTCOMES | {"restored"} if what is Ask.DEPLOYED else GOOD_OUTCOMES
-    return Exit.OK if entries and entries[0].outcome in good else Exit.PROBLEM
+    is_meant = outcome.arrived or (what is Ask.DEPLOYED and outcome is Outcome.RESTORED)
+    return Exit.OK if is_meant else Exit.PROBLEM
 
 
 def _is_good(record: Record) -> bool:
     """Tell whether the last change of a record got where it was to go, be it back."""
-    return bool(record.history) and record.history[-1].outcome in GOOD_OUTCOMES | MENDED
+    return bool(record.history) and record.history[-1].outcome.by_proofs
 
 
 class Asking:
@@ -206,9 +207,9 @@ class Asking:
             return code
         for entry in entries:
             why = f": {entry.message}" if entry.message else ""
-            what = f"{entry.reason} to key pair {entry.target} {entry.outcome}"
-            colour = GOOD if entry.outcome in GOOD_OUTCOMES else BAD
-            say(f"{self._name}: {what} after {span(entry.ended - entry.began)}{why}", colour)
+            what = f"{entry.reason} to key pair {entry.target} {entry.outcome.words}"
+            took = span(entry.ended - entry.began)
+            say(f"{self._name}: {what} after {took}{why}", style_of(entry.outcome))
         if record is not None and not ask.is_over(record):
             say(f"{self._name}: {self._progress(record)}; see `rotator status {self._name}`", BAD)
             self._tell_steps(record)
@@ -224,18 +225,9 @@ class Asking:
             say("The certificate and the steps are in the daemon's log, in the event change.waiting.")
         else:
             say("")
-            say(manual_steps(self._app.driver.stations[self._name].app, pair.certificate_pem).rstrip())
+            app = self._app.driver.stations[self._name].app
+            seen_within = timing.seen_within(record.phase, self._terms)
+            say_steps(manual_steps(app, pair.certificate_pem, seen_within).rstrip())
 
     def _tell(self, text: str) -> None:
         say(text, "dim", error=True)
-
-
-def read_file(path: Path, what: str) -> bytes:
-    """Return what a file holds. Raises RotatorError."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        why = error.strerror or "it cannot be opened"
-        raise Misconfigured(
-            f"{what} {path} cannot be read: {why}", code="config.file", hint="Name a file that you may read."
-        ) from None

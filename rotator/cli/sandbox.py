@@ -147,7 +147,8 @@ def _introduce(described: dict[str, Any], commands: Sequence[tuple[str, str]]) -
         [
             ("org", str(salesforce["login_url"])),
             ("its knobs", str(salesforce["control_url"])),
-            ("Vault", f"{vault['address']} (root token {vault['root_token']})"),
+            ("Vault", str(vault["address"])),
+            ("its root token", str(vault["root_token"])),
             ("configuration", str(described["config"])),
         ]
     )

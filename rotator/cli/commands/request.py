@@ -84,7 +84,7 @@ def _asked(
     as_json: bool,
     wait: bool = False,
 ) -> Exit:
-    from rotator.cli.asking import Manner, request
+    from rotator.cli.requests.asking import Manner, request
     from rotator.core.model import Ask
 
     manner = Manner(where=where, within=within, as_json=as_json, wait=wait)
@@ -194,7 +194,7 @@ def withdraw(settings: Settings, name: str, *, as_json: bool) -> None:
 
     What was answered goes on: a change is called off by `rotator abort`, a pause is ended by `rotator resume`.
     """
-    from rotator.cli.withdrawing import withdraw_request
+    from rotator.cli.requests.withdrawal import withdraw_request
 
     click.get_current_context().exit(withdraw_request(settings, name, as_json=as_json))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rotator.cli.ask import ASKING, common_options, request_options
+from rotator.cli.commands.request import ASKING, common_options, request_options
 from rotator.cli.settings import Settings, pass_settings, some_names_argument
 from rotator.cli.teaching import ASKS, command
 
@@ -57,8 +57,8 @@ def init(
     External Client App (or Connected App) for each certificate into one folder, and prints what a person does with
     them. A key pair signs once the org takes it. May be repeated: the files and the list are made again.
     """
-    from rotator.cli.asking import Manner
-    from rotator.cli.beginning import NewAppWishes, init_credentials
+    from rotator.cli.requests.asking import Manner
+    from rotator.cli.requests.first_keys import NewAppWishes, init_credentials
 
     manner = Manner(where=where, within=within, as_json=as_json)
     wishes = NewAppWishes(directory, permission_set, contact_email)
@@ -117,8 +117,8 @@ def adopt(
     request, which nobody else can read, and is deleted with it. It signs once the org has taken it several times.
     Delete your own copies of the key afterwards.
     """
-    from rotator.cli.asking import Manner
-    from rotator.cli.beginning import KeyFiles, adopt_pair
+    from rotator.cli.requests.asking import Manner
+    from rotator.cli.requests.first_keys import KeyFiles, adopt_pair
 
     manner = Manner(where=where, within=within, as_json=as_json, wait=not no_wait)
     files = KeyFiles(key_file, certificate_file, passphrase_file)

@@ -91,8 +91,8 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
         return
     from itertools import chain
 
-    from rotator.cli.examining import show_findings, show_summary
-    from rotator.cli.machine import examine_machine
+    from rotator.cli.findings import show_findings, show_summary
+    from rotator.cli.host import examine_machine
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
@@ -108,7 +108,7 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
 
 
 def _survey(settings: Settings, name: str, *, as_json: bool) -> None:
-    from rotator.cli.output import FAINT, print_json, say
+    from rotator.cli.output import FAINT, hanging, print_json, say, show
     from rotator.survey import Observation, survey
 
     with settings.application([name]) as (app, _problems):
@@ -117,8 +117,7 @@ def _survey(settings: Settings, name: str, *, as_json: bool) -> None:
             seen.append(observation)
             if not as_json:
                 say(observation.question, "bold")
-                say(f"    {observation.answer}")
-                say(f"    ({observation.how})", FAINT)
+                show(hanging("    ", observation.answer), hanging("    ", f"({observation.how})", FAINT))
     if as_json:
         print_json({"credential": name, "observations": seen})
 

@@ -5,39 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from rotator.cli.exits import Exit, exit_of
-from rotator.cli.looking import Look
-from rotator.cli.output import BAD, FAINT, complain, console, is_live, print_json, show
-from rotator.cli.overview import overview
+from rotator.cli.output import BAD, FAINT, complain, console, fitted, is_live, print_json, show
 from rotator.cli.signals import stop_on_signals
+from rotator.cli.status.look import Look
+from rotator.cli.status.overview import each, overview, summary
 from rotator.errors import RotatorError
 from rotator.show.times import clock, span
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How it is shown.
+class Watch:
+    """Looks, and what became of the last one. A Vault that does not answer is told, and looked for again.
 
-    Attributes:
+    Args:
         in_detail: tell all that is known of each credential.
     """
 
-    in_detail: bool
-    as_json: bool
-
-
-class Watch:
-    """Looks, and what became of the last one. A Vault that does not answer is told, and looked for again."""
-
-    def __init__(self, take: Callable[[], Look], manner: Manner) -> None:
-        self._take, self._manner = take, manner
+    def __init__(self, take: Callable[[], Look], *, in_detail: bool, as_json: bool) -> None:
+        self._take, self._in_detail, self._as_json = take, in_detail, as_json
         self._seen: Look | None = None
         self._error: RotatorError | None = None
         self._lost_at: float | None = None
@@ -58,7 +49,7 @@ class Watch:
     def again_and_again(self, every_seconds: float) -> Exit:
         """Look until SIGINT or SIGTERM; return the exit code that the last look has."""
         out = console()
-        in_place = is_live(out) and not self._manner.as_json
+        in_place = is_live(out) and not self._as_json
         with stop_on_signals() as stop:
             if in_place:
                 with Live(console=out, screen=True, auto_refresh=False) as live:
@@ -86,10 +77,10 @@ class Watch:
         """Print the last look, below what was printed before."""
         if self._error is not None:
             complain(self._error.message, self._error.hint)
-        elif self._seen is not None and self._manner.as_json:
+        elif self._seen is not None and self._as_json:
             print_json(self._seen.plain())
         elif self._seen is not None:
-            show(*overview(self._seen, console(), in_detail=self._manner.in_detail))
+            show(*overview(self._seen, console(), in_detail=self._in_detail))
 
     def _screen(self, out: Console, every_seconds: float) -> RenderableType:
         every = span(timedelta(seconds=every_seconds))
@@ -103,5 +94,5 @@ class Watch:
             if self._seen is not None:
                 parts.append(Text(f"below: how it stood at {clock(self._seen.at)}", FAINT))
         if self._seen is not None:
-            parts += [Text(), *overview(self._seen, out, in_detail=self._manner.in_detail)]
-        return Group(*parts)
+            parts += [summary(self._seen), Text(), *each(self._seen, out, in_detail=self._in_detail)]
+        return fitted(parts, out)

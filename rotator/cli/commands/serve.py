@@ -89,7 +89,7 @@ def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
 def _tell(
     stations: Sequence[Station], troubled: Sequence[str], problems: Sequence[Problem], *, as_json: bool
 ) -> None:
-    from rotator.cli.output import BAD, GOOD, print_json, say
+    from rotator.cli.output import BAD, GOOD, print_json, say, tell_problem
 
     if as_json:
         done = [
@@ -112,7 +112,7 @@ def _tell(
             if one.name in troubled:
                 say(f"  {said}", BAD)
     for problem in problems:
-        say(f"set aside: {problem}", BAD, error=True)
+        tell_problem(problem, "set aside: ", BAD)
 
 
 COMMANDS = (run, once)

@@ -9,6 +9,8 @@ from rotator.cli.names import nearest
 from rotator.cli.teaching import ALONE, command
 from rotator.cli.topics import TOPICS
 
+LISTS = "`rotator help` lists the topics, `rotator --help` the commands."
+
 
 def _complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     root = context.find_root().command
@@ -28,7 +30,7 @@ def _complete(context: click.Context, _parameter: click.Parameter, incomplete: s
 @click.argument("topic", required=False, metavar="[TOPIC|COMMAND]", shell_complete=_complete)
 @click.pass_context
 def explain(context: click.Context, topic: str | None) -> None:
-    """Explain the states of a credential, the events of the log, the paths in Vault, or the exit codes.
+    """Explain the states of a credential, the events of the log, the metrics, the paths in Vault, or the exit codes.
 
     Without a TOPIC it lists them. What is longer than the terminal is shown page by page ($PAGER).
     """
@@ -47,7 +49,7 @@ def explain(context: click.Context, topic: str | None) -> None:
     found = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
     if found is None:
         known = _complete(context, context.command.params[0], "")
-        raise click.UsageError(f"There is no topic or command {topic!r}. {nearest(topic, known)}")
+        raise click.UsageError(f"There is no topic or command {topic!r}. {nearest(topic, known, LISTS)}")
     with click.Context(found, info_name=topic, parent=root) as own:
         click.echo(found.get_help(own))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from rotator.app import Application
 from rotator.cli.exits import Exit
 from rotator.cli.output import complain, print_json, say
 from rotator.cli.settings import Settings
 from rotator.core.model import Request
 from rotator.errors import RotatorError
+from rotator.run.ask import unanswered
 from rotator.vault.refusals import PERMISSION_DENIED
 
 
@@ -19,7 +19,7 @@ def withdraw_request(settings: Settings, name: str, *, as_json: bool) -> Exit:
     """
     with settings.application([name]) as (app, _problems):
         try:
-            request = _waiting(app, name)
+            request = unanswered(app.documents, name)
         except RotatorError as error:
             if error.code != PERMISSION_DENIED:
                 raise
@@ -32,14 +32,6 @@ def withdraw_request(settings: Settings, name: str, *, as_json: bool) -> Exit:
             return Exit.PROBLEM
         app.documents.delete_request(name, request.id)
     return _tell(name, request, f"the request to {request.ask} is taken back", as_json)
-
-
-def _waiting(app: Application, name: str) -> Request | None:
-    waiting = app.documents.read_request(name)
-    if waiting is None:
-        return None
-    answered = app.documents.read_record(name)[0].answered
-    return None if answered is not None and answered.request_id == waiting.request.id else waiting.request
 
 
 def _tell(name: str, request: Request | None, sentence: str, as_json: bool) -> Exit:

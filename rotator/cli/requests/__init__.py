@@ -1,0 +1,1 @@
+"""Requests of operators: made, followed until the change is over, and taken back."""

@@ -1,0 +1,1 @@
+"""How credentials stand: read, laid out for people, and watched."""
