@@ -195,6 +195,11 @@ class TestTokens:
         kept = {"newest": 3, "keys": keys, "retired": (given_up,), "failed_at": given_up.since}
         assert does(steady(promoted_at=NOW - MINUTE, **kept), tokens=()).action == Mint("ann", (2, 1, 3))
         assert does(steady(promoted_at=NOW - HOUR, **kept), tokens=()).action == Mint("ann", (2,))
+        two = kept | {
+            "keys": (*keys, key(4)),
+            "retired": (given_up, Retired(4, NOW - 5 * MINUTE, handed_out=True)),
+        }
+        assert does(steady(promoted_at=NOW - MINUTE, **two), tokens=()).action == Mint("ann", (2, 1, 4))
         never_sent = kept | {"retired": (replace(given_up, handed_out=False),)}
         assert does(steady(promoted_at=NOW - MINUTE, **never_sent), tokens=()).action == Mint("ann", (2, 1))
 

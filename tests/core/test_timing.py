@@ -261,3 +261,11 @@ def test_a_deploy_counts_against_the_cap_for_a_day_and_not_a_moment_longer():
     capped = terms(swaps_a_day=1)
     assert timing.swaps_until(steady(history=(entry,)), capped, NOW) is None
     assert timing.swaps_until(steady(history=(entry,)), capped, NOW - SECOND) == NOW
+
+
+def test_proofs_are_collected_since_their_wait_began():
+    proving = changing(Phase.PROVING, deadline=NOW).change
+    assert timing.proving_since(proving, TERMS) == NOW - TERMS.proving_deadline
+    by_hand = terms(by_hand=True)
+    assert timing.proving_since(proving, by_hand) == NOW - by_hand.by_hand_deadline
+    assert timing.proving_since(changing(Phase.PROVING).change, TERMS) is None

@@ -114,6 +114,12 @@ TOKENS = [
     ),
     (
         guards.touch_due,
+        changing(Phase.LOCKED_OUT, asked=1, asked_at=NOW, deadline=NOW + 30 * MINUTE),
+        {"tokens": (token(verified_at=NOW - INSTANT),)},
+        Wait(NOW + 10 * MINUTE - INSTANT, "the token of ann works"),
+    ),
+    (
+        guards.touch_due,
         steady(),
         {"tokens": (token(verified_at=NOW - 10 * MINUTE),), "held": {"touch:ann": NOW}},
         Go("the token of ann is to be verified", "ann"),

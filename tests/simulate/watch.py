@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rotator.core.model import Entry as Ending
 from rotator.core.model import Record
 from rotator.core.outcome import Outcome
+from rotator.core.timing import MOST_SKEW
 from rotator.vault import documents
 from rotator.vault.codec import TokenDocument
 from tests.simulate.consumers import Consumers
@@ -101,7 +102,7 @@ class Watch:
             early = (
                 retired.serial == serial
                 and retired.handed_out
-                and world.loop.date() < retired.since + quarantine
+                and world.loop.date() + MOST_SKEW < retired.since + quarantine
             )
             if early:
                 self.wrong(f"{name}: key pair {serial} is destroyed before its quarantine is over")
