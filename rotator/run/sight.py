@@ -36,7 +36,6 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
             },
             vault_trouble=daemon.weather.trouble(),
             lease=app.client.lease(),
-            logged_in=app.client.is_logged_in,
             secret_id_ends=app.client.secret_id_ends(),
             skews=dict(daemon.rounds.skewed),
             queued=queued,

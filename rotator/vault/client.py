@@ -50,7 +50,6 @@ class VaultClient:
         keeps = before is not None and settings.keeps_login_of(before.settings)
         self.inherited = before.lease() if before is not None and keeps else None
         self._lease = self.inherited
-        self._untried = before is not None and before.is_logged_in
         self._login_lock = threading.Lock()
         self._held: tuple[float, RotatorError] | None = None
         self._local = threading.local()
@@ -87,14 +86,6 @@ class VaultClient:
     def has_unwrapped(self) -> bool:
         """Whether a wrapped secret_id was unwrapped, by this client or one before: its wrapping token is used up."""
         return self.authenticator.unwrapped is not None
-
-    @property
-    def is_logged_in(self) -> bool:
-        """Whether there is a token; until the first login was tried, whether the client that this one replaces had one.
-
-        For those who watch: other settings alone are no reason to say that Vault does not serve.
-        """
-        return self._lease is not None or self._untried
 
     def secret_id_ends(self) -> datetime | None:
         """Return when the secret_id ends that logs us in; None where that cannot be known: only a wrapped one tells."""
@@ -162,7 +153,6 @@ class VaultClient:
         except RotatorError as error:
             pause = _HOLD_TRANSIENT_SECONDS if isinstance(error, Transient) else _HOLD_SECONDS
             self._held = (time.monotonic() + max(pause, error.retry_after_seconds or 0.0), error)
-            self._untried = False
             raise
         self._held = None
         return lease

@@ -26,7 +26,6 @@ class Seen:
         unusable: credentials whose record cannot be used.
         vault_trouble: what is wrong with Vault; None if nothing is.
         lease: of the daemon's Vault token; None before the first login.
-        logged_in: whether Vault took the last login that was tried.
         secret_id_ends: when the secret_id ends that the daemon logs in with; None where that cannot be known.
         skews: whose clock differs so much that it was told, and by how many seconds.
         queued, running: credentials that wait for a step, and that have one.
@@ -44,7 +43,6 @@ class Seen:
     unusable: Mapping[str, Trouble]
     vault_trouble: str | None
     lease: Lease | None
-    logged_in: bool
     secret_id_ends: datetime | None
     skews: Mapping[str, float]
     queued: int
@@ -54,7 +52,7 @@ class Seen:
     @property
     def vault_serves(self) -> bool:
         """Whether the daemon is logged in to Vault, and nothing is wrong with it as far as is known."""
-        return self.logged_in and self.vault_trouble is None
+        return self.lease is not None and self.vault_trouble is None
 
     def standing(self, station: Station) -> Standing | None:
         """Return how a credential stands; None before its documents were read."""

@@ -75,7 +75,6 @@ class Exhibit:
             unusable=self.unusable,
             vault_trouble=self.vault_trouble,
             lease=self.lease,
-            logged_in=self.lease is not None,
             secret_id_ends=self.secret_id_ends,
             skews=self.skews,
             queued=self.queued,
