@@ -27,7 +27,7 @@ from rotator.core.model import (
     TokenFacts,
     Trouble,
 )
-from rotator.core.slot import NONE_TAKEN, RIVAL_TAKEN
+from rotator.core.slot import OUT, RIVAL_TAKEN
 from rotator.errors import RotatorError
 from rotator.performer import Station
 
@@ -284,7 +284,7 @@ def runbook_of(trouble: Trouble) -> str:
             return events.CERTIFICATE_EXPIRED.runbook
         case "key":
             return events.KEY_NOT_DESTROYED.runbook
-        case "change" if trouble.code in {NONE_TAKEN, LOCKED_OUT}:
+        case "change" if trouble.code in {*OUT, LOCKED_OUT}:
             return events.LOCKED_OUT.runbook
         case "change" if trouble.lasting:
             return events.CHANGE_STUCK.runbook

@@ -21,7 +21,7 @@ from rotator.performer.toolbox import Toolbox, no_signer
 from rotator.publishers.metadata import MetadataPublisher
 from rotator.salesforce import soap
 from rotator.salesforce.assertion import LIFETIME_SECONDS, sign_claims
-from rotator.salesforce.oauth import Grant, Login, introspect, trade
+from rotator.salesforce.oauth import EXPIRED, Grant, Login, introspect, trade
 from rotator.salesforce.rest import Org, api_versions, limits
 from rotator.salesforce.sessions import newest_session, told_settings
 
@@ -30,7 +30,6 @@ MOST_LOGINS: Final = 9
 
 _AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")
 _LATER_SECONDS = (180, 300, 600)
-_EXPIRED = "salesforce.invalid_grant.expired"
 _SOMETIMES = ("api_instance_url", "expires_in", "issued_at", "refresh_token", "signature")
 _T = TypeVar("_T")
 
@@ -153,7 +152,7 @@ class _Logins:
         try:
             self.send(audience, exp)
         except RotatorError as error:
-            if isinstance(error, Transient) and error.code != _EXPIRED:
+            if isinstance(error, Transient) and error.code != EXPIRED:
                 return f"not known ({error.message})"
             self.refused += 1
             return f"refused ({error.message})"

@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from rotator.core.effects import Nothing, Wait
-from rotator.core.model import Phase, Record, Retired, Snapshot, TokenFacts
-from rotator.core.outcome import Outcome
+from rotator.core.model import Phase, Record, Retired, Snapshot, Terms, TokenFacts
 from rotator.core.slot import (
     DEAD,
     NONE_TAKEN,
@@ -137,8 +136,9 @@ def _swapped_since(snapshot: Snapshot, token: TokenFacts, now: datetime) -> bool
     change = snapshot.record.change
     if snapshot.record.phase is not Phase.PROVING or change is None or change.asked_at is None:
         return False
-    ended = proving_since(change, snapshot.terms)
-    return ended is not None and token.verified_at < ended <= now
+    # As the settings are now: they may have been others when the proofs began.
+    ended = max(change.asked_at, proving_since(change, snapshot.terms) or change.asked_at)
+    return token.verified_at < ended <= now
 
 
 # -- steady -----------------------------------------------------------------------------------------------------
@@ -299,26 +299,29 @@ def proof_due(snapshot: Snapshot, now: datetime) -> Verdict:
 
 
 def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
-    """A locked-out credential may be brought in once more.
-
-    That is at once where it was not tried yet and no kept key is taken: somebody put another certificate into the app.
-    """
+    """A locked-out credential may be brought in once more."""
     record, terms = snapshot.record, snapshot.terms
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, f"locked out; {barred}")
-    pause = None if _is_strangers(record) else backoff_until(record, terms)
-    for until in (pause, swaps_until(record, terms, now)):
+    for until in (_out_until(record, terms), swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
     return Go(f"the certificate of key pair {change_of(record).target} is brought in again")
 
 
-def _is_strangers(record: Record) -> bool:
-    """Tell whether the app has a certificate that is none of ours, and nothing was done about it yet."""
-    trouble = record.trouble_of("change")
-    none_taken = trouble is not None and trouble.code == NONE_TAKEN
-    tried = change_of(record).asked or (record.history and record.history[-1].outcome is Outcome.LOCKED_OUT)
-    return none_taken and not tried
+def _out_until(record: Record, terms: Terms) -> datetime | None:
+    """Return before when a locked-out credential is not brought in again, as after any failed change.
+
+    Where somebody put another certificate into the app, which then takes none of ours, nothing of ours failed: then no
+    longer than it takes to see that twice. There is no such haste back to a key that leaked.
+    """
+    pause, change, trouble = backoff_until(record, terms), change_of(record), record.trouble_of("change")
+    anothers = (
+        trouble is not None and trouble.code == NONE_TAKEN and not change.asked and record.failures == 1
+    )
+    if pause is None or record.failed_at is None or not anothers or is_leaked(record, change.target):
+        return pause
+    return min(pause, record.failed_at + 2 * terms.probe_every)
 
 
 def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:

@@ -23,6 +23,8 @@ from rotator.core.model import (
 from rotator.core.outcome import Outcome
 from rotator.core.slot import (
     NONE_TAKEN,
+    NONE_TRIED,
+    OUT,
     RESTORING,
     change_of,
     is_lasting,
@@ -306,7 +308,7 @@ def probe_failed(record: Record, _action: Probe, answer: Answer, terms: Terms) -
     """No kept key could be tried. When that lasts, a person has to know that nobody gets tokens."""
     if record.failed_at is None or answer.at < record.failed_at + 2 * terms.probe_every:
         return record
-    trouble = trouble_from(answer, "change", NONE_TAKEN)
+    trouble = trouble_from(answer, "change", NONE_TRIED)
     message = f"no kept key could be tried: {answer.message}"
     return troubled(record, replace(trouble, message=message, lasting=True))
 
@@ -319,7 +321,7 @@ def change_failed(record: Record, answer: Answer) -> Record:
     if answer.kind is Kind.FAILED and answer.lasting:
         return troubled(record, trouble_from(answer, "change"))
     known = record.trouble_of("change")
-    if answer.kind is not Kind.OK or (known is not None and known.code == NONE_TAKEN):
+    if answer.kind is not Kind.OK or (known is not None and known.code in OUT):
         return record
     return healed(record, "change")
 

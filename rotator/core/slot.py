@@ -13,6 +13,9 @@ UNPROVEN = "token.unproven"
 REFUSED = "key.refused"
 RIVAL_TAKEN = "proof.rival_taken"
 NONE_TAKEN = "credential.locked_out"
+NONE_TRIED = "credential.none_tried"
+OUT = frozenset({NONE_TAKEN, NONE_TRIED})
+"""Codes of who is locked out: the org refuses every kept key, or none of them could be tried."""
 
 RESTORING = frozenset({Reason.RESTORE, Reason.FOUND})
 

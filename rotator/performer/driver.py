@@ -219,7 +219,7 @@ class Driver:
         """Forget what was to wait until a time, and how clocks differed: ours was set. All is read again."""
         for station in tuple(self.stations.values()):
             station.held = {}
-            station.skew_seconds = 0.0
+            station.skew_seconds, station.signs_ahead = 0.0, timedelta(0)
             station.doubt()
 
     def forget_pacing(self, family: str) -> None:
@@ -270,7 +270,7 @@ class Driver:
         except Exception as error:
             self.neighbours.note(station, before)
             if isinstance(error, RotatorError) and not isinstance(error, Conflict):
-                self._hold_records(station, error)
+                self._hold_telling(station, error)
             raise
         station.held.pop(pacing_key(Nothing()), None)
         station.record, station.version, station.read_at = record, written, self.tools.clock()
@@ -281,13 +281,16 @@ class Driver:
         tell_record(station, before, record, lambda: self._target_certificate(station, record))
         return written
 
-    def _hold_records(self, station: Station, error: RotatorError) -> None:
-        """Hold back what changes the record alone while that cannot be written: tokens have their turn meanwhile.
+    def _hold_telling(self, station: Station, error: RotatorError) -> None:
+        """While the record cannot be written, hold back what only tells on it, and comes first: tokens have their turn.
 
         For twice the pause that whoever drives makes after a failure, so that the step after it finds it held.
         """
         held = station.held.setdefault(pacing_key(Nothing()), Held())
-        held.until = self.tools.clock() + 2 * retry_pause(held.failures, station.terms)
+        pause = max(
+            retry_pause(held.failures, station.terms), timedelta(seconds=error.retry_after_seconds or 0.0)
+        )
+        held.until = self.tools.clock() + 2 * pause
         held.failures += 1
         held.code, held.message, held.hint = error.code, error.message, error.hint
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotator import events
 from rotator.config import CredentialConfig
@@ -62,6 +62,7 @@ class Station:
         waiting: the request of an operator that was seen waiting.
         skew_seconds: Salesforce's clock minus ours, at the last answer to a login; 0 before the first one, and again
             once our clock was set.
+        signs_ahead: by how much the clock that assertions are signed by is ahead of ours, as the org took the last one.
         told: alarms that are on, and what was said: they are told once.
         warned: (event, user) -> code: what the last call of this kind was told of.
     """
@@ -87,6 +88,7 @@ class Station:
     waiting: Waiting | None = None
     api_version: str | None = None
     skew_seconds: float = 0.0
+    signs_ahead: timedelta = timedelta(0)
     told: dict[str, str] = field(default_factory=dict)
     warned: dict[tuple[str, str], str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)

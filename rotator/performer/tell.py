@@ -12,7 +12,7 @@ from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, 
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
 from rotator.core.outcome import Outcome
-from rotator.core.slot import DEAD, NONE_TAKEN, RIVAL_TAKEN, UNPROVEN, kept
+from rotator.core.slot import DEAD, OUT, RIVAL_TAKEN, UNPROVEN, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
 from rotator.publishers.manual import manual_steps
@@ -271,9 +271,9 @@ def _tell_work(station: Station, before: Record, after: Record, certificate: Cal
 
 
 def _none_taken(record: Record) -> bool:
-    """Tell whether all kept keys were tried and refused. A lock-out that the first look ends alerts nobody."""
+    """Tell whether all kept keys were tried in vain. A lock-out that the first look ends alerts nobody."""
     trouble = record.trouble_of("change")
-    return trouble is not None and trouble.code == NONE_TAKEN
+    return trouble is not None and trouble.code in OUT
 
 
 def _work(station: Station, record: Record, certificate: str) -> dict[str, Any]:

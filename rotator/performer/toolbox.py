@@ -20,13 +20,12 @@ from rotator.performer.station import Station
 from rotator.publishers import retry_at
 from rotator.salesforce.budget import LoginBudget
 from rotator.salesforce.http import Wire, WireSettings
-from rotator.salesforce.oauth import Grant, mint
+from rotator.salesforce.oauth import EXPIRED, Grant, mint
 from rotator.salesforce.refusal_table import GRACE_CODES
 from rotator.salesforce.rest import Org, newest_api_version
 from rotator.secret import Secret
 from rotator.vault.documents import Documents
 
-EXPIRED = "salesforce.invalid_grant.expired"
 KEYS_KEPT = 256  # RSA key objects in memory, about 9 kB each; making one from its text takes 16 us
 TEXTS_KEPT = 16_384  # private keys as text, 2 kB each: one for every credential of a large fleet
 PAIRS_KEPT = 64  # with certificates, for changes under way
@@ -143,22 +142,28 @@ class Toolbox:
     def mint(self, station: Station, user: str, serial: Serial, *, fresh: bool = False) -> Grant:
         """Trade an assertion, signed with the key of ``serial``, for a token; paid from the login budget.
 
-        Where clocks differ the org's counts: it is the one that judges ``exp``. What it refuses is signed once more
-        where its answer tells that it was signed by a wrong clock, so that no token is missed because ours is wrong.
+        Where clocks differ the org's may count, which judges ``exp``: what it refuses is signed once more by the clock
+        that its answer tells. That one is gone by only once the org took what was signed by it: a Date may be wrong.
         """
-        signed_by = self._ahead(station)
         try:
-            return self._mint(station, user, serial, fresh=fresh)
+            return self._mint(station, user, serial, station.signs_ahead, fresh=fresh)
         except RotatorError as error:
             judged = isinstance(error, KeyRefused) or error.code == EXPIRED
-            if not judged or not is_skewed((self._ahead(station) - signed_by).total_seconds()):
+            skew = timedelta(seconds=station.skew_seconds)
+            if not judged or not is_skewed((skew - station.signs_ahead).total_seconds()):
                 raise
-        return self._mint(station, user, serial, fresh=fresh)
+            refusal = error
+        try:
+            grant = self._mint(station, user, serial, skew, fresh=fresh)
+        except RotatorError as error:
+            raise (refusal if isinstance(refusal, KeyRefused) else error) from None
+        station.signs_ahead = skew
+        return grant
 
-    def _mint(self, station: Station, user: str, serial: Serial, *, fresh: bool) -> Grant:
+    def _mint(self, station: Station, user: str, serial: Serial, ahead: timedelta, *, fresh: bool) -> Grant:
         login = station.login(user)
         key = self.signing_key(station.name, serial)
-        now, ahead = self.clock(), self._ahead(station)
+        now = self.clock()
         try:
             grant = mint(self.wires(), login, key, now=now, ahead=ahead, fresh=fresh, budget=self.budget)
         except RotatorError as error:
@@ -166,11 +171,6 @@ class Toolbox:
             raise
         self._compare_clocks(station, grant.date)
         return grant
-
-    def _ahead(self, station: Station) -> timedelta:
-        """Return how far the org's clock is ahead of ours, as far as known; 0 where it hardly is."""
-        skew = station.skew_seconds
-        return timedelta(seconds=skew if is_skewed(skew) else 0.0)
 
     def _compare_clocks(self, station: Station, date: datetime | None) -> None:
         """Note how Salesforce's clock differs from ours, where an answer tells. Refusals count: a lock-out has no others."""

@@ -58,10 +58,11 @@ def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Eve
                 continue
             if is_of_one_credential(error):
                 return False
+            pause = pause_after(error, failures, station.terms)
             failures += 1
             if failures >= MOST_FAILURES:
                 raise
-            stop.wait(pause_after(error, failures, station.terms).total_seconds())
+            stop.wait(pause.total_seconds())
             continue
         failures = 0
         if told is not None:
@@ -78,8 +79,9 @@ def _to_rest(app: Application, name: str, told: Told | None, stop: threading.Eve
 
 def _step(app: Application, station: Station, stop: threading.Event) -> Do | Wait:
     try:
-        while not app.driver.look_for_request(station) and not stop.is_set():
-            stop.wait(MOMENT_SECONDS)  # another thread reads the deployer, on whom the answer may depend
+        while not app.driver.look_for_request(station):
+            if stop.wait(MOMENT_SECONDS):  # another thread reads the deployer, on whom the answer may depend
+                return Wait(None, "a stop was asked for")
     except RotatorError as error:
         if not is_of_one_credential(error):
             raise

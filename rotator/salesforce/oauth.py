@@ -23,6 +23,9 @@ from rotator.salesforce.http import Reply, Wire
 from rotator.salesforce.refusals import secret_holder_refusal, token_refusal
 from rotator.secret import Secret
 
+EXPIRED = "salesforce.invalid_grant.expired"
+"""The code of a refusal by the clock: past ``exp``."""
+
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _IDENTITY = re.compile(r"/id/(00D[0-9A-Za-z]{12,15})/(005[0-9A-Za-z]{12,15})/?$")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
@@ -130,7 +133,7 @@ def trade(wire: Wire, login_url: str, assertion: Secret, *, now: datetime, fresh
     if reply.status == HTTPStatus.OK:
         return _grant(reply, now)
     refusal = token_refusal(reply, [assertion])
-    if refusal.code == "salesforce.invalid_grant.expired" and reply.date is not None:
+    if refusal.code == EXPIRED and reply.date is not None:
         ahead = (reply.date - now).total_seconds()
         refusal.hint += f" It differs by {ahead:+.0f} seconds."
     raise refusal
@@ -158,7 +161,7 @@ def introspect(
     said = _object(reply)
     return Introspection(
         active=said.get("active") is True,
-        expires_at=_end_of(said, _ahead(reply, now)),
+        expires_at=_end_of(said, _behind(reply, now)),
         username=_text(said, "username"),
         scope=_text(said, "scope"),
     )
@@ -187,7 +190,7 @@ def _grant(reply: Reply, now: datetime) -> Grant:
         )
     claims = _claims(token)
     identity = _IDENTITY.search(_text(said, "id"))
-    ends = [_after(now, said.get("expires_in")), _end_of(claims, _ahead(reply, now))]
+    ends = [_after(now, said.get("expires_in")), _end_of(claims, _behind(reply, now))]
     return Grant(
         access_token=Secret(token),
         token_type=_word(said, "token_type") or "Bearer",
@@ -276,16 +279,16 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-def _ahead(reply: Reply, now: datetime) -> timedelta:
-    """Return how far our clock is ahead of the org's; up to a second less, for a Date has whole seconds."""
+def _behind(reply: Reply, now: datetime) -> timedelta:
+    """Return how far the org's clock is behind ours; up to a second less, for a Date has whole seconds."""
     return timedelta(0) if reply.date is None else now - reply.date - timedelta(seconds=1)
 
 
-def _end_of(claims: Mapping[str, object] | None, ahead: timedelta) -> datetime | None:
-    """Return when a token ends by our clock, which is so far ahead of the one of the org that says so."""
+def _end_of(claims: Mapping[str, object] | None, behind: timedelta) -> datetime | None:
+    """Return when a token ends by our clock; that of the org, which says so, is so far behind."""
     end = _moment(claims.get("exp")) if claims is not None else None
     try:
-        return None if end is None else end + ahead
+        return None if end is None else end + behind
     except OverflowError:
         return None
 

@@ -140,7 +140,7 @@ def test_a_lock_out_in_which_no_key_can_even_be_tried_is_told(said):
     story = Story(out, {Probe: said, Deploy: Kind.FAILED})
     assert story.run(4 * MINUTE).record.trouble_of("change") is None
     told = story.run(10 * MINUTE).record.trouble_of("change")
-    assert (told.code, told.lasting) == ("credential.locked_out", True)
+    assert (told.code, told.lasting) == ("credential.none_tried", True)
     assert told.message == "no kept key could be tried: a message"
 
 

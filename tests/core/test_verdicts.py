@@ -10,7 +10,7 @@ from rotator.core import guards
 from rotator.core.effects import Wait
 from rotator.core.model import Entry, Fleet, Pause, PauseKind, Phase, Reason, Retired, Window
 from rotator.core.outcome import Outcome
-from rotator.core.slot import NONE_TAKEN
+from rotator.core.slot import NONE_TAKEN, NONE_TRIED
 from rotator.core.verdicts import Go, first
 from tests.core.given import (
     DAY,
@@ -43,6 +43,15 @@ HANDED = "the certificate of key pair 3 could not be handed over in time"
 
 def retired(**more):
     return steady(previous=None, retired=(Retired(1, NOW - 30 * DAY, handed_out=True, **more),))
+
+
+IN_AGAIN = "locked out; the certificate is brought in again then"
+
+
+def strangers(**more):
+    """Locked out since now, by a certificate that is none of ours."""
+    known = {"failures": 1, "failed_at": NOW, "trouble": (trouble("change", NONE_TAKEN),)}
+    return changing(Phase.LOCKED_OUT, **(known | more))
 
 
 TOKENS = [
@@ -267,7 +276,7 @@ PROOFS = [
         guards.again_due,
         changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW),
         {},
-        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
+        Wait(NOW + HOUR, IN_AGAIN),
     ),
     (
         guards.again_due,
@@ -275,39 +284,16 @@ PROOFS = [
         {},
         Go("the certificate of key pair 3 is brought in again"),
     ),
+    (guards.again_due, strangers(), {}, Wait(NOW + 10 * MINUTE, IN_AGAIN)),
+    (guards.again_due, strangers(), {"terms": terms(backoff_floor=MINUTE)}, Wait(NOW + MINUTE, IN_AGAIN)),
+    (guards.again_due, strangers(asked=1), {}, Wait(NOW + HOUR, IN_AGAIN)),
+    (guards.again_due, strangers(failures=2), {}, Wait(NOW + 2 * HOUR, IN_AGAIN)),
+    (guards.again_due, strangers(trouble=(trouble("change", NONE_TRIED),)), {}, Wait(NOW + HOUR, IN_AGAIN)),
     (
         guards.again_due,
-        changing(
-            Phase.LOCKED_OUT, asked=1, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)
-        ),
+        strangers(keys=(key(1), key(2), key(3, leaked=True))),
         {},
-        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
-    ),
-    (
-        guards.again_due,
-        changing(
-            Phase.LOCKED_OUT,
-            failures=1,
-            failed_at=NOW,
-            trouble=(trouble("change", NONE_TAKEN),),
-            history=(
-                Entry(2, Reason.RESTORE, Outcome.LOCKED_OUT, NOW - DAY, NOW, deployed=False, message=""),
-            ),
-        ),
-        {},
-        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
-    ),
-    (
-        guards.again_due,
-        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change"),)),
-        {},
-        Wait(NOW + HOUR, "locked out; the certificate is brought in again then"),
-    ),
-    (
-        guards.again_due,
-        changing(Phase.LOCKED_OUT, failures=1, failed_at=NOW, trouble=(trouble("change", NONE_TAKEN),)),
-        {},
-        Go("the certificate of key pair 3 is brought in again"),
+        Wait(NOW + HOUR, IN_AGAIN),
     ),
     (guards.probe_due, OUT, {}, Go("which of the kept keys does the org take?")),
     (

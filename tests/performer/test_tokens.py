@@ -8,7 +8,7 @@ import pytest
 
 from rotator.core.effects import Kind, Mint, Revoke, Touch
 from rotator.core.model import Ask, Phase
-from rotator.errors import Misconfigured
+from rotator.errors import KeyRefused, Misconfigured
 from rotator.performer import tokens
 from rotator.vault.codec import TokenDocument
 from tests.world.lab import ACME, DEPLOYER, FAST, GLOBEX, Hand, credential
@@ -145,6 +145,25 @@ def test_where_our_clock_is_wrong_an_assertion_is_signed_by_that_of_the_org(lab,
     globex.clock.advance(hours=-hours)  # and is set right
     assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
     assert globex.station.skew_seconds == pytest.approx(0, abs=10)
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_what_a_date_tells_counts_only_once_the_org_refused_what_our_clock_signed(lab, globex, minutes):
+    lab.control.knobs(skew_tolerance_seconds=3600)
+    lab.control.clock(offset_seconds=60 * minutes - lab.servers.aged)
+    for _ in range(2):
+        assert globex.perform(Mint(USER, (1,))).kind is Kind.OK
+    lab.control.clock(offset_seconds=-lab.servers.aged)
+    assert globex.station.skew_seconds == pytest.approx(60 * minutes, abs=10)
+    assert globex.station.signs_ahead == timedelta(0)
+
+
+def test_where_the_key_is_refused_by_either_clock_its_refusal_counts(lab, globex):
+    lab.write_key("globex", 2, lab.servers.pairs["acme"])
+    globex.clock.advance(hours=-5)
+    with pytest.raises(KeyRefused):
+        globex.app.tools.mint(globex.station, USER, 2)
+    assert globex.station.signs_ahead == timedelta(0)
 
 
 @pytest.mark.parametrize("hours", [-5, 5])

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -26,7 +27,10 @@ def say(*lines: str) -> None:
 
 
 def outcome_of(seed: int) -> Outcome:
-    outcome = tell(plot(seed))
+    try:
+        outcome = tell(plot(seed))
+    except Exception:  # not every error finds its way back from another process
+        raise RuntimeError(f"story {seed} was not told to its end:\n{traceback.format_exc()}") from None
     gc.collect()
     return outcome
 
