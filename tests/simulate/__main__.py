@@ -29,7 +29,7 @@ def say(*lines: str) -> None:
 def outcome_of(seed: int) -> Outcome:
     try:
         outcome = tell(plot(seed))
-    except Exception:  # not every error finds its way back from another process
+    except Exception:  # noqa: BLE001 - not every error finds its way back from another process
         raise RuntimeError(f"story {seed} was not told to its end:\n{traceback.format_exc()}") from None
     gc.collect()
     return outcome
