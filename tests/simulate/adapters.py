@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.simulate.world import World
 
 BASE = "salesforce"
-_TOKEN_FILE = Path("token")  # is never read
+_TOKEN_FILE = Path(__file__).with_name("token.txt")  # is read at a reload, and never sent
 _LEASE = Lease(Secret("token"), EPOCH, None, None, renewable=False)
 
 
