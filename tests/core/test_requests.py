@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.machine import decide
-from rotator.core.model import Ask, Fleet, Identity, Pause, PauseKind, Phase, Reason, Record
+from rotator.core.model import Answered, Ask, Fleet, Identity, Pause, PauseKind, Phase, Reason, Record
+from rotator.core.requests import answer_to
 from tests.core.given import DAY, MINUTE, NOW, changing, key, request, snapshot, steady, terms, trouble
 
 BY_ANN = Pause(PauseKind.OPERATOR, NOW, "by ann")
@@ -45,6 +46,13 @@ def taken(record, ask, **more):
 def test_a_change_is_begun(record, ask, *, phase, reason, target, sentence):
     after, said = taken(record, ask)
     assert (after.phase, after.change.reason, after.change.target, said) == (phase, reason, target, sentence)
+
+
+def test_what_was_said_to_one_request_is_no_answer_to_another():
+    said = Answered("r1", accepted=True, sentence="rotating", at=NOW)
+    assert answer_to(request(Ask.ROTATE), steady(answered=said)) is said
+    assert answer_to(request(Ask.ROTATE), steady(answered=replace(said, request_id="r0"))) is None
+    assert answer_to(request(Ask.ROTATE), steady()) is None
 
 
 NOT_STEADY = "the credential is proving; this needs it steady"
