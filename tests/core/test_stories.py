@@ -22,11 +22,12 @@ from rotator.core.effects import (
     Wait,
 )
 from rotator.core.machine import decide, settle
-from rotator.core.model import Ask, Phase, Reason, Retired, Snapshot
+from rotator.core.model import Ask, Pause, PauseKind, Phase, Reason, Retired, Snapshot
 from rotator.core.outcome import Outcome
 from rotator.core.timing import held_until, pacing_key
 from tests.core.given import DAY, HOUR, MINUTE, NOW, TERMS, changing, key, request, steady, terms, token
 
+HELD = Pause(PauseKind.OPERATOR, NOW, "by ann")
 TWO = terms(users=("ann", "bob"))
 
 
@@ -142,6 +143,22 @@ def test_a_lock_out_in_which_no_key_can_even_be_tried_is_told(said):
     told = story.run(10 * MINUTE).record.trouble_of("change")
     assert (told.code, told.lasting) == ("credential.none_tried", True)
     assert told.message == "no kept key could be tried: a message"
+
+
+@pytest.mark.parametrize(
+    ("probe", "leaked", "minutes"),
+    [(Kind.REFUSED, False, 10), (Kind.REFUSED, True, 60), (Kind.FAILED, False, 60)],
+    ids=["another's certificate", "a leaked key", "nobody can be asked"],
+)
+def test_another_certificate_in_the_app_is_replaced_once_it_was_seen_twice_and_never_soon_by_a_leaked_one(
+    probe, leaked, minutes
+):
+    record = steady(doubts=3, keys=(key(1), key(2, leaked=leaked)), paused=HELD if leaked else None)
+    story = Story(record, {Probe: probe})
+    story.run(timedelta(hours=2))
+    deployed = next(at for at, action in story.done if isinstance(action, Deploy))
+    assert deployed == NOW + minutes * MINUTE
+    assert story.count(Probe) >= 2
 
 
 @pytest.mark.parametrize("said", [Kind.FAILED, Kind.UNKNOWN])
