@@ -19,6 +19,20 @@ def test_what_was_made_a_moment_ago_is_given_again_and_what_is_a_second_old_is_n
     assert given == [0, 0, 0, 1, 1, 2]
 
 
+def test_what_takes_longer_to_make_than_it_is_fresh_is_given_to_all_who_waited_for_it():
+    now, made = [0.0], []
+
+    def make():
+        now[0] += 1.2
+        made.append("one")
+        return len(made)
+
+    lately = Lately(make, lambda: now[0])
+    assert [lately.get() for _ in range(3)] == [1, 1, 1]
+    now[0] += 1.0
+    assert lately.get() == 2
+
+
 def test_an_error_is_given_to_whoever_asked_and_to_nobody_after():
     answers = iter([ZeroDivisionError(), "well"])
 
