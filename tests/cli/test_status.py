@@ -250,10 +250,10 @@ def test_watch_draws_in_place_and_ends_with_what_was_seen_last(rotator):
 
 def test_watch_says_how_much_there_is_beyond_a_small_terminal(rotator):
     terminal = Terminal.rotator("status", "acme", "--watch", "0.5", config=rotator.stage.config, rows=8)
-    seen = terminal.until(lambda lines: len(lines) > 1)
+    more = re.compile(r"\d+ more lines: make the terminal larger")
+    seen = terminal.until(lambda lines: len(lines) == 8 and more.fullmatch(lines[7]) is not None)
     terminal.press(b"\x03")
     assert terminal.end() == 0
-    assert re.fullmatch(r"\d+ more lines: make the terminal larger", seen[7])
     assert seen[4].startswith("acme")
 
 
