@@ -99,13 +99,13 @@ def test_one_that_is_paused_is_held_and_says_how_it_goes_on():
     lines = shown(paused, standing("later", next_rotation=FLEET[0].next_rotation))
     assert re.search(r"● paused +7 +in 59 d +held +for 54 m$", lines[1])
     assert "`rotator resume hooli` lets it go on" in " ".join(" ".join(lines).split())
-    assert lines[-1] == "2 credentials, all well; 1 paused; next rotation: later in 29 d"
-    assert shown(paused)[-1] == "1 credential, all well; 1 paused"
+    assert lines[-1] == "2 credentials, nothing is wrong; waiting: hooli; next rotation: later in 29 d"
+    assert shown(paused)[-1] == "1 credential, nothing is wrong; waiting: hooli"
 
 
-def test_one_without_a_key_pair_is_well_and_is_said_to_have_none():
+def test_one_without_a_key_pair_waits_and_is_said_to_have_none():
     begun = shown(standing("new", phase=Phase.EMPTY, current=None, next_rotation=None, tokens=()))
-    assert begun[-1] == "1 credential, all well; 1 without a key pair yet"
+    assert begun[-1] == "1 credential, nothing is wrong; waiting: new; 1 without a key pair yet"
 
 
 def test_what_one_thing_mends_is_told_with_that_mend_once():
