@@ -55,8 +55,8 @@ class Level(IntEnum):
         return self.name.lower()
 
     @property
-    def needs_person(self) -> bool:
-        """Whether somebody should look."""
+    def is_problem(self) -> bool:
+        """Whether something is wrong; what is held waits, be it for a person, and nothing is wrong with it."""
         return self <= Level.TROUBLE
 
 
@@ -261,7 +261,14 @@ def _of_certificate(
         what = f"{about} leaked" if facts.leaked else f"the certificate of {about} ends soon"
         message = f"{what}, and its rotation is {rotation.held}"
         ends = f"`rotator resume {name}` ends the pause." if record.paused else "End what holds it back."
-        yield Trouble(f"key:{facts.serial}", rotation.urgent_at, EXPIRING, message, ends)
+        since = _held_since(record, now) if facts.leaked else rotation.urgent_at
+        yield Trouble(f"key:{facts.serial}", since, EXPIRING, message, ends)
+
+
+def _held_since(record: Record, now: datetime) -> datetime:
+    """Return since when a leaked key is held: the pause, or the end of the change that was to replace it."""
+    paused = [record.paused.since] if record.paused else []
+    return max(paused + [entry.ended for entry in record.history[-1:]], default=now)
 
 
 def _of_locks(record: Record, now: datetime) -> Iterator[Trouble]:

@@ -66,7 +66,7 @@ class Choice:
         wanted = [
             row
             for row in every
-            if (not self.problems or row.is_problem)
+            if (not self.problems or row.level.is_problem)
             and (not self.phase or row.phase.partition(",")[0] == self.phase)
             and (not text or text in _searched(row))
         ]

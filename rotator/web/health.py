@@ -37,4 +37,4 @@ def readiness(seen: Seen, name: str) -> tuple[bool, dict[str, Any]] | None:
 
 def _serves(standing: Standing) -> bool:
     """Tell whether a key signs and nothing is wrong. A pause by an operator is not; another org that answers is."""
-    return standing.current is not None and not standing.level.needs_person
+    return standing.current is not None and not standing.level.is_problem

@@ -23,7 +23,8 @@ class Lately(Generic[T]):
     def get(self) -> T:
         """Return the value. Whoever comes while it is made waits for it. Raises what the making raises."""
         with self._lock:
-            now = self._steady()
-            if self._made is None or now - self._made[0] >= FRESH_SECONDS:
-                self._made = now, self._make()
+            if self._made is None or self._steady() - self._made[0] >= FRESH_SECONDS:
+                made = self._make()
+                # Its age begins once it is made: whoever waited for one that took long would else make it anew.
+                self._made = self._steady(), made
             return self._made[1]

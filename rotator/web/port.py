@@ -37,6 +37,7 @@ class Port:
         self._meter = Meter()
         self._site = Site(self._meter.registry, self._shown_until, steady)
         self._config = WebConfig(listen=False)
+        self._door_is_old = True
         self._server: Server | None = None
         self._told = ""
         self._not_before = 0.0
@@ -68,20 +69,23 @@ class Port:
         self._config = config
         if not stays:
             self._stop()
-        self._not_before = 0.0
-        self.keep(anew=True)
+        self._not_before, self._door_is_old = 0.0, True
+        self.keep(at_once=True)
 
-    def keep(self, *, anew: bool = False) -> None:
-        """See that it serves, and shows the certificate that is in its files.
+    def keep(self, *, at_once: bool = False) -> None:
+        """See that it serves, opens to the token of the configuration, and shows the certificate that is in its files.
 
-        To be called often; ``anew``: as it is configured by now.
+        To be called often; ``at_once``: whoever wrote the files has written all of them.
         """
         if self._config.address is None or self._steady() < self._not_before:
             return
-        if anew or self._server is None or not self._server.serves:
+        if self._server is None or not self._server.serves:
             self._try(self._begin, events.WEB_FAILED)
-        elif self._config.tls is not None:
-            self._follow_files(self._server, self._config.tls)
+            return
+        if self._door_is_old:
+            self._try(self._change_door, events.WEB_FAILED)
+        if not self._door_is_old and self._config.tls is not None:
+            self._follow_files(self._server, self._config.tls, at_once=at_once)
 
     def _try(self, what: Callable[[], None], failure: events.Event) -> None:
         try:
@@ -97,11 +101,8 @@ class Port:
 
     def _begin(self) -> None:
         tls, address = self._config.tls, self._config.address
-        self._site.door = Door.of(self._config)
+        self._change_door()
         shown = None if tls is None else Shown.read(tls)
-        if self._server is not None and self._server.serves:
-            self._show(self._server, shown)
-            return
         self._stop()
         if address is not None:
             server = Server(address, self._site, shown)
@@ -109,26 +110,27 @@ class Port:
             self._server = server
             emit(events.WEB_LISTENING, url=server.url)
 
+    def _change_door(self) -> None:
+        self._site.door = Door.of(self._config)
+        self._door_is_old = False
+
     def _shown_until(self) -> datetime | None:
         server = self._server
         return server.shown.ends if server is not None and server.shown is not None else None
 
-    def _follow_files(self, server: Server, tls: WebTls) -> None:
+    def _follow_files(self, server: Server, tls: WebTls, *, at_once: bool) -> None:
         """Show what is in the files, unless that is what is shown, or it came just now.
 
-        Whoever renews a certificate writes two files, one after the other.
+        Whoever renews a certificate writes two files, one after the other; ``at_once``: both are written.
         """
         before, self._files = self._files, states_of(tls)
         if server.shown is None or self._files == server.shown.states:
             self._told = ""
-        elif self._files == before:
+        elif at_once or self._files == before:
             self._try(lambda: self._show(server, Shown.read(tls)), events.WEB_CERTIFICATE_KEPT)
 
-    def _show(self, server: Server, shown: Shown | None) -> None:
+    def _show(self, server: Server, shown: Shown) -> None:
         """Let whoever connects from now on be shown this; those who are connected notice nothing."""
-        before = server.shown
-        if shown is None or before is None or shown.states == before.states:
-            return
         server.show(shown)
         emit(events.WEB_CERTIFICATE_RENEWED, not_after=None if shown.ends is None else iso(shown.ends))
 

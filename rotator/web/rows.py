@@ -57,11 +57,6 @@ class Row:
     troubles: tuple[Trouble, ...]
     sentence: str
 
-    @property
-    def is_problem(self) -> bool:
-        """Whether a person should look."""
-        return self.level.needs_person
-
 
 def rows(seen: Seen) -> list[Row]:
     """Return a row for every credential, by name."""

@@ -113,15 +113,18 @@ class Site:
             return self._metrics(environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
         if first == "static":
             return self._static.find(name, environ.get("HTTP_IF_NONE_MATCH", ""))
-        fleet = self._fleet.get() if path == "/" else None
-        if fleet is not None:
-            return fleet_page(*fleet, environ["QUERY_STRING"], alive=self.alive())
+        if path == "/":
+            return self._front(environ["QUERY_STRING"])
         seen = self.look()
         if seen is None:
-            return said_page("The daemon is about to start.", HTTPStatus.SERVICE_UNAVAILABLE)
+            return _starting()
         if first == "credentials":
             return credential_page(seen, name)
         return _readiness(seen, name) if first == "readyz" else None
+
+    def _front(self, query: str) -> Answer:
+        fleet = self._fleet.get()
+        return _starting() if fleet is None else fleet_page(*fleet, query, alive=self.alive())
 
     def _metrics(self, accept: str, accept_encoding: str) -> Answer:
         """Return the metrics. prometheus-client fails for versions that are none, so it is shown but one of ours."""
@@ -160,6 +163,10 @@ def _first_part(path: str) -> str:
     """Return what a log may be told of a path that anybody made up."""
     first = path[1:].partition("/")[0]
     return first if first in _PAGES else "?"
+
+
+def _starting() -> Answer:
+    return said_page("The daemon is about to start.", HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _unwell(why: str) -> Answer:

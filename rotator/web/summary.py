@@ -39,7 +39,7 @@ def summary(seen: Seen, every: Sequence[Row], *, alive: bool) -> Summary:
 
     What concerns all credentials comes before what concerns one, unless that one is worse off.
     """
-    troubled = sorted((row for row in every if row.is_problem), key=lambda row: (row.level, row.name))
+    troubled = sorted((row for row in every if row.level.is_problem), key=lambda row: (row.level, row.name))
     phases = sorted(Counter(row.phase.partition(",")[0] for row in every).items())
     found = notices(seen, alive=alive)
     level, sentence = _of_credentials(every, troubled)

@@ -99,13 +99,13 @@ def test_one_that_is_paused_is_held_and_says_how_it_goes_on():
     lines = shown(paused, standing("later", next_rotation=FLEET[0].next_rotation))
     assert re.search(r"● paused +7 +in 59 d +held +for 54 m$", lines[1])
     assert "`rotator resume hooli` lets it go on" in " ".join(" ".join(lines).split())
-    assert lines[-1] == "2 credentials, all well; 1 paused; next rotation: later in 29 d"
-    assert shown(paused)[-1] == "1 credential, all well; 1 paused"
+    assert lines[-1] == "2 credentials, nothing is wrong; waiting: hooli; next rotation: later in 29 d"
+    assert shown(paused)[-1] == "1 credential, nothing is wrong; waiting: hooli"
 
 
-def test_one_without_a_key_pair_is_well_and_is_said_to_have_none():
+def test_one_without_a_key_pair_waits_and_is_said_to_have_none():
     begun = shown(standing("new", phase=Phase.EMPTY, current=None, next_rotation=None, tokens=()))
-    assert begun[-1] == "1 credential, all well; 1 without a key pair yet"
+    assert begun[-1] == "1 credential, nothing is wrong; waiting: new; 1 without a key pair yet"
 
 
 def test_what_one_thing_mends_is_told_with_that_mend_once():
@@ -250,10 +250,10 @@ def test_watch_draws_in_place_and_ends_with_what_was_seen_last(rotator):
 
 def test_watch_says_how_much_there_is_beyond_a_small_terminal(rotator):
     terminal = Terminal.rotator("status", "acme", "--watch", "0.5", config=rotator.stage.config, rows=8)
-    seen = terminal.until(lambda lines: len(lines) > 1)
+    more = re.compile(r"\d+ more lines: make the terminal larger")
+    seen = terminal.until(lambda lines: len(lines) == 8 and more.fullmatch(lines[7]) is not None)
     terminal.press(b"\x03")
     assert terminal.end() == 0
-    assert re.fullmatch(r"\d+ more lines: make the terminal larger", seen[7])
     assert seen[4].startswith("acme")
 
 

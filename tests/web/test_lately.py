@@ -19,6 +19,20 @@ def test_what_was_made_a_moment_ago_is_given_again_and_what_is_a_second_old_is_n
     assert given == [0, 0, 0, 1, 1, 2]
 
 
+def test_what_takes_longer_to_make_than_it_is_fresh_is_given_to_all_who_waited_for_it():
+    now, made = [0.0], []
+
+    def make():
+        now[0] += 1.2
+        made.append("one")
+        return len(made)
+
+    lately = Lately(make, lambda: now[0])
+    assert [lately.get() for _ in range(3)] == [1, 1, 1]
+    now[0] += 1.0
+    assert lately.get() == 2
+
+
 def test_an_error_is_given_to_whoever_asked_and_to_nobody_after():
     answers = iter([ZeroDivisionError(), "well"])
 
@@ -68,14 +82,22 @@ def test_a_crowd_of_lookers_costs_one_look_for_the_page_and_one_for_the_metrics(
     site.look, site.alive = look, fleet.is_alive
     for now[0] in (0.0, 0.4, 0.8):
         for path, query in (("/", ""), ("/", "show=problems"), ("/metrics", "")):
-            environ = {
-                "REQUEST_METHOD": "GET",
-                "PATH_INFO": path,
-                "QUERY_STRING": query,
-                "HTTP_HOST": "localhost",
-            }
-            assert site.answer(environ).status == 200
+            assert site.answer(asking(path, query)).status == 200
     assert looks == [0.0, 0.0]
     now[0] = 1.0
-    site.answer(environ)
+    site.answer(asking("/metrics"))
     assert looks == [0.0, 0.0, 1.0]
+
+
+def test_whoever_looks_before_there_is_anything_is_told_so_also_a_moment_after_there_is(fleet):
+    now = [0.0]
+    site = Site(Meter().registry, steady=lambda: now[0])
+    statuses = [site.answer(asking("/")).status]
+    site.look, site.alive = fleet.look, fleet.is_alive
+    for now[0] in (0.5, 1.0):
+        statuses.append(site.answer(asking("/")).status)
+    assert statuses == [503, 503, 200]
+
+
+def asking(path: str, query: str = "") -> dict[str, str]:
+    return {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": "localhost"}

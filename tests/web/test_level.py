@@ -10,7 +10,8 @@ import pytest
 
 from rotator.cli.exits import Exit
 from rotator.cli.status.look import Look
-from rotator.core.model import Pause, PauseKind, Phase, Trouble
+from rotator.core.model import Entry, Pause, PauseKind, Phase, Reason, Trouble
+from rotator.core.outcome import Outcome
 from rotator.standing import Level, runbook_of
 from rotator.web.health import readiness
 from rotator.web.rows import row_of
@@ -96,11 +97,11 @@ def _agree(fleet: Exhibit, name: str, level: Level) -> None:
     look, row, ready = Look(seen.at, [standing]), row_of(seen, name), readiness(seen, name)
     assert row is not None
     assert row.level is level
-    assert look.code is (Exit.PROBLEM if row.is_problem else Exit.OK)
-    assert replace(look, only_problems=True).shown == ([standing] if row.is_problem else [])
+    assert look.code is (Exit.PROBLEM if row.level.is_problem else Exit.OK)
+    assert replace(look, only_problems=True).shown == ([standing] if row.level.is_problem else [])
     signs = standing.current is not None
     assert ready is not None
-    assert ready[0] == (signs and not row.is_problem)
+    assert ready[0] == (signs and not row.level.is_problem)
 
 
 def test_what_holds_a_rotation_back_that_is_urgent_is_told_with_the_section_of_its_alarm(fleet):
@@ -113,9 +114,28 @@ def test_what_holds_a_rotation_back_that_is_urgent_is_told_with_the_section_of_i
     assert runbook_of(trouble) == "certificate-expiring"
 
 
+@pytest.mark.parametrize("what", ["a pause", "a change that failed", "neither that is on record"])
+def test_a_leaked_key_is_held_since_the_pause_or_the_end_of_the_change_and_not_since_it_was_made(fleet, what):
+    station = fleet.stations["well"]
+    _ends_in(200, paused=True, leaked=True)(fleet)
+    since, record = fleet.now - HOUR, replace(station.record, history=())
+    if what == "a pause":
+        record = replace(record, paused=Pause(PauseKind.OPERATOR, since, "by ann"))
+    elif what == "a change that failed":
+        failed = Entry(8, Reason.COMPROMISED, Outcome.FAILED, since - HOUR, since, deployed=True)
+        record = replace(record, paused=None, history=(failed,), failed_at=since, failures=9)
+    else:
+        since, record = fleet.now, replace(record, paused=None, failed_at=fleet.now - HOUR, failures=9)
+    station.record = record
+    seen = fleet.look()
+    (trouble,) = seen.standing(seen.stations["well"]).troubles
+    assert "leaked, and its rotation is " in trouble.message
+    assert trouble.since == since
+
+
 def test_a_rotation_that_waits_outside_its_window_is_no_problem_before_it_is_urgent(fleet):
     station = fleet.stations["well"]
     assert station.record.phase is Phase.STEADY
     _ends_in(20, paused=True)(fleet)
     row = row_of(fleet.look(), "well")
-    assert (row.level, row.is_problem, row.certificate.level) == (Level.HELD, False, Level.HELD)
+    assert (row.level, row.level.is_problem, row.certificate.level) == (Level.HELD, False, Level.HELD)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from rotator.config.secrets import SecretReference
 from rotator.config.web import WebConfig, WebTls
 from rotator.errors import Misconfigured
 from rotator.show import logs
@@ -301,6 +302,42 @@ def test_files_that_cannot_be_used_are_told_once_and_what_is_shown_stays_until_t
             now[0] += 20
         assert over_tls(url, authority.trust)[1] != before
         assert len(told(lines, "web.certificate_renewed")) == 1
+
+
+def test_a_certificate_that_is_half_written_when_the_configuration_is_read_again_is_not_shown_before_it_is_whole(
+    fleet, authority
+):
+    with renewable(fleet, authority) as (port, now, lines, config, url):
+        before = over_tls(url, authority.trust)
+        whole = config.tls.certificate.read_text()
+        config.tls.certificate.write_text(whole[: len(whole) // 2])
+        port.serve(config)
+        assert len(told(lines, "web.certificate_kept")) == 1
+        assert over_tls(url, authority.trust) == before
+        authority.issue("127.0.0.1")
+        for _ in range(3):
+            now[0] += 10
+            port.keep()
+        assert over_tls(url, authority.trust)[1] != before[1]
+        assert len(told(lines, "web.certificate_renewed")) == 1
+        assert not told(lines, "web.failed")
+
+
+def test_a_token_that_cannot_be_read_once_the_port_serves_is_tried_again(fleet, tmp_path):
+    now, token = [0.0], tmp_path / "token"
+    with logs.capture() as lines, Port(lambda: now[0]) as port:
+        port.show(fleet.look, fleet.is_alive)
+        port.serve(WebConfig(listen="127.0.0.1:0"))
+        (line,) = told(lines, "web.listening")
+        port.serve(
+            WebConfig(listen="127.0.0.1:0", token=SecretReference("web.token", tmp_path, file="token"))
+        )
+        assert len(told(lines, "web.failed")) == 1
+        token.touch(mode=0o600)
+        token.write_text("0123456789abcdef0123456789abcdef")
+        now[0] += 20
+        port.keep()
+        assert Visitor(line["url"]).get("/metrics").status == 401
 
 
 def test_whoever_hangs_in_the_handshake_or_speaks_no_tls_keeps_nobody_waiting(fleet, authority, serve):

@@ -76,7 +76,9 @@ def verdict(what: Ask, record: Record, since: datetime, *, wanted_to_wait: bool)
     entries = ask.ended(record, since)
     if what is Ask.ABORT or (what is Ask.DEPLOYED and not entries):  # all was proved before it was asked
         return Exit.OK
-    outcome = entries[0].outcome if entries else Outcome.FAILED
+    if not entries:
+        return Exit.PROBLEM
+    outcome = entries[0].outcome
     # Who brought the current certificate in again by hand meant it to be restored.
     is_meant = outcome.arrived or (what is Ask.DEPLOYED and outcome is Outcome.RESTORED)
     return Exit.OK if is_meant else Exit.PROBLEM

@@ -42,7 +42,7 @@ class Look:
     @property
     def troubled(self) -> list[Standing]:
         """Those for which a person must do something."""
-        return [one for one in self.standings if one.level.needs_person]
+        return [one for one in self.standings if one.level.is_problem]
 
     @property
     def shown(self) -> Sequence[Standing]:

@@ -153,13 +153,11 @@ def summary(look: Look) -> Text:
     if need:
         verb = "needs" if len(need) == 1 else "need"
         return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
-    parts = [f"{said}, all well"]
+    held = [one.credential for one in look.standings if one.level is Level.HELD]
+    parts = [f"{said}, nothing is wrong; waiting: {some(held, MOST_NAMES)}" if held else f"{said}, all well"]
     keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
     if keyless:
         parts.append(f"{keyless} without a key pair yet")
-    held = sum(one.paused is not None for one in look.standings)
-    if held:
-        parts.append(f"{held} paused")
     going = sum(one.under_way is not None for one in look.standings)
     if going:
         parts.append(f"{going} change{'s are' if going > 1 else ' is'} under way")
@@ -167,4 +165,4 @@ def summary(look: Look) -> Text:
     if nexts:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")
-    return Text("; ".join(parts), GOOD)
+    return Text("; ".join(parts), DOUBTFUL if held else GOOD)
