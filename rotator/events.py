@@ -69,7 +69,7 @@ ROUND_FAILED = _alert("round.failed", "error", "part error",
     "A round of the daemon, or what a new configuration changes in it, met an error that nobody foresaw; the next one tries "
     "again.",
     "unforeseen-error")
-TIMER_OVERRUN = _event("timer.overrun", "info", "job",
+TIMER_OVERRUN = _event("timer.overrun", "debug", "job",
     "What comes round was still at work when its time came again, and is left out once; a round waits for Vault, say.")
 STEP_FAILED = _alert("step.failed", "error", "credential error not_before",
     "A step met an error that nobody foresaw; the credential is tried again later, the others go on.",

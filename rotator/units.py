@@ -42,14 +42,15 @@ def files(program: Path, config: Path, user: str | None = None, root: Path = Pat
         user: who runs it, always the same; None: a user that exists while the service runs.
         root: below it they go, as for ``systemctl --root``.
 
-    Raises Misconfigured when the service could not see the program or its configuration, or no user has such a name.
+    Raises Misconfigured when a path cannot stand in a unit, or no user has such a name.
     """
-    for path in (
-        program,
-        program.with_name("python"),
-        config,
-    ):  # a virtual environment has its Python beside it
-        _see_to(path)
+    for path in _named(program, config):
+        if _PLAIN.fullmatch(str(path)) is None:
+            raise Misconfigured(
+                f"{path} is no path that can stand in a unit",
+                code="install.path",
+                hint="Name an absolute path of letters, digits and `._@+-/`.",
+            )
     if user is not None and (_USER.fullmatch(user) is None or user == "root"):
         raise Misconfigured(
             f"{user!r} cannot be the user of the service",
@@ -58,6 +59,19 @@ def files(program: Path, config: Path, user: str | None = None, root: Path = Pat
         )
     places = _PLACES if user is None else _PLACES | _USERS_PLACE
     return {root / place: _said(source, program, config, user) for place, source in places.items()}
+
+
+def see_to_sight(program: Path, config: Path) -> None:
+    """Raise Misconfigured when the service could not see the program or its configuration."""
+    for path in _named(program, config):
+        for folder in _HIDDEN:
+            if any(one.is_relative_to(folder) for one in (path, path.resolve())):
+                raise Misconfigured(
+                    f"{path} leads into {folder}, which the service does not see",
+                    code="install.path",
+                    hint="Install rotator into a virtual environment such as /opt/rotator, with a Python of the system, "
+                    "and keep the configuration in /etc/rotator.",
+                )
 
 
 def difference(path: Path, text: str) -> Iterator[str]:
@@ -104,18 +118,5 @@ def _shipped() -> Traversable:
     return built if built.is_dir() else Path(str(package)).parent / "systemd"
 
 
-def _see_to(path: Path) -> None:
-    if _PLAIN.fullmatch(str(path)) is None:
-        raise Misconfigured(
-            f"{path} is no path that can stand in a unit",
-            code="install.path",
-            hint="Name an absolute path of letters, digits and `._@+-/`.",
-        )
-    for folder in _HIDDEN:
-        if any(one.is_relative_to(folder) for one in (path, path.resolve())):
-            raise Misconfigured(
-                f"{path} leads into {folder}, which the service does not see",
-                code="install.path",
-                hint="Install rotator into a virtual environment such as /opt/rotator, with a Python of the system, "
-                "and keep the configuration in /etc/rotator.",
-            )
+def _named(program: Path, config: Path) -> tuple[Path, ...]:
+    return program, program.with_name("python"), config  # a virtual environment has its Python beside it

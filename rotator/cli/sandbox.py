@@ -153,10 +153,15 @@ def _introduce(described: dict[str, Any], commands: Sequence[tuple[str, str]]) -
         ]
     )
     say("")
-    say("What comes next, in another terminal:")
+    say('What comes next, in another terminal, or in this one if this runs behind "&":')
     folder = Path(described["config"]).parent
     shown = [(command.format(folder=_short(folder)), what) for command, what in commands]
     width = max(len(command) for command, _what in shown)
+    activate = Path(sys.prefix) / "bin" / "activate"
+    if (
+        activate.is_relative_to(Path.cwd()) and activate.is_file()
+    ):  # in a checkout no shell finds the command yet
+        say(f"  . {_short(activate)}")
     say(f"  export ROTATOR_CONFIG={_short(folder)}/rotator.yaml")
     for command, what in shown:
         say(f"  {command:<{width}}   {what}".rstrip())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from rotator.cli.names import credential_names, nearest
-from rotator.errors import Misconfigured
+from rotator.errors import Misconfigured, RotatorError
 
 if TYPE_CHECKING:
     from rotator.app import Application
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CONFIG: Final = "ROTATOR_CONFIG"
 TOKEN_FILE: Final = "ROTATOR_VAULT_TOKEN_FILE"  # noqa: S105 - a name of a variable
+
+_NEEDS_DAEMON: Final = "This command needs the daemon's rights, which an operator's token has not: run it as root on the host of the service."
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,12 +46,13 @@ class Settings:
 
     @contextmanager
     def application(
-        self, names: Sequence[str] = (), *, unwraps: bool = False
+        self, names: Sequence[str] = (), *, unwraps: bool = False, as_daemon: bool = False
     ) -> Iterator[tuple[Application, tuple[Problem, ...]]]:
         """Put the parts together, and see that the credentials named are in the configuration.
 
         Args:
             unwraps: a secret_id that can be unwrapped once may be unwrapped by this command.
+            as_daemon: the command needs the rights of the daemon, and says so where Vault does not grant them.
         """
         from rotator.app import application
 
@@ -57,8 +60,19 @@ class Settings:
         see_to_names(configuration, problems, names)
         if not unwraps and self.token_file is None:
             leave_wrapped(configuration)
-        with application(configuration, self.token_file) as app:
-            yield app, problems
+        try:
+            with application(configuration, self.token_file) as app:
+                yield app, problems
+        except RotatorError as error:
+            if as_daemon:
+                error.hint = self.daemons_hint(error.code, error.hint)
+            raise
+
+    def daemons_hint(self, code: str, hint: str) -> str:
+        """Return what mends an error of a command with the daemon's rights: not that a person is granted the keys."""
+        from rotator.vault.refusals import PERMISSION_DENIED
+
+        return _NEEDS_DAEMON if code == PERMISSION_DENIED and self.token_file is not None else hint
 
 
 def leave_wrapped(configuration: Configuration) -> None:
@@ -71,7 +85,7 @@ def leave_wrapped(configuration: Configuration) -> None:
             "the secret_id of vault.login is wrapped: it can be unwrapped once, and that is for `run` and `once`",
             code="config.wrapped",
             hint=f"Give --vault-token-file FILE, or set {TOKEN_FILE}, with a Vault token of your own. "
-            "`rotator vault-policy` prints the policy that it needs.",
+            "`rotator vault-policy operator` prints the policy that it needs for most commands.",
         )
 
 

@@ -166,7 +166,7 @@ def _deployed(s: Snapshot, _request: Request, now: datetime) -> Taken:
     if change is None or s.record.phase not in (Phase.PROVING, Phase.LOCKED_OUT):
         raise Refusal("no certificate is waited for")
     nudged = replace(s.record, change=replace(change, nudged_at=now))
-    return nudged, f"key pair {change.target} is proved now"
+    return nudged, f"key pair {change.target} is being proved from now on"
 
 
 TAKERS: dict[Ask, Callable[[Snapshot, Request, datetime], Taken]] = {

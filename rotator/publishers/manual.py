@@ -42,7 +42,7 @@ def manual_steps(app: App, certificate_pem: str, seen_within: timedelta) -> str:
 def upload_steps(app: App, credential: str, seen_within: timedelta) -> list[str]:
     """Return the same, where a command prints the certificate: a line each."""
     command = f"rotator certificate {credential} > {app.name}.crt"
-    return _steps(app, f"Save the certificate as a file: {command}", seen_within).splitlines()
+    return _steps(app, f"Save the certificate as a file:\n     {command}\n  ", seen_within).splitlines()
 
 
 def _steps(app: App, saved: str, seen_within: timedelta) -> str:

@@ -149,7 +149,7 @@ def _by_text(response: requests.Response, text: str) -> RotatorError | None:
             f"nothing is mounted at {path}, or the policy gives no right below it",
             code="vault.mount_absent",
             hint="Correct `vault.mount` (or the login's mount), or mount it; and install the policy that "
-            "`rotator vault-policy` prints.",
+            "`rotator vault-policy daemon` prints (`operator` for a person).",
         )
     if "rate limit quota" in text:
         return _rate_limited(response)
@@ -214,7 +214,8 @@ def denied(path: str, capability: str) -> Misconfigured:
     return Misconfigured(
         f"Vault's policy does not allow {capability} on {path}",
         code=PERMISSION_DENIED,
-        hint=f'The policy lacks: path "{path}" {{ capabilities = [{wanted}] }}. `rotator vault-policy` prints it whole.',
+        hint=f'The policy lacks: path "{path}" {{ capabilities = [{wanted}] }}. '
+        "`rotator vault-policy daemon` prints the daemon's whole, `rotator vault-policy operator` a person's.",
     )
 
 

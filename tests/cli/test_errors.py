@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from rotator.cli import Commands
+from rotator.cli.settings import Settings
+from rotator.vault import refusals
 
 
 def test_a_bad_configuration_tells_every_mistake_with_line_and_mend_and_ends_with_2(rotator, tmp_path):
@@ -158,10 +161,24 @@ def test_a_wrapped_secret_id_is_left_to_the_daemon(rotator, stage, tmp_path):
     assert rotator("once", config=config).code == 0, "nobody has unwrapped it before"
 
 
-def test_what_the_policy_forbids_ends_with_1_and_the_missing_rule(rotator):
-    ran = rotator.operator("plan")
+@pytest.mark.parametrize("command", [("plan",), ("plan", "acme"), ("certificate", "acme"), ("token", "acme")])
+def test_who_lacks_the_rights_of_the_daemon_is_not_told_to_grant_them_to_a_person(rotator, command):
+    ran = rotator.operator(*command)
+    said = " ".join(ran.err.split())
     assert ran.code == 1
-    assert 'capabilities = ["read"]' in ran.err
+    assert "Vault's policy does not allow read on" in said
+    assert "needs the daemon's rights" in said
+    assert "as root on the host of the service" in said
+    assert "The policy lacks" not in said
+
+
+def test_without_a_token_of_ones_own_the_missing_rule_is_told():
+    denied = refusals.denied("secret/data/x", "read")
+    assert Settings(token_file=None).daemons_hint(denied.code, denied.hint) == denied.hint
+    assert (
+        'The policy lacks: path "secret/data/x" { capabilities = ["read"] }. `rotator vault-policy daemon`'
+        in denied.hint
+    )
 
 
 def test_what_nobody_foresaw_is_told_without_secrets_and_ends_with_70():

@@ -176,13 +176,22 @@ def test_a_path_that_the_service_could_not_use_is_refused(image, path, what):
     assert written(image) == {}
 
 
+def test_a_dry_run_shows_units_that_the_service_could_not_use_and_warns(image):
+    ran = install("--root", image, "--dry-run", "-c", "/home/me/rotator.yaml")
+    assert ran.exit_code == 0
+    assert "+ConditionPathExists=/home/me/rotator.yaml" in ran.stdout
+    said = " ".join(ran.stderr.split())
+    assert "warning: /home/me/rotator.yaml leads into /home, which the service does not see" in said
+    assert "hint: Install rotator into a virtual environment" in said
+
+
 def test_a_link_out_of_what_the_service_sees_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(units, "_HIDDEN", (str(tmp_path / "hidden"),))
     (tmp_path / "hidden").mkdir()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(tmp_path / "hidden" / "python")
     with pytest.raises(units.Misconfigured, match=r"bin/python leads into .*hidden"):
-        units.files(tmp_path / "bin" / "rotator", Path("/etc/rotator/rotator.yaml"))
+        units.see_to_sight(tmp_path / "bin" / "rotator", Path("/etc/rotator/rotator.yaml"))
 
 
 @pytest.mark.parametrize("user", ["root", "Rotator", "a b", "x\nUser=root", "", "-x"])

@@ -177,10 +177,10 @@ def test_one_that_is_locked_out_shows_its_cure():
         "initech": ["1. Save it: rotator certificate initech > I.crt", "2. Open Setup,", "   and so on."]
     }
     brief = " ".join(" ".join(shown(*FLEET, cures=cures)).split())
-    assert "cure: bring the certificate of key pair 7 into the app: `rotator status initech` tells" in brief
+    assert "mend: bring the certificate of key pair 7 into the app: `rotator status initech` tells" in brief
     assert "`rotator certificate initech` prints it" in brief
     lines = shown(locked_out("initech"), cures=cures, in_detail=True)
-    where = lines.index("  cure: bring the certificate of key pair 7 into the app by hand:")
+    where = lines.index("  mend: bring the certificate of key pair 7 into the app by hand:")
     assert lines[where + 1 : where + 3] == [
         "  1. Save it: rotator certificate initech > I.crt",
         "  2. Open Setup, and so on.",

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rotator.cli.sandbox import _introduce
+
 
 @pytest.fixture
 def start(tmp_path):
@@ -126,3 +128,21 @@ def test_without_the_extra_it_is_told_what_to_install(command):
     assert ran.returncode == 2
     assert ran.stderr.startswith("error: the sandbox needs cheroot")
     assert "pip install '.[sandbox]'" in ran.stderr
+
+
+@pytest.mark.parametrize("in_checkout", [True, False])
+def test_in_a_checkout_the_shell_is_told_how_it_finds_the_command(tmp_path, monkeypatch, capsys, in_checkout):
+    environment = tmp_path / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "activate").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path if in_checkout else elsewhere)
+    monkeypatch.setattr("sys.prefix", str(environment))
+    org = {"login_url": "http://127.0.0.1:1", "control_url": "http://127.0.0.1:2"}
+    vault = {"address": "http://127.0.0.1:3", "root_token": "root"}
+    described = {"salesforce": org, "vault": vault, "config": tmp_path / "first" / "rotator.yaml"}
+    _introduce(described, [("rotator status", "")])
+    said = capsys.readouterr().out
+    assert 'or in this one if this runs behind "&":' in said
+    assert ("  . .venv/bin/activate\n" in said) is in_checkout

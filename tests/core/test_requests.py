@@ -187,7 +187,7 @@ class TestPause:
 @pytest.mark.parametrize("phase", [Phase.PROVING, Phase.LOCKED_OUT])
 def test_whoever_says_deployed_has_the_proofs_collected_quickly(phase):
     after, said = taken(changing(phase, failed_at=NOW, failures=1), Ask.DEPLOYED)
-    assert (after.change.nudged_at, said) == (NOW, "key pair 3 is proved now")
+    assert (after.change.nudged_at, said) == (NOW, "key pair 3 is being proved from now on")
 
 
 def test_whoever_says_deployed_when_all_is_proved_already_is_told_so():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -33,20 +34,44 @@ def test_each_example_finds_what_it_is_for(tmp_path, figures):
         here.control.clear_certificate("Rotator_Acme")
         here.journal.wait_for("credential.locked_out", since, credential="acme")
         here.daemon.stop()
-        log = tmp_path / "log"
-        log.write_text("".join(here.journal.text))
-    journal = tmp_path / "journalctl"
-    journal.write_text(f"#!/bin/sh\ncat {log}\n")
-    journal.chmod(0o755)
+        log = "".join(here.journal.text)
+    write_journal(tmp_path, log)
     assert len(EXAMPLES) == len(EXPECTED)
     for line, expected in zip(EXAMPLES, EXPECTED, strict=True):
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", line],
-            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), line
-        assert expected in done.stdout, (line, done.stdout)
-    figures(journal_examples=len(EXAMPLES), log_lines=len(log.read_text().splitlines()))
+        assert expected in printed(line, tmp_path), line
+    figures(journal_examples=len(EXAMPLES), log_lines=len(log.splitlines()))
+
+
+def test_who_calls_a_person_is_shown_with_all_fields_and_no_empty_ones(tmp_path):
+    """Not every alert has a message."""
+    seen = {
+        "event": "clock.skewed",
+        "alert": True,
+        "peer": "vault",
+        "seconds": 90,
+        "runbook": "clocks-differ",
+    }
+    others = {"event": "token.published", "credential": "acme"}
+    write_journal(tmp_path, f"{json.dumps({**seen, 'credential': None, 'hint': ''})}\n{json.dumps(others)}\n")
+    assert json.loads(printed(EXAMPLES[0], tmp_path)) == seen
+
+
+def write_journal(folder: Path, log: str) -> None:
+    """Let journalctl, where a folder comes first, print a log."""
+    (folder / "log").write_text(log)
+    journal = folder / "journalctl"
+    journal.write_text(f"#!/bin/sh\ncat {folder / 'log'}\n")
+    journal.chmod(0o755)
+
+
+def printed(line: str, folder: Path) -> str:
+    """Return what an example prints of the log in a folder."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line],
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), line
+    return done.stdout

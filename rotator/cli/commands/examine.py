@@ -96,7 +96,7 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
-    with settings.application(names) as (app, problems):
+    with settings.application(names, as_daemon=True) as (app, problems):
         looked = chain(examine_machine(app.configuration), examine(app, problems, names))
         found = list(looked) if as_json else show_findings(looked, app.configuration)
     failed = [finding for finding in found if not finding.ok]
@@ -111,7 +111,7 @@ def _survey(settings: Settings, name: str, *, as_json: bool) -> None:
     from rotator.cli.output import FAINT, hanging, print_json, say, show
     from rotator.survey import Observation, survey
 
-    with settings.application([name]) as (app, _problems):
+    with settings.application([name], as_daemon=True) as (app, _problems):
         seen: list[Observation] = []
         for observation in survey(app, app.driver.stations[name]):
             seen.append(observation)
@@ -144,7 +144,7 @@ def token(settings: Settings, name: str, *, user: str | None, show_secrets: bool
     """
     from rotator.cli.minting import mint_and_tell
 
-    with settings.application([name]) as (app, _problems):
+    with settings.application([name], as_daemon=True) as (app, _problems):
         user = user_of(app.configuration.credentials[name], user)
         mint_and_tell(app, name, user, show_secrets=show_secrets, as_json=as_json)
 

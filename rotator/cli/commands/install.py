@@ -63,10 +63,13 @@ def systemd(
     """
     from rotator import units
 
-    files = units.files(program or _this_program(), (settings.config or _CONFIG).absolute(), user, root)
+    program, config = program or _this_program(), (settings.config or _CONFIG).absolute()
+    files = units.files(program, config, user, root)
     if dry_run:
         _show(files)
+        _warn_of_sight(program, config)
     else:
+        units.see_to_sight(program, config)
         _write(files, root, overwrite=overwrite)
     click.echo("\nNext:" if not dry_run else "\nThen:")
     for line, why in units.commands(user).items():
@@ -96,6 +99,19 @@ def _show(files: dict[Path, str]) -> None:
         click.echo(f"{path} (mode {units.MODE:04o}): {state}")
         for line in lines:
             click.echo(line)
+
+
+def _warn_of_sight(program: Path, config: Path) -> None:
+    from rotator import units
+    from rotator.cli.output import DOUBTFUL, warn
+    from rotator.errors import Misconfigured
+
+    try:
+        units.see_to_sight(program, config)
+    except Misconfigured as error:
+        sys.stdout.flush()
+        warn("warning: ", f"{error.message}: these units would not be written.", DOUBTFUL)
+        warn("hint: ", error.hint)
 
 
 def _write(files: dict[Path, str], root: Path, *, overwrite: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from rotator.cli.teaching import AS_DAEMON, READS, command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rotator.cli.plan import Agenda
     from rotator.config import Problem
 
 USUAL_PAUSE_SECONDS: Final = 5
@@ -112,8 +113,8 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     from rotator.cli.plan import agendas, show_agenda
 
     now = datetime.now(UTC)
-    with settings.application(names) as (app, problems):
-        found = agendas(app, names, now)
+    with settings.application(names, as_daemon=True) as (app, problems):
+        found = [_as_daemon(one, settings) for one in agendas(app, names, now)]
     if as_json:
         print_json({"at": now, "credentials": found})
     else:
@@ -125,6 +126,13 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     aside = () if names else problems
     _print_set_aside(aside)
     click.get_current_context().exit(Exit.PROBLEM if broken or aside else Exit.OK)
+
+
+def _as_daemon(one: Agenda, settings: Settings) -> Agenda:
+    trouble = one.trouble
+    if trouble is None:
+        return one
+    return replace(one, trouble=replace(trouble, hint=settings.daemons_hint(trouble.code, trouble.hint)))
 
 
 def _print_set_aside(problems: Sequence[Problem]) -> None:
@@ -185,7 +193,7 @@ def certificate(settings: Settings, name: str, *, serial: int | None, csr: bool,
     from rotator.cli.output import print_json
     from rotator.keypairs import make_csr
 
-    with settings.application([name]) as (app, _problems):
+    with settings.application([name], as_daemon=True) as (app, _problems):
         record, _version = app.documents.read_record(name)
         chosen = serial or (record.change.target if record.change else record.current)
         if chosen is None:

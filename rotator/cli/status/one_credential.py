@@ -1,4 +1,4 @@
-"""What is told of one credential: what goes on, what is wrong, what mends or cures it; in detail all that is known."""
+"""What is told of one credential: what goes on, what is wrong, what mends it; in detail all that is known."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def _cure(one: Standing, steps: Sequence[str], *, in_detail: bool) -> Iterator[R
     which = f"of key pair {change.target} " if change is not None else ""
     if not in_detail:
         yield hanging(
-            "  cure: ",
+            "  mend: ",
             f"bring the certificate {which}into the app: `rotator status {one.credential}` tells the steps, "
             f"`rotator certificate {one.credential}` prints it",
         )
         return
-    yield hanging("  cure: ", f"bring the certificate {which}into the app by hand:")
+    yield hanging("  mend: ", f"bring the certificate {which}into the app by hand:")
     for label, step in pieces("\n".join(steps)):
         yield hanging(f"  {label}", step)
 
