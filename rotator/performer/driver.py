@@ -35,7 +35,7 @@ from rotator.core.effects import (
     Wait,
 )
 from rotator.core.model import Record, Snapshot
-from rotator.core.timing import held_until, pacing_key, retry_pause
+from rotator.core.timing import held_until, pacing_key
 from rotator.errors import Conflict, RotatorError
 from rotator.performer import alarms, keys, proofs, tokens
 from rotator.performer.fleet import Neighbours
@@ -270,7 +270,7 @@ class Driver:
         except Exception as error:
             self.neighbours.note(station, before)
             if isinstance(error, RotatorError) and not isinstance(error, Conflict):
-                self._hold_telling(station, error)
+                station.hold_telling(error, self.tools.clock())
             raise
         station.held.pop(pacing_key(Nothing()), None)
         station.record, station.version, station.read_at = record, written, self.tools.clock()
@@ -280,19 +280,6 @@ class Driver:
             station.held = {}  # what an operator asked for is tried at once
         tell_record(station, before, record, lambda: self._target_certificate(station, record))
         return written
-
-    def _hold_telling(self, station: Station, error: RotatorError) -> None:
-        """While the record cannot be written, hold back what only tells on it, and comes first: tokens have their turn.
-
-        For twice the pause that whoever drives makes after a failure, so that the step after it finds it held.
-        """
-        held = station.held.setdefault(pacing_key(Nothing()), Held())
-        pause = max(
-            retry_pause(held.failures, station.terms), timedelta(seconds=error.retry_after_seconds or 0.0)
-        )
-        held.until = self.tools.clock() + 2 * pause
-        held.failures += 1
-        held.code, held.message, held.hint = error.code, error.message, error.hint
 
     def _be_sure(self, station: Station) -> None:
         """See that a version still is the record that is known of it. Raises Conflict when it is not.

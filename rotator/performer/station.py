@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from rotator import events
 from rotator.config import CredentialConfig
-from rotator.core.effects import Action, Kind
+from rotator.core.effects import Action, Kind, Nothing
 from rotator.core.model import Record, Serial, Terms, TokenFacts
 from rotator.core.slot import in_lasting_trouble
-from rotator.core.timing import pacing_key
-from rotator.errors import Misconfigured
+from rotator.core.timing import pacing_key, retry_pause
+from rotator.errors import Misconfigured, RotatorError
 from rotator.publishers import Publisher
 from rotator.salesforce.appfiles import App
 from rotator.salesforce.oauth import Login
@@ -175,6 +175,17 @@ class Station:
         """Return the first of these actions that fails, as far as known; a blank where none does."""
         tried = (self.held.get(pacing_key(action), Held()) for action in actions)
         return next((held for held in tried if held.failures), Held())
+
+    def hold_telling(self, error: RotatorError, now: datetime) -> None:
+        """While the record cannot be written, hold back what only tells on it, and comes first: tokens have their turn.
+
+        For twice the pause that whoever drives makes after a failure, so that the step after it finds it held.
+        """
+        held = self.held.setdefault(pacing_key(Nothing()), Held())
+        asked = timedelta(seconds=error.retry_after_seconds or 0.0)
+        held.until = now + 2 * max(retry_pause(held.failures, self.terms), asked)
+        held.failures += 1
+        held.code, held.message, held.hint = error.code, error.message, error.hint
 
     def held_back(self) -> dict[str, datetime]:
         """Return before when actions are not to be repeated."""
