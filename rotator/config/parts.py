@@ -54,6 +54,10 @@ def included(main: Path, include: Tree | None) -> tuple[list[Part], list[Problem
             mend = "Make that folder, let rotator's user read it, or take the entry out."
             problems.append(problem_at(main, entry.line, entry.path, what, mend))
             continue
+        if not found and _passes_over(main.parent, entry.value):
+            what = f"{entry.value} matches no file"
+            mend = "Correct the pattern, or take the entry out."
+            problems.append(problem_at(main, entry.line, entry.path, what, mend))
         for file in found:
             is_main = file.name == main.name and file.resolve() == own
             if str(file) not in parts and not is_main:
@@ -79,6 +83,15 @@ def _matches(folder: Path, pattern: str) -> Iterator[Path]:
     for match in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207 - Path.glob takes names that begin with a dot
         if not (folder / match).is_dir():  # a link to nothing is a mistake, not nothing
             yield folder / match
+
+
+def _passes_over(folder: Path, pattern: str) -> bool:
+    """Tell whether files that do not fit a pattern lie where it looks: it may have been meant for them."""
+    beside = str(Path(pattern).with_name("*"))
+    return any(
+        not (folder / match).is_dir()
+        for match in glob.iglob(beside, root_dir=folder, recursive=True)  # noqa: PTH207 - as above
+    )
 
 
 def _read(file: Path) -> Part:

@@ -228,6 +228,30 @@ def test_a_fleet_does_not_vanish_by_a_slip_in_include(
     assert any(f": {key}: " in one and what in one for one in told), told
 
 
+@pytest.mark.parametrize("pattern", ["config.d/*.yml", "config.d/**/*.yml", "*/[b-z].yaml", "*.yml"])
+def test_a_pattern_that_passes_over_all_files_is_a_mistake(write: Write, part: Part, pattern: str):
+    part("a.yaml", ACME)
+    told = mistakes(write(VAULT + f"include: ['{pattern}']\ncredentials:\n" + GLOBEX))
+    assert told == [f"rotator.yaml:4: include[0]: {pattern} matches no file"]
+
+
+def test_a_slip_in_a_pattern_is_refused_at_a_reload_so_that_nobody_is_let_go(write: Write, part: Part):
+    part("a.yaml", ACME)
+    old = load(write(INCLUDE + "credentials:\n" + GLOBEX))
+    write(VAULT + "include: [config.d/*.yml]\ncredentials:\n" + GLOBEX)
+    with pytest.raises(ConfigurationError, match="matches no file\n  mend: Correct the pattern"):
+        reload(old)
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["nothing", "a name with a dot"])
+def test_a_folder_may_be_empty(write: Write, tmp_path: Path, hidden: bool):
+    (tmp_path / "config.d" / "..data").mkdir(parents=True)
+    if hidden:
+        (tmp_path / "config.d" / ".a.yaml.swp").write_text("")
+    file = write(VAULT + "include: ['config.d/**/*.yaml', 'config.d/*.yaml']\ncredentials:\n" + GLOBEX)
+    assert list(load(file).credentials) == ["globex"]
+
+
 def test_a_file_that_is_named_and_not_there_is_a_mistake_of_that_file(
     write: Write, part: Part, tmp_path: Path
 ):
