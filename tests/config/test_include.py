@@ -256,12 +256,41 @@ def test_a_file_that_is_named_and_not_there_is_a_mistake_of_that_file(
     write: Write, part: Part, tmp_path: Path
 ):
     part("a.yaml", ACME)
-    (tmp_path / "config.d" / "gone.yaml").symlink_to("nowhere")
-    configuration, problems = load_lenient(write(VAULT + "include: [config.d/*.yaml, b.yaml]\n"))
+    gone = tmp_path / "config.d" / "gone.yaml"
+    gone.symlink_to("nowhere")
+    file = write(VAULT + "include: [config.d/*.yaml, b.yaml, config.d/a.yaml/b.yaml]\n")
+    configuration, problems = load_lenient(file)
     assert list(configuration.credentials) == ["acme"]
-    assert [(one.file.name, one.message.partition(":")[0]) for one in problems] == [
-        ("gone.yaml", "cannot be read"),
-        ("b.yaml", "cannot be read"),
+    assert [one.file.name for one in problems] == ["gone.yaml", "b.yaml", "b.yaml"]
+    lost = "\n  mend: Put back what the link leads to, or remove it."
+    mend = "\n  mend: Correct the name, or take the entry out."
+    assert [str(one) for one in problems] == [
+        f"{file}:4: include[0]: {gone} leads to no file{lost}",
+        f"{file}:4: include[1]: b.yaml does not exist{mend}",
+        f"{file}:4: include[2]: config.d/a.yaml/b.yaml does not exist{mend}",
+    ]
+
+
+def test_what_is_there_and_cannot_be_read_has_a_mend_of_its_own(
+    write: Write, part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    part("a.yaml", ACME)
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("")
+    opened = Path.open
+
+    def refusing(file: Path, *args, **kwargs):
+        if file == secret:
+            raise PermissionError(13, "Permission denied", str(file))
+        return opened(file, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    _configuration, problems = load_lenient(
+        write(VAULT + "include: [config.d/*.yaml, secret.yaml, config.d]\n")
+    )
+    assert [(one.file.name, one.message, one.mend) for one in problems] == [
+        ("secret.yaml", "cannot be read: Permission denied", "Let rotator's user read it."),
+        ("config.d", "cannot be read: Is a directory", "Name the files in it, such as config.d/*.yaml."),
     ]
 
 
