@@ -182,6 +182,25 @@ def test_at_a_reload_its_credentials_keep_their_settings_however_often(write: Wr
     assert (mended.credentials["acme"].api_version, problems) == ("65.0", ())
 
 
+def test_while_a_file_does_not_hold_nobody_is_let_go_for_it_may_have_moved_there(write: Write, part: Part):
+    old = load(write(INCLUDE + "credentials:\n" + ACME + GLOBEX))
+    part("a.yaml", "credentials: [\n")
+    write(INCLUDE + "credentials:\n" + GLOBEX)
+    new, _problems = reload(reload(old)[0])
+    assert (new.credentials["acme"], new.kept) == (old.credentials["acme"], {"acme"})
+    part("a.yaml", DEPLOYER)
+    mended = reload(new)[0]
+    assert (set(mended.credentials), mended.kept) == ({"globex", "deployer"}, set())
+
+
+def test_one_whose_file_was_renamed_wrongly_is_kept(write: Write, part: Part):
+    part("a.yaml", ACME)
+    part("b.yaml", GLOBEX)
+    old = load(write(VAULT + "include: [config.d/a.yaml, config.d/b.yaml]\n"))
+    write(VAULT + "include: [config.d/aa.yaml, config.d/b.yaml]\n")
+    assert set(reload(old)[0].credentials) == {"acme", "globex"}
+
+
 def test_one_that_has_moved_out_of_a_broken_file_has_its_new_settings(write: Write, part: Part):
     part("a.yaml", ACME)
     part("b.yaml", GLOBEX)
