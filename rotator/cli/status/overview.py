@@ -146,13 +146,18 @@ def _tokens(one: Standing, now: datetime) -> str:
 
 def summary(look: Look) -> Text:
     """Return in one line whether all is well, and what comes next."""
-    aside = sorted({str(one.credential or one.key) for one in look.aside})
+    aside = sorted({one.credential for one in look.aside if one.credential is not None})
+    files = sorted({str(one.file) for one in look.aside if one.credential is None})
     need = [one.credential for one in look.troubled] + aside
     count = len(look.standings) + len(aside)
     said = f"{count} credential{'' if count == 1 else 's'}"
+    needed = f"{len(need)} of {said} {'needs' if len(need) == 1 else 'need'} you"
     if need:
-        verb = "needs" if len(need) == 1 else "need"
-        return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
+        needed += f": {some(need, MOST_NAMES)}"
+    if files:
+        return Text(f"{_refused(files)}; {needed}", BAD)
+    if need:
+        return Text(needed, BAD)
     parts = [f"{said}, all well"]
     keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
     if keyless:
@@ -168,3 +173,10 @@ def summary(look: Look) -> Text:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")
     return Text("; ".join(parts), GOOD)
+
+
+def _refused(files: list[str]) -> str:
+    which = f"1 file of the configuration is refused: {files[0]} (its"
+    if len(files) > 1:
+        which = f"{len(files)} files of the configuration are refused: {some(files, MOST_NAMES)} (their"
+    return f"{which} credentials are not known here)"
