@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
+from rotator.cli.status.aside import LABEL, not_in_force
 from rotator.cli.status.look import Look
 from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
@@ -61,7 +62,7 @@ def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[Renderabl
             [row(one, marks[one.level], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
         )
     told = [told for one in shown for told in remarks(one, look, in_detail=in_detail)]
-    told += [hanging("set aside: ", str(problem), BAD) for problem in look.aside]
+    told += [hanging(LABEL, str(not_in_force(problem)), BAD) for problem in look.aside]
     if shown and told:
         yield Text()
     yield from told
