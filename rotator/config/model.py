@@ -257,6 +257,7 @@ class Configuration(General):
 
     _file: Path = PrivateAttr(default=Path())
     _origins: dict[str, Path] = PrivateAttr(default_factory=dict)
+    _kept: frozenset[str] = PrivateAttr(default=frozenset())
 
     @property
     def file(self) -> Path:
@@ -266,6 +267,12 @@ class Configuration(General):
     def model_post_init(self, context: Any, /) -> None:
         self._file = (context or {}).get("file", Path())
         self._origins = (context or {}).get("origins", {})
+        self._kept = frozenset((context or {}).get("kept", ()))
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The credentials that have the settings of a configuration before this one."""
+        return self._kept
 
     def origin(self, name: str) -> Path:
         """Return the file in which a credential stands, or stood when it was read."""
@@ -279,5 +286,5 @@ class Configuration(General):
         }
         return type(self).model_validate(
             {**dict(self), "credentials": {**self.credentials, **kept}},
-            context={"file": self._file, "origins": origins},
+            context={"file": self._file, "origins": origins, "kept": kept},
         )

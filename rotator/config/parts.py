@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from rotator.config.problems import Problem, problem_at
+from rotator.config.problems import Problem, dotted, problem_at
 from rotator.config.source import Tree, read_tree
 
 MOST_FILES = 10_000
@@ -54,10 +54,14 @@ def included(main: Path, include: Tree | None) -> tuple[list[Part], list[Problem
             mend = "Make that folder, let rotator's user read it, or take the entry out."
             problems.append(problem_at(main, entry.line, entry.path, what, mend))
             continue
+        if not found and _passes_over(main.parent, entry.value):
+            what = f"{entry.value} matches no file"
+            mend = "Correct the pattern, or take the entry out."
+            problems.append(problem_at(main, entry.line, entry.path, what, mend))
         for file in found:
             is_main = file.name == main.name and file.resolve() == own
             if str(file) not in parts and not is_main:
-                parts[str(file)] = _read(file)
+                parts[str(file)] = _read(file) if _is_there(file) else _absent(file, main, entry)
             if len(parts) > MOST_FILES:
                 what = f"names more than {MOST_FILES} files"
                 problems.append(problem_at(main, entry.line, entry.path, what, "Put more into each file."))
@@ -79,6 +83,35 @@ def _matches(folder: Path, pattern: str) -> Iterator[Path]:
     for match in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207 - Path.glob takes names that begin with a dot
         if not (folder / match).is_dir():  # a link to nothing is a mistake, not nothing
             yield folder / match
+
+
+def _passes_over(folder: Path, pattern: str) -> bool:
+    """Tell whether files that do not fit a pattern lie where it looks: it may have been meant for them."""
+    beside = str(Path(pattern).with_name("*"))
+    return any(
+        not (folder / match).is_dir()
+        for match in glob.iglob(beside, root_dir=folder, recursive=True)  # noqa: PTH207 - as above
+    )
+
+
+def _is_there(file: Path) -> bool:
+    """Tell whether there is a file, be it one that can't be read."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass  # told when it is read
+    return True
+
+
+def _absent(file: Path, main: Path, entry: Tree) -> Part:
+    """Return what stands for a file that is not there: none of its credentials are known."""
+    what, mend = f"{entry.value} does not exist", "Correct the name, or take the entry out."
+    if file.is_symlink():
+        what, mend = f"{file} leads to no file", "Put back what the link leads to, or remove it."
+    problem = Problem(file, entry.line, dotted(entry.path), what, mend, written_in=main)
+    return Part(file, Tree(None, (), 1, file), problems=[problem])
 
 
 def _read(file: Path) -> Part:

@@ -20,6 +20,7 @@ class Problem:
         line: counted from 1; None if it is about the file as a whole.
         key: key path as it is written in the file, such as ``credentials.acme.rotation.renew_before``.
         credential: the credential that the mistake is confined to; None if it concerns all, or all of an included file.
+        written_in: where line and key are, if that is not the file that does not hold: it may not be there.
     """
 
     file: Path
@@ -28,11 +29,13 @@ class Problem:
     message: str
     mend: str
     credential: str | None = None
+    written_in: Path | None = None
 
     @property
     def what(self) -> str:
         """File, line, key and message."""
-        where = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        file = self.written_in or self.file
+        where = str(file) if self.line is None else f"{file}:{self.line}"
         return f"{where}: {self.key}: {self.message}" if self.key else f"{where}: {self.message}"
 
     def __str__(self) -> str:

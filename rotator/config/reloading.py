@@ -14,8 +14,8 @@ def reload(old: Configuration) -> tuple[Configuration, tuple[Problem, ...]]:
     """Return the configuration as its file has it now, and what is wrong with single credentials.
 
     A credential that has to be set aside, and that ``old`` serves, keeps the settings that it has there: its tokens
-    would run out otherwise. So do all of an included file that does not hold. Not so when another credential has its
-    consumer key now, for an app has one certificate.
+    would run out otherwise. So do, while an included file does not hold, all that are in no other: nobody knows what
+    stands in it. Not so when another credential has its consumer key now, for an app has one certificate.
     Raises ConfigurationError as :func:`rotator.config.load_lenient` does.
     """
     new, problems = load_lenient(old.file)
@@ -24,9 +24,7 @@ def reload(old: Configuration) -> tuple[Configuration, tuple[Problem, ...]]:
     kept = [
         name
         for name, credential in old.credentials.items()
-        if (name in aside or old.origin(name) in files)
-        and name not in new.credentials
-        and credential.consumer_key not in taken
+        if (files or name in aside) and name not in new.credentials and credential.consumer_key not in taken
     ]
     return new.keeping(kept, old), problems
 

@@ -110,6 +110,8 @@ def read_tree(file: Path, *, included: bool = False) -> tuple[Tree | None, list[
     except OSError as error:
         why = error.strerror or "it cannot be opened"
         mend = "Let rotator's user read it." if included else "Name the file with -c or ROTATOR_CONFIG."
+        if included and isinstance(error, IsADirectoryError):
+            mend = f"Name the files in it, such as {file.name}/*.yaml."
         return None, [Problem(file, None, "", f"cannot be read: {why}", mend)]
     if len(data) > LARGEST_BYTES:
         return None, [

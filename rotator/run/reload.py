@@ -77,7 +77,7 @@ def _go_on(daemon: Daemon, prepared: Prepared, problems: Sequence[Problem]) -> N
         added=sorted(after.keys() - before.keys()),
         removed=sorted(before.keys() - after.keys()),
         changed=sorted(name for name in after.keys() & before.keys() if after[name] != before[name]),
-        kept=_kept(new, problems),
+        kept=sorted(new.kept),
         finishing=daemon.members.finishing(),
     )
     tell_problems(new, problems)
@@ -105,15 +105,10 @@ def tell_problems(configuration: Configuration, problems: Sequence[Problem]) -> 
             message="; ".join(one.what for one in found),
             hint="; ".join(dict.fromkeys(one.mend for one in found)),
         )
-    for file in sorted(bad_files(problems)):
-        own = [name for name in configuration.credentials if configuration.origin(name) == file]
+    files = sorted(bad_files(problems))
+    known = by_credential(problems).keys()
+    moved = {name for name in configuration.kept - known if configuration.origin(name) not in files}
+    for file in files:
+        own = {name for name in configuration.kept if configuration.origin(name) == file} | moved
         mistakes = "\n".join(str(one) for one in problems if one.file == file and one.credential is None)
         emit(events.CONFIGURATION_FILE_REFUSED, file=str(file), mistakes=mistakes, kept=sorted(own))
-
-
-def _kept(configuration: Configuration, problems: Sequence[Problem]) -> list[str]:
-    """Return the credentials that are served with the settings that they had."""
-    names, files = by_credential(problems).keys(), bad_files(problems)
-    return sorted(
-        name for name in configuration.credentials if name in names or configuration.origin(name) in files
-    )

@@ -54,7 +54,10 @@ def test_a_bad_credential_is_set_aside_and_the_good_ones_are_shown(rotator, tmp_
     ran = rotator("status", config=config)
     assert ran.code == 1
     assert "acme" in ran.out
-    assert "set aside: " in ran.out
+    kept = "; a daemon that served globex goes on with its former settings until it restarts"
+    assert ("not in force: " in ran.out, kept in ran.out) == (True, True)
+    planned = rotator("plan", config=config)
+    assert (planned.code, "not in force: " in planned.err, kept in planned.err) == (1, True, True)
     assert ran.out.endswith("1 of 3 credentials needs you: globex\n")
     assert rotator("status", "--json", config=config).json["set_aside"][0]["credential"] == "globex"
     assert rotator("history", "acme", config=config).code == 0
@@ -70,7 +73,8 @@ def test_an_included_file_that_does_not_hold_is_told_and_the_others_are_shown(ro
     ran = rotator("check", config=config)
     assert (ran.code, "more/a.yaml:2: is not YAML" in ran.err) == (2, True)
     ran = rotator("status", config=config)
-    assert (ran.code, "acme" in ran.out, "set aside: " in ran.out) == (1, True, True)
+    assert (ran.code, "acme" in ran.out, "not in force: " in ran.out) == (1, True, True)
+    assert "; a daemon that served its credentials goes on with their former settings" in ran.out
     assert all(name in ran.out for name in settings["credentials"])
     found = rotator("status", "--json", config=config).json["set_aside"]
     assert [one["credential"] for one in found] == [None]

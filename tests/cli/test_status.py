@@ -10,12 +10,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from rotator.cli.status.look import Look
 from rotator.cli.status.overview import overview, summary
+from rotator.config import Problem
 from rotator.core.model import Change, KeyFacts, Pause, PauseKind, Phase, Reason, Request, TokenFacts, Trouble
 from rotator.standing import Level, NextRotation, Standing, Underway
 from tests.core.given import DAY, HOUR, MINUTE, NOW
@@ -170,6 +172,33 @@ def test_the_last_line_says_whether_all_is_well_and_what_comes_next(standings, s
     look = Look(NOW, standings)
     assert summary(look).plain == said
     assert (look.code == 0) is ("all well" in said)
+
+
+TEAM, OTHER = (Problem(Path(name), 2, "", "is not YAML", "Mend it.") for name in ("team.yaml", "x.yaml"))
+GLOBEX = Problem(Path("r.yaml"), 5, "credentials.globex.users", "is wrong", "Mend it.", "globex")
+UNKNOWN = "credentials are not known here)"
+TWO = "2 files of the configuration are refused: team.yaml, x.yaml"
+
+
+@pytest.mark.parametrize(
+    ("standings", "aside", "said"),
+    [
+        (
+            [standing("acme"), standing("b")],
+            [TEAM, TEAM],
+            f"1 file of the configuration is refused: team.yaml (its {UNKNOWN}; 0 of 2 credentials need you",
+        ),
+        (
+            [locked_out("acme")],
+            [GLOBEX, OTHER, TEAM],
+            f"{TWO} (their {UNKNOWN}; 2 of 2 credentials need you: acme, globex",
+        ),
+        ([standing("acme")], [GLOBEX], "1 of 2 credentials needs you: globex"),
+    ],
+)
+def test_a_file_that_is_refused_is_not_counted_as_a_credential(standings, aside, said):
+    look = Look(NOW, standings, aside)
+    assert (summary(look).plain, look.code) == (said, 1)
 
 
 def test_one_that_is_locked_out_shows_its_cure():

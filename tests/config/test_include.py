@@ -182,6 +182,25 @@ def test_at_a_reload_its_credentials_keep_their_settings_however_often(write: Wr
     assert (mended.credentials["acme"].api_version, problems) == ("65.0", ())
 
 
+def test_while_a_file_does_not_hold_nobody_is_let_go_for_it_may_have_moved_there(write: Write, part: Part):
+    old = load(write(INCLUDE + "credentials:\n" + ACME + GLOBEX))
+    part("a.yaml", "credentials: [\n")
+    write(INCLUDE + "credentials:\n" + GLOBEX)
+    new, _problems = reload(reload(old)[0])
+    assert (new.credentials["acme"], new.kept) == (old.credentials["acme"], {"acme"})
+    part("a.yaml", DEPLOYER)
+    mended = reload(new)[0]
+    assert (set(mended.credentials), mended.kept) == ({"globex", "deployer"}, set())
+
+
+def test_one_whose_file_was_renamed_wrongly_is_kept(write: Write, part: Part):
+    part("a.yaml", ACME)
+    part("b.yaml", GLOBEX)
+    old = load(write(VAULT + "include: [config.d/a.yaml, config.d/b.yaml]\n"))
+    write(VAULT + "include: [config.d/aa.yaml, config.d/b.yaml]\n")
+    assert set(reload(old)[0].credentials) == {"acme", "globex"}
+
+
 def test_one_that_has_moved_out_of_a_broken_file_has_its_new_settings(write: Write, part: Part):
     part("a.yaml", ACME)
     part("b.yaml", GLOBEX)
@@ -228,16 +247,69 @@ def test_a_fleet_does_not_vanish_by_a_slip_in_include(
     assert any(f": {key}: " in one and what in one for one in told), told
 
 
+@pytest.mark.parametrize("pattern", ["config.d/*.yml", "config.d/**/*.yml", "*/[b-z].yaml", "*.yml"])
+def test_a_pattern_that_passes_over_all_files_is_a_mistake(write: Write, part: Part, pattern: str):
+    part("a.yaml", ACME)
+    told = mistakes(write(VAULT + f"include: ['{pattern}']\ncredentials:\n" + GLOBEX))
+    assert told == [f"rotator.yaml:4: include[0]: {pattern} matches no file"]
+
+
+def test_a_slip_in_a_pattern_is_refused_at_a_reload_so_that_nobody_is_let_go(write: Write, part: Part):
+    part("a.yaml", ACME)
+    old = load(write(INCLUDE + "credentials:\n" + GLOBEX))
+    write(VAULT + "include: [config.d/*.yml]\ncredentials:\n" + GLOBEX)
+    with pytest.raises(ConfigurationError, match="matches no file\n  mend: Correct the pattern"):
+        reload(old)
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["nothing", "a name with a dot"])
+def test_a_folder_may_be_empty(write: Write, tmp_path: Path, hidden: bool):
+    (tmp_path / "config.d" / "..data").mkdir(parents=True)
+    if hidden:
+        (tmp_path / "config.d" / ".a.yaml.swp").write_text("")
+    file = write(VAULT + "include: ['config.d/**/*.yaml', 'config.d/*.yaml']\ncredentials:\n" + GLOBEX)
+    assert list(load(file).credentials) == ["globex"]
+
+
 def test_a_file_that_is_named_and_not_there_is_a_mistake_of_that_file(
     write: Write, part: Part, tmp_path: Path
 ):
     part("a.yaml", ACME)
-    (tmp_path / "config.d" / "gone.yaml").symlink_to("nowhere")
-    configuration, problems = load_lenient(write(VAULT + "include: [config.d/*.yaml, b.yaml]\n"))
+    gone = tmp_path / "config.d" / "gone.yaml"
+    gone.symlink_to("nowhere")
+    file = write(VAULT + "include: [config.d/*.yaml, b.yaml, config.d/a.yaml/b.yaml]\n")
+    configuration, problems = load_lenient(file)
     assert list(configuration.credentials) == ["acme"]
-    assert [(one.file.name, one.message.partition(":")[0]) for one in problems] == [
-        ("gone.yaml", "cannot be read"),
-        ("b.yaml", "cannot be read"),
+    assert [one.file.name for one in problems] == ["gone.yaml", "b.yaml", "b.yaml"]
+    lost = "\n  mend: Put back what the link leads to, or remove it."
+    mend = "\n  mend: Correct the name, or take the entry out."
+    assert [str(one) for one in problems] == [
+        f"{file}:4: include[0]: {gone} leads to no file{lost}",
+        f"{file}:4: include[1]: b.yaml does not exist{mend}",
+        f"{file}:4: include[2]: config.d/a.yaml/b.yaml does not exist{mend}",
+    ]
+
+
+def test_what_is_there_and_cannot_be_read_has_a_mend_of_its_own(
+    write: Write, part: Part, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    part("a.yaml", ACME)
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("")
+    opened = Path.open
+
+    def refusing(file: Path, *args, **kwargs):
+        if file == secret:
+            raise PermissionError(13, "Permission denied", str(file))
+        return opened(file, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    _configuration, problems = load_lenient(
+        write(VAULT + "include: [config.d/*.yaml, secret.yaml, config.d]\n")
+    )
+    assert [(one.file.name, one.message, one.mend) for one in problems] == [
+        ("secret.yaml", "cannot be read: Permission denied", "Let rotator's user read it."),
+        ("config.d", "cannot be read: Is a directory", "Name the files in it, such as config.d/*.yaml."),
     ]
 
 

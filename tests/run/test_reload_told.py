@@ -66,6 +66,22 @@ def test_an_included_file_that_does_not_hold_is_told_with_those_who_keep_their_s
         assert daemon.stations["globex"] is station
 
 
+def test_those_that_may_have_moved_into_a_file_that_does_not_hold_are_told_with_it(ready):
+    with serving(ready) as daemon:
+        await_first_tokens(ready, daemon)
+        main = daemon.app.configuration.file
+        said = yaml.safe_load(main.read_text())
+        del said["credentials"]["globex"]
+        main.write_text(yaml.safe_dump(said | {"include": ["part.yaml"]}))
+        reread(daemon)
+        (reloaded,) = ready.told("configuration.reloaded")
+        assert (reloaded["kept"], reloaded["removed"]) == (["globex"], [])
+        (line,) = ready.told("configuration.file_refused")
+        assert line["kept"] == ["globex"]
+        assert "include[0]: part.yaml does not exist" in line["mistakes"]
+        assert "globex" in daemon.stations
+
+
 def test_who_is_kept_stands_in_the_status_until_that_is_mended(ready):
     with serving(ready) as daemon:
         change(ready, daemon)

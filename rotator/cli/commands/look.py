@@ -124,7 +124,7 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     for name, trouble in broken:
         complain(f"{name}: {trouble.message}", trouble.hint)
     aside = () if names else problems
-    _print_set_aside(aside)
+    _print_not_in_force(aside)
     click.get_current_context().exit(Exit.PROBLEM if broken or aside else Exit.OK)
 
 
@@ -135,11 +135,12 @@ def _as_daemon(one: Agenda, settings: Settings) -> Agenda:
     return replace(one, trouble=replace(trouble, hint=settings.daemons_hint(trouble.code, trouble.hint)))
 
 
-def _print_set_aside(problems: Sequence[Problem]) -> None:
+def _print_not_in_force(problems: Sequence[Problem]) -> None:
     from rotator.cli.output import BAD, tell_problem
+    from rotator.cli.status.aside import LABEL, not_in_force
 
     for problem in problems:
-        tell_problem(problem, "set aside: ", BAD)
+        tell_problem(not_in_force(problem), LABEL, BAD)
 
 
 @command(

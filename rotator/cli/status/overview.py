@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
+from rotator.cli.status.aside import LABEL, not_in_force
 from rotator.cli.status.look import Look
 from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
@@ -61,7 +62,7 @@ def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[Renderabl
             [row(one, marks[one.level], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
         )
     told = [told for one in shown for told in remarks(one, look, in_detail=in_detail)]
-    told += [hanging("set aside: ", str(problem), BAD) for problem in look.aside]
+    told += [hanging(LABEL, str(not_in_force(problem)), BAD) for problem in look.aside]
     if shown and told:
         yield Text()
     yield from told
@@ -146,13 +147,18 @@ def _tokens(one: Standing, now: datetime) -> str:
 
 def summary(look: Look) -> Text:
     """Return in one line whether all is well, and what comes next."""
-    aside = sorted({str(one.credential or one.key) for one in look.aside})
+    aside = sorted({one.credential for one in look.aside if one.credential is not None})
+    files = sorted({str(one.file) for one in look.aside if one.credential is None})
     need = [one.credential for one in look.troubled] + aside
     count = len(look.standings) + len(aside)
     said = f"{count} credential{'' if count == 1 else 's'}"
+    needed = f"{len(need)} of {said} {'needs' if len(need) == 1 else 'need'} you"
     if need:
-        verb = "needs" if len(need) == 1 else "need"
-        return Text(f"{len(need)} of {said} {verb} you: {some(need, MOST_NAMES)}", BAD)
+        needed += f": {some(need, MOST_NAMES)}"
+    if files:
+        return Text(f"{_refused(files)}; {needed}", BAD)
+    if need:
+        return Text(needed, BAD)
     held = [one.credential for one in look.standings if one.level is Level.HELD]
     parts = [f"{said}, nothing is wrong; waiting: {some(held, MOST_NAMES)}" if held else f"{said}, all well"]
     keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
@@ -166,3 +172,10 @@ def summary(look: Look) -> Text:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")
     return Text("; ".join(parts), DOUBTFUL if held else GOOD)
+
+
+def _refused(files: list[str]) -> str:
+    which = f"1 file of the configuration is refused: {files[0]} (its"
+    if len(files) > 1:
+        which = f"{len(files)} files of the configuration are refused: {some(files, MOST_NAMES)} (their"
+    return f"{which} credentials are not known here)"
