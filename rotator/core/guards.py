@@ -319,9 +319,9 @@ def _out_until(record: Record, terms: Terms) -> datetime | None:
     anothers = (
         trouble is not None and trouble.code == NONE_TAKEN and not change.asked and record.failures == 1
     )
-    if pause is None or record.failed_at is None or not anothers or is_leaked(record, change.target):
+    if pause is None or not anothers or is_leaked(record, change.target):
         return pause
-    return min(pause, record.failed_at + 2 * terms.probe_every)
+    return min(pause, (record.failed_at or pause) + 2 * terms.probe_every)
 
 
 def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:

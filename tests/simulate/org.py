@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -43,6 +44,7 @@ class Org:
         self.weather = Weather()
         self.deploys = Deploys()
         self.clock_offset = 0.0
+        self.changed_at: dict[str, float] = {}
         self.spread_seconds = 60.0
         self.deploy_seconds = (5.0, 20.0)
         self.swap_kills_sessions = False
@@ -67,15 +69,18 @@ class Org:
         app.held.append((fingerprint, pem))
         app.slot.put(fingerprint, arrivals or spread(self.rng, SERVERS, now, 0.0, self.spread_seconds))  # type: ignore[arg-type]
         app.slot.forget(now)
+        self.changed_at[app.name] = now
         if self.swap_kills_sessions:
             self.sessions.kill(now, app.consumer_key)
         for heard in self.installed:
             heard(app, fingerprint, outsider)
 
-    def held_by(self, app: App) -> set[str]:
-        """Return the fingerprints that any server holds or will hold."""
-        changes = app.slot._changes
-        return {str(change.certificate) for change in changes[-1:]} | {
+    def held_by(self, app: App, patience_seconds: float = math.inf) -> set[str]:
+        """Return the fingerprints that any server holds or will hold; for so long after a change servers may be behind."""
+        latest = {str(change.certificate) for change in app.slot._changes[-1:]}
+        if self.loop.now > self.changed_at.get(app.name, 0.0) + patience_seconds:
+            return latest
+        return latest | {
             str(seen.certificate)
             for server in range(SERVERS)
             if (seen := app.slot.seen_by(server, self.loop.now))

@@ -126,7 +126,9 @@ def test_what_was_proved_before_the_clock_was_set_back_and_counts_on_is_found(mo
 
 def test_a_step_that_is_due_again_as_soon_as_it_is_done_is_found(monkeypatch):
     """A deploy of before the clock was set back, and a token that is called because it was not called since."""
-    monkeypatch.setattr(guards, "_swapped_since", lambda record, token, _now: is_older(token, record))
+    monkeypatch.setattr(
+        guards, "_swapped_since", lambda snapshot, token, _now: is_older(token, snapshot.record)
+    )
     back = Mishap("clock back", Moment(100.0, "cred1", Phase.PROVING), seconds=4 * HOUR)
     assert "works without end" in found(back, days=1.3)
 

@@ -89,7 +89,8 @@ class Watch:
         world, record = self.world, self.world.record(name)
         app = world.app(name)
         self.world.tell(f"{name}: key pair {serial} is destroyed")
-        if fingerprint in world.org.held_by(app):
+        slow_seconds = world.configuration.credentials[name].proof.slow_servers.total_seconds()
+        if fingerprint in world.org.held_by(app, slow_seconds):
             self.wrong(f"{name}: key pair {serial} is destroyed while the org holds its certificate")
         if any(
             one.app == app.name and one.fingerprint == fingerprint for one in world.org.deploys.under_way()
