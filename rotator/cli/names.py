@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from rotator.patterns import matching
 from rotator.wording import some
 
 SECTION: Final = "credentials"
@@ -24,8 +24,8 @@ def credential_names(file: Path) -> list[str]:
     """
     names, patterns = _read(file)
     for pattern in patterns:
-        for match in sorted(glob.glob(pattern, root_dir=file.parent, recursive=True)):  # noqa: PTH207 - as parts.py finds them; Path.glob takes names that begin with a dot
-            names += _read(file.parent / match)[0]
+        for match in matching(file.parent, pattern):
+            names += _read(match)[0]
     return list(dict.fromkeys(names))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rotator.config.problems import Problem, dotted, problem_at
 from rotator.config.source import Tree, read_tree
+from rotator.patterns import matching
 
 MOST_FILES = 10_000
 PART_KEYS = ("credentials", "defaults")
@@ -80,18 +81,14 @@ def _matches(folder: Path, pattern: str) -> Iterator[Path]:
         return
     fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     next((folder / fixed).iterdir(), None)  # raises, where glob only finds nothing
-    for match in sorted(glob.glob(pattern, root_dir=folder, recursive=True)):  # noqa: PTH207 - Path.glob takes names that begin with a dot
-        if not (folder / match).is_dir():  # a link to nothing is a mistake, not nothing
-            yield folder / match
+    # A link to nothing is a mistake, not nothing.
+    yield from (match for match in matching(folder, pattern) if not match.is_dir())
 
 
 def _passes_over(folder: Path, pattern: str) -> bool:
     """Tell whether files that do not fit a pattern lie where it looks: it may have been meant for them."""
     beside = str(Path(pattern).with_name("*"))
-    return any(
-        not (folder / match).is_dir()
-        for match in glob.iglob(beside, root_dir=folder, recursive=True)  # noqa: PTH207 - as above
-    )
+    return any(not match.is_dir() for match in matching(folder, beside))
 
 
 def _is_there(file: Path) -> bool:

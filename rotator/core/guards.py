@@ -321,6 +321,7 @@ def _out_until(record: Record, terms: Terms) -> datetime | None:
     )
     if pause is None or not anothers or is_leaked(record, change.target):
         return pause
+    # Where there is a pause, it counts from failed_at.
     return min(pause, (record.failed_at or pause) + 2 * terms.probe_every)
 
 

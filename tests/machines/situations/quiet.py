@@ -67,24 +67,26 @@ def one_change_failed(scene: Scene) -> Iterator[exporter.Phase]:
     yield lasts(scene, 60)
 
 
-@heals
-def a_server_of_the_org_is_slow_to_take_a_new_key(scene: Scene) -> Iterator[exporter.Phase]:
+def a_trouble_passes(
+    scene: Scene, subject: str, code: str, event: events.Event, *, minutes: float
+) -> Iterator[exporter.Phase]:
+    """A user of acme has a trouble for a while."""
     user = scene.station().terms.users[0]
-    scene.edit(trouble=(Trouble(f"mint:{user}", scene.now, "salesforce.invalid_grant", "?"),))
-    emit(events.KEY_DOUBTED, credential="acme")
-    yield lasts(scene, 10)
+    scene.edit(trouble=(Trouble(f"{subject}:{user}", scene.now, code, "?"),))
+    emit(event, credential="acme")
+    yield lasts(scene, minutes)
     scene.edit(trouble=())
     yield lasts(scene, 30)
+
+
+@heals
+def a_server_of_the_org_is_slow_to_take_a_new_key(scene: Scene) -> Iterator[exporter.Phase]:
+    yield from a_trouble_passes(scene, "mint", "salesforce.invalid_grant", events.KEY_DOUBTED, minutes=10)
 
 
 @heals
 def a_dead_token_is_replaced(scene: Scene) -> Iterator[exporter.Phase]:
-    user = scene.station().terms.users[0]
-    scene.edit(trouble=(Trouble(f"token:{user}", scene.now, "dead", "?"),))
-    emit(events.TOKEN_DEAD, credential="acme")
-    yield lasts(scene, 3)
-    scene.edit(trouble=())
-    yield lasts(scene, 30)
+    yield from a_trouble_passes(scene, "token", "dead", events.TOKEN_DEAD, minutes=3)
 
 
 @heals
