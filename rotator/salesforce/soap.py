@@ -7,6 +7,7 @@ from a dead session: below version 68 SOAP refuses JWT-format tokens, that REST 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -37,6 +38,7 @@ _ENVELOPE = (
     "<soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
 )
 _NO_JWT = "salesforce.soap.jwt"
+_NAME = re.compile(r"[A-Za-z_]{1,64}")  # of a fault; a code of ours is made of it
 _MOST_BYTES = 24 << 20  # a retrieved zip travels as base64
 _MOST_ELEMENTS = 100_000  # a list of components has about ten for each
 _PERMISSIONS = (
@@ -199,7 +201,7 @@ def _send(wire: Wire, org: Org, body: str) -> Element:
 def _fault(fault: Element, token: Secret) -> RotatorError:
     """Return the error that a fault means."""
     name = _text(fault, "faultcode").rpartition(":")[2]
-    code = f"salesforce.soap.{name.lower()}"
+    code = f"salesforce.soap.{name.lower() if _NAME.fullmatch(name) else 'fault'}"
     said = f"the Metadata API answered {quote(_text(fault, 'faultstring'), [token])}"
     if name == "INVALID_SESSION_ID":
         return _takes_no_jwt("") if is_jwt(token) else SessionDead(said, code=code, hint=SESSION_ENDS)
