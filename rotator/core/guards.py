@@ -201,14 +201,14 @@ def key_missing(snapshot: Snapshot, now: datetime) -> Verdict:
 def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
     """An operator wants the change no more, and no deploy is under way; or the current key is lost before one was.
 
-    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way. A key pair
-    that is not known to be in Vault is written first: where a backup of Vault brought this record back, it may be the one
-    that the org takes, and what was never written is destroyed at once.
+    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way, unless that
+    key leaked: there is no way back to it. A key pair that is not known to be in Vault is written first: where a backup of
+    Vault brought this record back, it may be the one that the org takes, and what was never written is destroyed at once.
     """
     record = snapshot.record
     if change_of(record).aborted:
         return Go("an operator aborted the change")
-    if record.phase is Phase.CREATING or may_hold_target(record):
+    if record.phase is Phase.CREATING or may_hold_target(record) or is_leaked(record, record.current):
         return None
     return signer_refused(snapshot, now)
 
@@ -247,7 +247,8 @@ def bridge_holds(snapshot: Snapshot, now: datetime) -> Verdict:
         return None
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, barred)
-    if not may_hold_target(record) and not terms.accept_gap:
+    lost_to_a_leak = is_leaked(record, record.current) and signer_refused(snapshot, now) is not None
+    if not may_hold_target(record) and not terms.accept_gap and not lost_to_a_leak:
         users = provers(record, terms)
         missing = next((user for user in users if not _carried(snapshot, user, now)), None)
         if missing is not None:
@@ -306,20 +307,23 @@ def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
     for until in (_out_until(record, terms), swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
-    return Go(f"the certificate of key pair {change_of(record).target} is brought in again")
+    target = change_of(record).target
+    if is_leaked(record, target):
+        return Go(f"key pair {target} leaked, and the org does not take it: a new one is made in its place")
+    return Go(f"the certificate of key pair {target} is brought in again")
 
 
 def _out_until(record: Record, terms: Terms) -> datetime | None:
     """Return before when a locked-out credential is not brought in again, as after any failed change.
 
     Where somebody put another certificate into the app, which then takes none of ours, nothing of ours failed: then no
-    longer than it takes to see that twice. There is no such haste back to a key that leaked.
+    longer than it takes to see that twice.
     """
     pause, change, trouble = backoff_until(record, terms), change_of(record), record.trouble_of("change")
     anothers = (
         trouble is not None and trouble.code == NONE_TAKEN and not change.asked and record.failures == 1
     )
-    if pause is None or not anothers or is_leaked(record, change.target):
+    if pause is None or not anothers:
         return pause
     # Where there is a pause, it counts from failed_at.
     return min(pause, (record.failed_at or pause) + 2 * terms.probe_every)

@@ -156,8 +156,8 @@ def _give_up(s: Snapshot, now: datetime, _subject: Subject) -> Record:
 
 
 def _again(s: Snapshot, now: datetime, _subject: Subject) -> Record:
-    """The certificate is staged once more."""
-    return m.again(s.record, now)
+    """The certificate is staged once more, or a new key is made in place of one that leaked."""
+    return m.again(s.record, s.terms, now)
 
 
 def _forget(s: Snapshot, _now: datetime, subject: Subject) -> Record:

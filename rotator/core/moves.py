@@ -367,10 +367,12 @@ def lose(record: Record, terms: Terms, now: datetime) -> Record:
     return lock_out(replace(record, change=change), now)
 
 
-def again(record: Record, now: datetime) -> Record:
-    """Bring the certificate in once more, after a pause."""
-    ended = close(record, Outcome.LOCKED_OUT, now)
-    return replace(ended, phase=Phase.STAGED, change=_anew(change_of(record), now))
+def again(record: Record, terms: Terms, now: datetime) -> Record:
+    """Bring the certificate in once more, after a pause; in place of a key pair that leaked a new one is made."""
+    change, ended = change_of(record), close(record, Outcome.LOCKED_OUT, now)
+    if is_leaked(record, change.target):
+        return begin(ended, terms, Reason.COMPROMISED, record.newest + 1, now)
+    return replace(ended, phase=Phase.STAGED, change=_anew(change, now))
 
 
 def _anew(change: Change, now: datetime) -> Change:

@@ -392,6 +392,14 @@ class TestChange:
         record = changing(Phase.STAGED, validated=True, reason=Reason.COMPROMISED, asked=1, keys=leaked)
         assert isinstance(does(record, tokens=(), held={"mint:ann": LATER}).action, Deploy)
 
+    def test_a_leaked_key_that_the_org_refuses_carries_nobody_so_the_new_one_is_brought_in_at_once(self):
+        leaked = (key(1), key(2, leaked=True), key(3))
+        record = changing(Phase.STAGED, validated=True, reason=Reason.COMPROMISED, keys=leaked, doubts=3)
+        held = {"tokens": (), "held": {"mint:ann": LATER}}
+        assert isinstance(does(record, **held).action, Deploy)
+        assert waits(replace(record, doubts=2), **held).until is not None
+        assert does(replace(record, keys=(key(1), key(2), key(3))), **held).intent.phase is Phase.STEADY
+
     def test_a_restore_waits_for_clocks_and_deployer_all_the_same(self):
         record = changing(Phase.STAGED, validated=True, reason=Reason.RESTORE, target=2)
         wait = waits(record, fleet=Fleet(may_not_deploy="its deployer is in a change itself"), **QUIET)

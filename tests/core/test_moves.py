@@ -380,9 +380,18 @@ class TestLockedOut:
         }
 
     def test_the_certificate_is_brought_in_again(self):
-        assert left(OUT, moves.again(OUT, NOW)) == {
+        assert left(OUT, moves.again(OUT, TERMS, NOW)) == {
             "phase": Phase.STAGED,
             "change": Change(2, 3, Reason.RESTORE, ("ann",), NOW, asked=1, validated=True),
+            "history": (entry(Outcome.LOCKED_OUT, deployed=True, target=2, reason=Reason.RESTORE),),
+        }
+
+    def test_a_new_key_is_made_in_place_of_a_leaked_one_that_is_not_in_the_org(self):
+        out = replace(OUT, keys=LEAKED)
+        assert left(out, moves.again(out, TERMS, NOW)) == {
+            "phase": Phase.CREATING,
+            "newest": 4,
+            "change": Change(4, 2, Reason.COMPROMISED, ("ann",), NOW),
             "history": (entry(Outcome.LOCKED_OUT, deployed=True, target=2, reason=Reason.RESTORE),),
         }
 

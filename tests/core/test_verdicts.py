@@ -291,9 +291,9 @@ PROOFS = [
     (guards.again_due, strangers(trouble=(trouble("change", NONE_TRIED),)), {}, Wait(NOW + HOUR, IN_AGAIN)),
     (
         guards.again_due,
-        strangers(keys=(key(1), key(2), key(3, leaked=True))),
+        changing(Phase.LOCKED_OUT, keys=(key(1), key(2), key(3, leaked=True))),
         {},
-        Wait(NOW + HOUR, IN_AGAIN),
+        Go("key pair 3 leaked, and the org does not take it: a new one is made in its place"),
     ),
     (guards.probe_due, OUT, {}, Go("which of the kept keys does the org take?")),
     (

@@ -17,7 +17,7 @@ from tests.explore.worlds import worlds
 
 PAGE = Path(__file__).parents[2] / "docs" / "state-machine.md"
 BEGIN, END = "<!-- begin: drawn by tests/explore/drawing.py -->", "<!-- end -->"
-DRAWN_FROM = ("init", "adopt_abort", "asks", "abort", "rollback")
+DRAWN_FROM = ("init", "adopt_abort", "asks", "abort", "rollback", "leaked_out")
 
 
 def diagram() -> str:
@@ -56,7 +56,7 @@ def _way(before: Record, after: Record, what: str) -> set[tuple[Phase, Phase, st
     if before.phase is Phase.LOCKED_OUT:
         aborted = after.history and after.history[-1].outcome is Outcome.ABORTED
         staged = "aborted" if aborted else "brought in again"
-        what = "key found" if after.phase is Phase.PROVING else staged
+        what = {Phase.PROVING: "key found", Phase.CREATING: "leaked key replaced"}.get(after.phase, staged)
     elif after.history:
         what = after.history[-1].outcome.words
     elif before.change is None and after.change is not None:

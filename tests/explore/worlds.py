@@ -86,6 +86,8 @@ def worlds(**more: Any) -> dict[str, World]:
         "leaked": steady(newest=1, faults=1, requests=1, asks=(Ask.COMPROMISED,)),
         "leaked_abort": steady(newest=1, requests=2, asks=(Ask.COMPROMISED, Ask.ABORT)),
         "leaked_swap": steady(newest=1, bridge_dies_at_swap=True, requests=1, asks=(Ask.COMPROMISED,)),
+        # somebody took the certificate of a key that leaked out of the app
+        "leaked_out": steady(requests=1, asks=(Ask.COMPROMISED,))._replace(org=(FOREIGN, FOREIGN)),
         # two daemons on one record, each of which may stall or die anywhere
         "two": steady(daemons=2),
         # two users prove in turn; one of them is frozen by an admin, or taken out of the configuration
@@ -107,6 +109,7 @@ def wide_worlds(**more: Any) -> dict[str, World]:
         "first": before(newest=2, faults=3, requests=2, asks=(Ask.INIT, Ask.ADOPT, Ask.ABORT)),
         "operators": steady(faults=1, requests=2, asks=tuple(Ask)),
         "leaked_late": steady(faults=1, late=1, requests=2, asks=(Ask.COMPROMISED, Ask.ABORT)),
+        "leaked_reverted": steady(reverted=1, requests=1, asks=(Ask.COMPROMISED,)),
         "reverted_late": steady(reverted=2, late=1, lost_sessions=1),
         "by_hand_asks": steady(by_hand=True, faults=1, requests=1, asks=(Ask.ABORT, Ask.DEPLOYED)),
         "users": steady(users=2, faults=1, frozen=1, gone=1),
