@@ -66,5 +66,5 @@ class Figures:
             f"{self.ends[core.Outcome.PROMOTED]:,} rotations, {self.swaps:,} swaps; "
             f"{met} of {cells} cells (phase x mishap x daemons) met {least} times or more; "
             f"changes: {ends}; failed calls of consumers by how often they read, at a call a minute: {failed}; "
-            f"{len(late):,} dead tokens detected, p50 {p50:.0f} s, p99 {p99:.0f} s"
+            f"{len(late):,} dead tokens detected, p50 {p50:.3f}, p99 {p99:.2f} of session.verify_every"
         )

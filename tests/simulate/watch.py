@@ -34,7 +34,8 @@ class Watch:
 
     Attributes:
         violations: what must not be, with its time.
-        detected: for each published token that died: after how many seconds the record, or another token, told so.
+        detected: for each published token that died: after what part of ``session.verify_every`` the record, or another
+            token, told so.
         restoring: Vault is being played back just now; what it forgets is not rotator's doing.
     """
 
@@ -211,7 +212,8 @@ class Watch:
     def _detect(self, name: str, user: str) -> None:
         since = self._dead.get((name, user))
         if since is not None and since >= 0:
-            self.detected.append(self.loop.now - since)
+            verify_every = self.world.configuration.credentials[name].session.verify_every
+            self.detected.append((self.loop.now - since) / verify_every.total_seconds())
             self._dead[name, user] = -1.0  # noted
 
     def _must_be_noticed(self, name: str, user: str, token: str, since: float) -> None:
