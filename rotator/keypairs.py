@@ -338,7 +338,7 @@ def _checked(certificate: x509.Certificate) -> x509.Certificate:
     """Return the certificate, whose subject, times and key can be read. Raises Misconfigured."""
     try:
         _ = certificate.subject, certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except (ValueError, TypeError):  # TypeError: a part of the name is of a type that does not go with its kind
+    except (ValueError, TypeError):  # TypeError: a part of the name is of a type that goes with another
         raise _unreadable_certificate() from None
     if _key_in(certificate) is None:
         raise _unreadable_certificate()
