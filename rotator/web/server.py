@@ -13,7 +13,7 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 
 from cheroot.makefile import MakeFile
-from cheroot.server import HTTPConnection
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from cheroot.ssl import Adapter
 from cheroot.wsgi import Server as WsgiServer
 
@@ -145,8 +145,24 @@ class _Listener:
         return getattr(self._sock, name)
 
 
+class _Headers(HeaderReader):
+    """cheroot's, which looks for the header that the first line goes on with."""
+
+    def __call__(self, rfile: Any, hdict: Any = None) -> Any:
+        try:
+            return super().__call__(rfile, hdict)
+        except UnboundLocalError:
+            raise ValueError("No header goes before this line.") from None
+
+
+class _Request(HTTPRequest):
+    header_reader = _Headers()
+
+
 class _Connection(HTTPConnection):
     """One that takes no longer than it may. A time limit for each read alone lets a client drip for hours."""
+
+    RequestHandlerClass = _Request
 
     def __init__(self, server: Any, sock: Any, makefile: Any = MakeFile) -> None:
         self._wire = _Wire(sock)

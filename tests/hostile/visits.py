@@ -35,6 +35,12 @@ def _site() -> Site:
     return site
 
 
+@cache
+def _server() -> _Bounded:
+    """Return one for all visits: the library keeps all that it ever made."""
+    return _Bounded(("127.0.0.1", 0), _site())
+
+
 def visit(data: bytes, door: Door) -> bytes:
     """Return all that is answered to a client that sends this and no more. Raises AssertionError for a mistake of ours."""
     site = _site()
@@ -44,7 +50,7 @@ def visit(data: bytes, door: Door) -> bytes:
         client.settimeout(10)
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
-        connection = _Connection(_Bounded(("127.0.0.1", 0), site), served)
+        connection = _Connection(_server(), served)
         connection.remote_addr, connection.remote_port = "127.0.0.1", 1
         while connection.communicate():
             pass
