@@ -18,6 +18,7 @@ from rotator.core.slot import (
     is_leaked,
     may_hold_target,
     provers,
+    replaces_a_leak,
     signers,
     turns,
     usable,
@@ -201,14 +202,14 @@ def key_missing(snapshot: Snapshot, now: datetime) -> Verdict:
 def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
     """An operator wants the change no more, and no deploy is under way; or the current key is lost before one was.
 
-    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way, unless that
-    key leaked: there is no way back to it. A key pair that is not known to be in Vault is written first: where a backup of
+    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way, unless it
+    leads away from one that leaked. A key pair that is not known to be in Vault is written first: where a backup of
     Vault brought this record back, it may be the one that the org takes, and what was never written is destroyed at once.
     """
     record = snapshot.record
     if change_of(record).aborted:
         return Go("an operator aborted the change")
-    if record.phase is Phase.CREATING or may_hold_target(record) or is_leaked(record, record.current):
+    if record.phase is Phase.CREATING or may_hold_target(record) or replaces_a_leak(record):
         return None
     return signer_refused(snapshot, now)
 
@@ -247,7 +248,7 @@ def bridge_holds(snapshot: Snapshot, now: datetime) -> Verdict:
         return None
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, barred)
-    lost_to_a_leak = is_leaked(record, record.current) and signer_refused(snapshot, now) is not None
+    lost_to_a_leak = replaces_a_leak(record) and signer_refused(snapshot, now) is not None
     if not may_hold_target(record) and not terms.accept_gap and not lost_to_a_leak:
         users = provers(record, terms)
         missing = next((user for user in users if not _carried(snapshot, user, now)), None)

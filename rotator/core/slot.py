@@ -51,6 +51,11 @@ def is_leaked(record: Record, serial: Serial | None) -> bool:
     return facts is not None and facts.leaked
 
 
+def replaces_a_leak(record: Record) -> bool:
+    """Tell whether the change under way leads away from a leaked key, to which there is no way back."""
+    return change_of(record).target != record.current and is_leaked(record, record.current)
+
+
 def rival(record: Record, target: Serial) -> Serial | None:
     """Return the other kept key that may be in the org, which a proof of ``target`` must see refused."""
     handed_out = [retired.serial for retired in reversed(record.retired) if retired.handed_out]

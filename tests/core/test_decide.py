@@ -399,6 +399,8 @@ class TestChange:
         assert isinstance(does(record, **held).action, Deploy)
         assert waits(replace(record, doubts=2), **held).until is not None
         assert does(replace(record, keys=(key(1), key(2), key(3))), **held).intent.phase is Phase.STEADY
+        rehearsal = replace(record, change=replace(record.change, target=2, reason=Reason.REHEARSAL))
+        assert does(rehearsal, **held).intent.phase is Phase.STEADY
 
     def test_a_restore_waits_for_clocks_and_deployer_all_the_same(self):
         record = changing(Phase.STAGED, validated=True, reason=Reason.RESTORE, target=2)

@@ -18,7 +18,7 @@ from rotator.core.effects import (
     Touch,
 )
 from rotator.core.model import Phase, Record, Snapshot
-from rotator.core.slot import RESTORING, change_of, is_leaked
+from rotator.core.slot import RESTORING, change_of, is_leaked, replaces_a_leak
 from tests.explore.canonical import snapshot_of
 from tests.explore.world import FOREIGN, TERMS, Process, World
 
@@ -45,7 +45,7 @@ def decided(world: World, action: Action) -> None:
 
 def _lost_to_a_leak(record: Record) -> bool:
     """Tell whether the org refuses a leaked key, to which there is no way back: waiting carries nobody."""
-    return is_leaked(record, record.current) and record.doubts >= TERMS.doubts_needed
+    return replaces_a_leak(record) and record.doubts >= TERMS.doubts_needed
 
 
 def _let_alone(world: World, user: str) -> bool:
