@@ -96,7 +96,7 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
-    with settings.application(names, as_daemon=True) as (app, problems):
+    with settings.application(names, tells=False, as_daemon=True) as (app, problems):
         looked = chain(examine_machine(app.configuration), examine(app, problems, names))
         found = list(looked) if as_json else show_findings(looked, app.configuration)
     failed = [finding for finding in found if not finding.ok]

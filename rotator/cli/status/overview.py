@@ -9,8 +9,8 @@ from typing import Final
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from rotator.cli.aside import LABEL, not_in_force
 from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
-from rotator.cli.status.aside import LABEL, not_in_force
 from rotator.cli.status.look import Look
 from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
@@ -147,10 +147,11 @@ def _tokens(one: Standing, now: datetime) -> str:
 
 def summary(look: Look) -> Text:
     """Return in one line whether all is well, and what comes next."""
-    aside = sorted({one.credential for one in look.aside if one.credential is not None})
+    aside = {one.credential for one in look.aside if one.credential is not None}
     files = sorted({str(one.file) for one in look.aside if one.credential is None})
-    need = [one.credential for one in look.troubled] + aside
-    count = len(look.standings) + len(aside)
+    troubled = [one.credential for one in look.troubled]
+    need = troubled + sorted(aside.difference(troubled))
+    count = len(aside.union(one.credential for one in look.standings))
     said = f"{count} credential{'' if count == 1 else 's'}"
     needed = f"{len(need)} of {said} {'needs' if len(need) == 1 else 'need'} you"
     if need:
