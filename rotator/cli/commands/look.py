@@ -49,7 +49,9 @@ class Seconds(click.ParamType[float]):
     exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
 )
 @names_argument
-@click.option("--problems", "only_problems", is_flag=True, help="Show only credentials that need a person.")
+@click.option(
+    "--problems", "only_problems", is_flag=True, help="Show only credentials with which something is wrong."
+)
 @click.option(
     "--watch",
     "every_seconds",
@@ -75,7 +77,8 @@ def status(
     For all, or in detail for NAMEs; those that need a person come first. How far tokens are proved, and which requests
     of operators wait for an answer, is shown where the policy lets it be read. Ends with exit code 1 when any
     credential (of those NAMEd) has a trouble, is bound to another org, or has settings that do not hold; with --watch
-    as of the last look.
+    as of the last look. Where a person is to bring a certificate in, the last line says so, and nothing is wrong (0) until
+    the one that signs is near its end (rotation.urgent_before) or leaked.
     """
     from rotator.cli.aside import concerning, tell_elsewhere
     from rotator.cli.status.look import look

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,11 @@ from rotator.standing import Level, Standing
 from rotator.wording import some
 
 MOST_NAMES: Final = 5  # that the summary names; the table has all
+
+AWAITED: Final = "wait{s} for you to bring the certificate in"
+KEYLESS: Final = "without a key pair yet"
+PAUSED: Final = "paused"
+HELD_BACK: Final = "due and held back"
 
 HEAD: Final = ("CREDENTIAL", "PHASE", "KEY", "CERT ENDS", "ROTATES", "TOKENS")
 HEAD_IF_ROOMY: Final = (
@@ -156,15 +161,10 @@ def summary(look: Look) -> Text:
     needed = f"{len(need)} of {said} {'needs' if len(need) == 1 else 'need'} you"
     if need:
         needed += f": {some(need, MOST_NAMES)}"
-    if files:
-        return Text(f"{_refused(files)}; {needed}", BAD)
-    if need:
-        return Text(needed, BAD)
-    held = [one.credential for one in look.standings if one.level is Level.HELD]
-    parts = [f"{said}, nothing is wrong; waiting: {some(held, MOST_NAMES)}" if held else f"{said}, all well"]
-    keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
-    if keyless:
-        parts.append(f"{keyless} without a key pair yet")
+    held = _held(look.standings)
+    if need or files:
+        return Text("; ".join([*([_refused(files)] if files else []), needed, *held]), BAD)
+    parts = [f"{said}, {'nothing is wrong' if held else 'all well'}", *held]
     going = sum(one.under_way is not None for one in look.standings)
     if going:
         parts.append(f"{going} change{'s are' if going > 1 else ' is'} under way")
@@ -173,6 +173,27 @@ def summary(look: Look) -> Text:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")
     return Text("; ".join(parts), DOUBTFUL if held else GOOD)
+
+
+def _held(standings: Sequence[Standing]) -> list[str]:
+    """Return for what credentials wait with which nothing is wrong: how many, and who they are."""
+    found: dict[str, list[str]] = {kind: [] for kind in (AWAITED, KEYLESS, PAUSED, HELD_BACK)}
+    for one in standings:
+        if one.level is Level.HELD:
+            found[_held_by(one)].append(one.credential)
+    return [
+        f"{len(who)} {kind.format(s='s' if len(who) == 1 else '')}: {some(who, MOST_NAMES)}"
+        for kind, who in found.items()
+        if who
+    ]
+
+
+def _held_by(one: Standing) -> str:
+    if one.under_way is not None and one.under_way.waits_for_person:
+        return AWAITED
+    if one.paused is not None:
+        return PAUSED
+    return KEYLESS if one.phase is Phase.EMPTY else HELD_BACK
 
 
 def _refused(files: list[str]) -> str:
