@@ -14,8 +14,8 @@ from rotator.app import Application
 from rotator.cli.aside import concerning
 from rotator.cli.exits import Exit
 from rotator.cli.history import style_of
-from rotator.cli.output import BAD, complain, print_json, say, say_steps
-from rotator.cli.requests.advice import instead
+from rotator.cli.output import BAD, DOUBTFUL, complain, print_json, say, say_steps, warn
+from rotator.cli.requests.advice import besides, instead
 from rotator.cli.requests.course import Course, Leg, following
 from rotator.cli.settings import Settings
 from rotator.config import ConfigurationError, Problem
@@ -137,8 +137,11 @@ class Asking:
         if not said.accepted:
             record, _version = self._app.documents.read_record(self._name)
             complain(f"{self._name}: {said.sentence}", instead(what, record, self._name))
-        elif not self._manner.as_json:
+            return said
+        if not self._manner.as_json:
             say(f"{self._name}: {said.sentence}")
+        if note := besides(what, self._terms):
+            warn("note: ", f"{self._name}: {note}", DOUBTFUL)
         return said
 
     def _await(self, made: Request, within: timedelta) -> Answered | None:
