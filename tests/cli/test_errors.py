@@ -170,6 +170,9 @@ def test_a_vault_that_is_not_there_ends_with_3(rotator, tmp_path):
             assert ran.code == 3
             assert ran.err.startswith("error: ")
             assert "hint: " in ran.err
+        assert rotator("doctor", config=config).code == 3
+        config.chmod(0o666)
+        assert rotator("doctor", config=config).code == 1, "and that is to be mended now"
 
 
 def test_an_org_in_maintenance_ends_with_3(rotator, knobs):
@@ -177,6 +180,16 @@ def test_an_org_in_maintenance_ends_with_3(rotator, knobs):
     ran = rotator("token", "acme")
     assert ran.code == 3
     assert ran.err.startswith("error: ")
+    assert rotator("doctor", "acme").code == 3
+
+
+def test_a_vault_that_is_sealed_ends_with_3(rotator, stage):
+    stage.vault.seal()
+    try:
+        ran = [rotator(*command) for command in (("status",), ("doctor",), ("doctor", "--json"))]
+    finally:
+        stage.vault.unseal()
+    assert [one.code for one in ran] == [3, 3, 3]
 
 
 def test_a_wrapped_secret_id_is_left_to_the_daemon(rotator, stage, tmp_path):
