@@ -123,8 +123,10 @@ class _Examination:
             for name, deployer in orphans.items():
                 own = self._trees[name]
                 path = (*own.path, "deploy", "with")
-                at = replace(own, value=None, path=path)  # not in defaults: this concerns it alone
-                self._problem(at, f"{deployer}, which deploys for it, is set aside", f"Mend {deployer}.")
+                what = f"{deployer}, which deploys for it, is set aside"
+                # Not in defaults: this concerns it alone.
+                told = problem_at(own.file, own.line, path, what, f"Mend {deployer}.")
+                self.problems.append(replace(told, follows_from=deployer))
 
     def _orphans(self) -> dict[str, str]:
         """Return the good credentials whose deployer is not, and that deployer."""

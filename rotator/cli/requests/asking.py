@@ -55,7 +55,7 @@ def request(
 ) -> Exit:
     """Make a request, tell its answer, and follow the change if so wished. Raises RotatorError."""
     with (
-        settings.application([name]) as (app, problems),
+        settings.application([name], tells=manner.where != "here") as (app, problems),
         Asking(app, name, manner, problems).session(settings) as asking,
     ):
         answer = asking.answer(what, payload)
@@ -154,8 +154,8 @@ class Asking:
     def _unanswered(self, made: Request, within: timedelta) -> None:
         complain(
             f"nobody answered within {span(within)}: no daemon seems to run. The request to {made.ask} waits in Vault",
-            f"The next daemon takes it, or `rotator once {self._name}`. To take it back: "
-            f"`rotator withdraw {self._name}`.",
+            f"The next daemon takes it, or `rotator once {self._name}`"
+            f"{', once its settings hold' if self._wrong else ''}. To take it back: `rotator withdraw {self._name}`.",
         )
         if self._manner.as_json:
             print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})

@@ -46,7 +46,7 @@ class KeyFiles:
 
 def init_credentials(settings: Settings, names: Sequence[str], wishes: NewAppWishes, manner: Manner) -> Exit:
     """Have the first key pairs made, and write the files of their apps. Raises RotatorError."""
-    with settings.application(names) as (app, problems):
+    with settings.application(names, tells=manner.where != "here") as (app, problems):
         for name in names:
             code = _begin(settings, app, problems, name, manner)
             if code is not Exit.OK:

@@ -67,7 +67,7 @@ def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[Renderabl
             [row(one, marks[one.level], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
         )
     told = [told for one in shown for told in remarks(one, look, in_detail=in_detail)]
-    told += [hanging(LABEL, str(not_in_force(problem)), BAD) for problem in look.aside]
+    told += [hanging(LABEL, str(problem), BAD) for problem in not_in_force(look.aside)]
     if shown and told:
         yield Text()
     yield from told
