@@ -272,7 +272,7 @@ def _of_person(station: Station, now: datetime) -> Iterator[Trouble]:
     if change is None or facts is None or urgent is None or record.trouble_of("change") is not None:
         return
     if urgent <= now < facts.not_after and waits_for_person(record, terms, now):
-        message = f"{_near_its_end(facts)}, and nobody has brought in the next one"
+        message = f"{_near_its_end(facts)}, and nobody has brought in the certificate that is waited for"
         hint = f"Bring it in now: `rotator status {station.name}` tells the steps."
         yield Trouble(f"key:{facts.serial}", max(urgent, change.began), EXPIRING, message, hint)
 

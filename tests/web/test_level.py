@@ -130,7 +130,7 @@ def test_who_is_waited_for_until_the_end_is_near_is_told_what_ends_and_what_to_d
     _asks_a_person(3)(fleet)
     seen = fleet.look()
     (trouble,) = seen.standing(seen.stations["well"]).troubles
-    assert trouble.message.endswith("ends soon, and nobody has brought in the next one")
+    assert trouble.message.endswith("ends soon, and nobody has brought in the certificate that is waited for")
     assert trouble.since == seen.stations["well"].record.change.began
     assert trouble.hint == "Bring it in now: `rotator status well` tells the steps."
     assert runbook_of(trouble) == "certificate-expiring"
