@@ -240,7 +240,7 @@ BRIDGE_LACKING = _alert("bridge.lacking", "error", "credential user expires_at n
 SESSIONS_DIED = _event("change.sessions_died", "warning", "credential target",
     "The change of certificate ended live sessions.")
 REHEARSAL_FINISHED = _event("rehearsal.finished", "info", "credential serial sessions_survived seconds",
-    "The current certificate was deployed again unchanged; ``sessions_survived`` says what became of live sessions.")
+    "A rehearsal with the current certificate ended with its proofs; ``sessions_survived`` says what became of live sessions.")
 ROTATION_DUE_BUT_HELD = _alert("rotation.due_but_held", "warning", "credential due_at not_after why hint",
     "A rotation is due and does not begin before a person lets it.",
     "rotation-held")

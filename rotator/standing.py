@@ -223,6 +223,7 @@ def _seen_from_here(
     return [
         *_of_tokens(station, tokens or (), now),
         *_of_certificate(station.name, station.record, rotation, now),
+        *_of_person(station, now),
         *_of_locks(station.record, now),
     ]
 
@@ -258,11 +259,27 @@ def _of_certificate(
         yield Trouble("change", rotation.due_at, "rotation.overdue", message, _NOBODY)
     is_urgent = rotation.urgent_at <= now < facts.not_after
     if rotation.held is not None and is_urgent and record.trouble_of("change") is None:
-        what = f"{about} leaked" if facts.leaked else f"the certificate of {about} ends soon"
-        message = f"{what}, and its rotation is {rotation.held}"
+        message = f"{_near_its_end(facts)}, and its rotation is {rotation.held}"
         ends = f"`rotator resume {name}` ends the pause." if record.paused else "End what holds it back."
         since = _held_since(record, now) if facts.leaked else rotation.urgent_at
         yield Trouble(f"key:{facts.serial}", since, EXPIRING, message, ends)
+
+
+def _of_person(station: Station, now: datetime) -> Iterator[Trouble]:
+    """Yield that a person was waited for until the certificate that signs is near its end."""
+    record, terms = station.record, station.terms
+    change, facts, urgent = record.change, record.key(record.current), timing.urgent_at(record, terms)
+    if change is None or facts is None or urgent is None or record.trouble_of("change") is not None:
+        return
+    if urgent <= now < facts.not_after and waits_for_person(record, terms, now):
+        message = f"{_near_its_end(facts)}, and nobody has brought in the certificate that is waited for"
+        hint = f"Bring it in now: `rotator status {station.name}` tells the steps."
+        yield Trouble(f"key:{facts.serial}", max(urgent, change.began), EXPIRING, message, hint)
+
+
+def _near_its_end(facts: KeyFacts) -> str:
+    about = f"key pair {facts.serial}"
+    return f"{about} leaked" if facts.leaked else f"the certificate of {about} ends soon"
 
 
 def _held_since(record: Record, now: datetime) -> datetime:

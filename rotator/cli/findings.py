@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
+from rotator.cli.exits import Exit
 from rotator.cli.host import SUBJECT
 from rotator.cli.output import (
     BAD,
@@ -115,3 +116,11 @@ def show_summary(found: Sequence[Finding]) -> None:
     where = list(dict.fromkeys(one.subject.partition(": ")[0] for one in failed))
     verb = "wants" if len(failed) == 1 else "want"
     say(f"{len(failed)} of {len(found)} findings {verb} mending: {some(where, MOST_NAMES)}{more}", BAD)
+
+
+def verdict(found: Sequence[Finding]) -> Exit:
+    """Return whether all is well, or would be if Vault and Salesforce could be reached."""
+    failed = [one for one in found if not one.ok]
+    if not failed:
+        return Exit.OK
+    return Exit.UNAVAILABLE if all(one.transient for one in failed) else Exit.PROBLEM

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from rotator.app import application
 from rotator.cli.output import BAD, DOUBTFUL, facts, print_json, say, warn
-from rotator.cli.settings import Settings, see_to_names, user_of
+from rotator.cli.settings import Settings, user_of
 from rotator.config import Configuration
 from rotator.core.model import Serial
 from rotator.core.slot import signers
@@ -65,8 +65,7 @@ class Fetched:
 
 def export_postman(settings: Settings, name: str, wishes: Wishes, *, as_json: bool) -> None:
     """Write the collection of a credential, and the environment of one of its users. Raises RotatorError."""
-    configuration, problems = settings.load()
-    see_to_names(configuration, problems, [name])
+    configuration, _problems = settings.load([name])
     credential = configuration.credentials[name]
     login = login_of(credential, user_of(credential, wishes.user))
     fetched = Fetched()

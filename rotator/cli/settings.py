@@ -38,27 +38,48 @@ class Settings:
             raise click.UsageError(f"Which configuration? Give -c FILE, or set {CONFIG}.")
         return self.config
 
-    def load(self) -> tuple[Configuration, tuple[Problem, ...]]:
-        """Return what holds of the configuration, and what does not. Raises ConfigurationError."""
+    def load(
+        self, names: Sequence[str] = (), *, works: bool = False, tells: bool = True
+    ) -> tuple[Configuration, tuple[Problem, ...]]:
+        """Return what holds of the configuration, and what does not; the credentials named are seen to be in it.
+
+        Raises ConfigurationError or click.UsageError.
+
+        Args:
+            works: the command does what a daemon does, and not for a credential whose deployer is set aside.
+            tells: where credentials are named, what does not hold is told; the command does not tell it itself.
+        """
         from rotator.config import load_lenient
 
-        return load_lenient(self.file())
+        configuration, problems = load_lenient(self.file(), dependents=not works)
+        see_to_names(configuration, problems, names)
+        if names and problems and tells:
+            from rotator.cli.aside import concerning, tell_elsewhere, tell_not_in_force
+
+            tell_not_in_force(concerning(problems, names))
+            tell_elsewhere(problems, names)
+        return configuration, problems
 
     @contextmanager
     def application(
-        self, names: Sequence[str] = (), *, unwraps: bool = False, as_daemon: bool = False
+        self,
+        names: Sequence[str] = (),
+        *,
+        works: bool = False,
+        tells: bool = True,
+        as_daemon: bool = False,
     ) -> Iterator[tuple[Application, tuple[Problem, ...]]]:
-        """Put the parts together, and see that the credentials named are in the configuration.
+        """Put the parts together, for the configuration as :meth:`load` returns it.
 
         Args:
-            unwraps: a secret_id that can be unwrapped once may be unwrapped by this command.
+            works: as for :meth:`load`; and a secret_id that can be unwrapped once may be unwrapped by this command.
+            tells: as for :meth:`load`.
             as_daemon: the command needs the rights of the daemon, and says so where Vault does not grant them.
         """
         from rotator.app import application
 
-        configuration, problems = self.load()
-        see_to_names(configuration, problems, names)
-        if not unwraps and self.token_file is None:
+        configuration, problems = self.load(names, works=works, tells=tells)
+        if not works and self.token_file is None:
             leave_wrapped(configuration)
         try:
             with application(configuration, self.token_file) as app:

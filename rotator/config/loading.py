@@ -35,23 +35,29 @@ def load(path: Path | str) -> Configuration:
     examination = _Examination(Path(path))
     if examination.problems:
         raise ConfigurationError(examination.report())
-    return examination.configuration()
+    return examination.configuration(examination.good())
 
 
-def load_lenient(path: Path | str) -> tuple[Configuration, tuple[Problem, ...]]:
+def load_lenient(path: Path | str, *, dependents: bool = False) -> tuple[Configuration, tuple[Problem, ...]]:
     """Return the configuration of the credentials that hold, and what is wrong with the others.
 
     A credential is set aside for a mistake within it, and with the credential that deploys for it. One that waits
     for it by ``rollout.after`` stays: ``after`` then names a credential that is not there. An included file that does
     not hold as a whole is set aside with all its credentials.
     Raises ConfigurationError for mistakes anywhere else, in ``defaults`` too, and when no credential holds.
+
+    Args:
+        dependents: those in which nothing is wrong stay, with a problem, also where their deployer is set aside. For
+            whoever looks or asks, and deploys nothing.
     """
     examination = _Examination(Path(path))
+    sound = examination.good()
     examination.set_dependents_aside()
+    kept = sound if dependents else examination.good()
     problems = examination.report()
-    if examination.concerns_all(problems) or not examination.good():
+    if examination.concerns_all(problems) or not kept:
         raise ConfigurationError(problems)
-    return examination.configuration(), problems
+    return examination.configuration(kept), problems
 
 
 class _Examination:
@@ -103,12 +109,12 @@ class _Examination:
             if name not in bad and self._trees[name].file not in files
         }
 
-    def configuration(self) -> Configuration:
-        """Return what is good. To be called when nothing is wrong outside of credentials."""
-        sections, good = dict(self._general) if self._general else {}, self.good()
-        origins = {name: self._trees[name].file for name in good}
+    def configuration(self, kept: dict[str, CredentialConfig]) -> Configuration:
+        """Return that of some good credentials. To be called when nothing is wrong outside of credentials."""
+        sections = dict(self._general) if self._general else {}
+        origins = {name: self._trees[name].file for name in kept}
         return Configuration.model_validate(
-            {**sections, "credentials": good}, context={"file": self._file, "origins": origins}
+            {**sections, "credentials": kept}, context={"file": self._file, "origins": origins}
         )
 
     def set_dependents_aside(self) -> None:
@@ -117,8 +123,10 @@ class _Examination:
             for name, deployer in orphans.items():
                 own = self._trees[name]
                 path = (*own.path, "deploy", "with")
-                at = replace(own, value=None, path=path)  # not in defaults: this concerns it alone
-                self._problem(at, f"{deployer}, which deploys for it, is set aside", f"Mend {deployer}.")
+                what = f"{deployer}, which deploys for it, is set aside"
+                # Not in defaults: this concerns it alone.
+                told = problem_at(own.file, own.line, path, what, f"Mend {deployer}.")
+                self.problems.append(replace(told, follows_from=deployer))
 
     def _orphans(self) -> dict[str, str]:
         """Return the good credentials whose deployer is not, and that deployer."""

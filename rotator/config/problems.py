@@ -21,6 +21,7 @@ class Problem:
         key: key path as it is written in the file, such as ``credentials.acme.rotation.renew_before``.
         credential: the credential that the mistake is confined to; None if it concerns all, or all of an included file.
         written_in: where line and key are, if that is not the file that does not hold: it may not be there.
+        follows_from: the credential whose mistakes are all that is wrong.
     """
 
     file: Path
@@ -30,6 +31,7 @@ class Problem:
     mend: str
     credential: str | None = None
     written_in: Path | None = None
+    follows_from: str | None = None
 
     @property
     def what(self) -> str:

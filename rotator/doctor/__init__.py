@@ -15,7 +15,7 @@ from rotator.core.slot import signers
 from rotator.core.timing import due_at, is_overdue
 from rotator.doctor import sessions
 from rotator.errors import RotatorError
-from rotator.finding import Finding
+from rotator.finding import Finding, failure
 from rotator.performer import Station
 from rotator.performer.fleet import is_skewed
 from rotator.performer.identity import mismatch
@@ -74,7 +74,7 @@ def _port(config: WebConfig) -> Iterator[Finding]:
     try:
         examine_port(config)
     except RotatorError as error:
-        yield _failed("web", error)
+        yield failure("web", error)
     else:
         yield Finding(True, "web", "what the port is served with can be used.")
 
@@ -100,7 +100,7 @@ def _credential(app: Application, station: Station, deployers: Deployers) -> Ite
         yield from _standing(station)
         serials = signers(station.record, station.terms, app.tools.clock())
     except RotatorError as error:
-        yield _failed(f"{name}: record", error)
+        yield failure(f"{name}: record", error)
         return
     if not serials:
         yield Finding(
@@ -174,7 +174,7 @@ def _certificate(app: Application, station: Station) -> Iterator[Finding]:
     try:
         fingerprint = app.tools.key_pair(station.name, facts.serial).facts(facts.serial).fingerprint
     except RotatorError as error:
-        yield _failed(f"{station.name}: key", error)
+        yield failure(f"{station.name}: key", error)
         return
     if fingerprint == facts.fingerprint:
         yield Finding(True, f"{station.name}: key", f"key pair {facts.serial} is in Vault.")
@@ -198,7 +198,7 @@ def _login(
     try:
         grant, serial = app.tools.mint_first(station, user, serials, fresh=True)
     except RotatorError as error:
-        yield _failed(subject, error)
+        yield failure(subject, error)
         return error
     yield Finding(True, subject, f"the org takes key pair {serial} and gives a token.")
     return grant
@@ -222,7 +222,7 @@ def _identity(app: Application, station: Station, user: str, grant: Grant) -> It
     try:
         said = userinfo(app.tools.wires(), Org(grant.instance_url, grant.access_token))
     except RotatorError as error:
-        yield _failed(subject, error)
+        yield failure(subject, error)
         return
     if said.username and said.username.lower() != user.lower():
         yield Finding(False, subject, f"the token stands for {said.username}.", "Correct `users`.")
@@ -247,7 +247,7 @@ def _clock_and_version(app: Application, station: Station, grant: Grant) -> Iter
             return
         offered = api_versions(app.tools.wires(), grant.instance_url)
     except RotatorError as error:
-        yield _failed(subject, error)
+        yield failure(subject, error)
         return
     if wanted in offered:
         yield Finding(True, subject, f"{wanted}, as configured.")
@@ -263,7 +263,7 @@ def _requests_left(app: Application, station: Station, grant: Grant) -> Finding:
         left = limits(app.tools.wires(), app.tools.org(station, grant)).get("DailyApiRequests")
     except RotatorError as error:
         if error.code != "salesforce.insufficient_access":
-            return _failed(subject, error)
+            return failure(subject, error)
         left = None
     if left is None:
         return Finding(True, subject, "not shown to this user (it takes View Setup and Configuration).")
@@ -282,7 +282,7 @@ def _calls(app: Application, station: Station, user: str, grant: Grant) -> Itera
         rows = query_accounts(app.tools.wires(), org, station.config.proof.query)
         get_account_resource(app.tools.wires(), org)
     except RotatorError as error:
-        yield _failed(subject, error)
+        yield failure(subject, error)
     else:
         yield Finding(
             True,
@@ -306,7 +306,7 @@ def _published(app: Application, station: Station, user: str) -> Iterator[Findin
     try:
         query_accounts(app.tools.wires(), org, station.config.proof.query)
     except RotatorError as error:
-        yield _failed(subject, error)
+        yield failure(subject, error)
         return
     if is_overdue(facts_of(user, document), station.record, station.terms, app.tools.clock()):
         since = f"{document.refresh_after:%Y-%m-%d %H:%M:%S}Z"
@@ -318,7 +318,3 @@ def _published(app: Application, station: Station, user: str) -> Iterator[Findin
         )
         return
     yield Finding(True, subject, f"it works; proved until {document.expires_at:%Y-%m-%d %H:%M:%S}Z at least.")
-
-
-def _failed(subject: str, error: RotatorError) -> Finding:
-    return Finding(False, subject, error.message, error.hint)

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from rotator.core.effects import Answer, Kind
 from rotator.errors import KeyRefused, Misconfigured, Rejected, RotatorError, SessionDead, Transient
-from rotator.finding import Finding
+from rotator.finding import Finding, failure
 from rotator.publishers import TOO_LATE, failed
 from rotator.salesforce import metadata, soap
 from rotator.salesforce.appfiles import PARTS, App, AppFiles, AppKind, select
@@ -340,4 +340,4 @@ class MetadataPublisher:
         return Answer(Kind.REFUSED, self._clock(), code=f"publisher.{code}", message=message, hint=_UNCHANGED)
 
     def _finding(self, what: str, error: RotatorError) -> Finding:
-        return Finding(False, f"{self._app.name}: {what}", error.message, error.hint)
+        return failure(f"{self._app.name}: {what}", error)

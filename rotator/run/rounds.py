@@ -169,7 +169,7 @@ class Rounds:
         if troubled:
             parts.append(f"trouble with {some(troubled, NAMED)}")
         if (trouble := self._daemon.weather.trouble()) is not None:
-            parts.append(trouble)
+            parts.append(trouble.message)
         if self._daemon.flaws:
             parts.append(self._daemon.flaws)
         return "; ".join(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rotator.config import Problem
@@ -34,7 +34,7 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
                 name: Trouble("record", now, code, message, lasting=True)
                 for name, (code, message) in daemon.unusable.records().items()
             },
-            vault_trouble=daemon.weather.trouble(),
+            vault_trouble=_of_vault(daemon, now),
             lease=app.client.lease(),
             secret_id_ends=app.client.secret_id_ends(),
             skews=dict(daemon.rounds.skewed),
@@ -44,6 +44,14 @@ def sight(daemon: Daemon) -> Callable[[], Seen]:
         )
 
     return look
+
+
+def _of_vault(daemon: Daemon, now: datetime) -> Trouble | None:
+    outage = daemon.weather.trouble()
+    if outage is None:
+        return None
+    since = now - timedelta(seconds=daemon.steady() - outage.began)
+    return Trouble("vault", since, outage.code, outage.message, outage.hint)
 
 
 def _first_of_each(reading: Reading, concerned: Callable[[Problem], str | None]) -> dict[str, Trouble]:

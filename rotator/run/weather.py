@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rotator import events
@@ -35,6 +36,20 @@ def pause_after(error: RotatorError, failures: int, terms: Terms) -> timedelta:
     return max(retry_pause(failures, terms), asked)
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What is wrong with Vault, and what mends it: as the log says it.
+
+    Attributes:
+        began: by the steady clock.
+    """
+
+    began: float
+    code: str
+    message: str
+    hint: str
+
+
 class VaultWeather:
     """Tells when Vault stops to serve all credentials, and when it is back. Used by all workers.
 
@@ -48,19 +63,17 @@ class VaultWeather:
         self._steady = steady
         self._lock = threading.Lock()
         self._told: set[str] = set()
-        self._since = 0.0
-        self._message = ""
+        self._outage: Outage | None = None
         self._unwritten = False
         self._not_before = 0.0
 
     def failed(self, error: RotatorError, *, writing: bool = False) -> None:
         """Note a failure, and tell it unless one of its kind was told since Vault last served."""
         with self._lock:
-            if not self._told:
-                self._since = self._steady()
             new = error.code not in self._told
             self._told.add(error.code)
-            self._message = error.message
+            began = self._steady() if self._outage is None else self._outage.began
+            self._outage = Outage(began, error.code, error.message, error.hint)
             self._not_before = max(self._not_before, self._steady() + (error.retry_after_seconds or 0.0))
             if writing and (error.maybe_done or error.code not in _AWAY):
                 self._unwritten = True
@@ -80,11 +93,11 @@ class VaultWeather:
     def answered(self) -> bool:
         """Note that Vault answered the regular look, and return whether it is back by that."""
         with self._lock:
-            if not self._told or self._unwritten or self._steady() < self._not_before:
+            if self._outage is None or self._unwritten or self._steady() < self._not_before:
                 return False
-            took = self._steady() - self._since
+            took = self._steady() - self._outage.began
             self._told.clear()
-            self._message = ""
+            self._outage = None
         emit(events.VAULT_RECOVERED, seconds=round(took, 1))
         return True
 
@@ -93,10 +106,10 @@ class VaultWeather:
         with self._lock:
             return code in self._told
 
-    def trouble(self) -> str | None:
-        """Return what is wrong with Vault, in a few words; None if nothing is."""
+    def trouble(self) -> Outage | None:
+        """Return what is wrong with Vault; None if nothing is."""
         with self._lock:
-            return self._message or None
+            return self._outage
 
 
 class LeaseKeeper:

@@ -63,7 +63,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "change.waiting": "a person must bring certificate {target} into the org[, before {deadline}]",
     "change.sessions_died": "the deploy ended live sessions",
     "bridge.lacking": "no live session of {user} would carry the consumers over the change, so nothing is deployed",
-    "rehearsal.finished": "certificate {serial} was deployed again unchanged; live sessions survived: {sessions_survived}",
+    "rehearsal.finished": "the rehearsal is over, and key pair {serial} is proved; live sessions survived: {sessions_survived}",
     "rotation.due_but_held": "a rotation is due since {due_at}, and held: {why}",
     "rotation.capped": "{swaps} changes reached the org today and none held; the next is not before {not_before}",
     "certificate.expiring": "the certificate of key pair {serial} ends at {not_after}, and no new one is in place[: {why}]",

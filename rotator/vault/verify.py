@@ -7,7 +7,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from rotator.errors import RotatorError
-from rotator.finding import Finding
+from rotator.finding import Finding, failure
 from rotator.vault.client import VaultClient
 from rotator.vault.kv import Kv
 from rotator.vault.paths import folder
@@ -34,7 +34,7 @@ def verify(client: VaultClient, credentials: Mapping[str, Sequence[str]]) -> Ite
         for name, users in credentials.items():
             yield from _policy(client, name, users)
     except RotatorError as error:
-        yield Finding(False, error.code, error.message, error.hint)
+        yield failure(error.code, error)
 
 
 def _health(client: VaultClient) -> Finding:

@@ -45,14 +45,9 @@ def _of_daemon(seen: Seen, *, alive: bool) -> Iterator[Notice]:
     if not alive:
         mend = "Its log says what it was at; a restart loses nothing."
         yield Notice(Level.LOST, "The daemon does not move", "", mend, events.HEARTBEAT_LATE.runbook)
-    if seen.vault_trouble is not None:
-        yield Notice(
-            Level.LOST,
-            f"Vault does not serve: {seen.vault_trouble}",
-            "",
-            "`rotator doctor` looks closer.",
-            "vault-down",
-        )
+    if (wrong := seen.vault_trouble) is not None:
+        sentence = f"Vault does not serve: {wrong.message}"
+        yield Notice(Level.LOST, sentence, "", wrong.hint, "vault-down", wrong.since)
     elif not seen.vault_serves:
         yield Notice(Level.BUSY, "The daemon is not logged in to Vault yet")
     if braked := seen.driver.braked():

@@ -41,7 +41,7 @@ class Seen:
     refused: Mapping[str, Trouble]
     refusal: Trouble | None
     unusable: Mapping[str, Trouble]
-    vault_trouble: str | None
+    vault_trouble: Trouble | None
     lease: Lease | None
     secret_id_ends: datetime | None
     skews: Mapping[str, float]

@@ -65,6 +65,44 @@ def test_a_bad_credential_is_set_aside_and_the_good_ones_are_shown(rotator, tmp_
     assert "credentials.globex.users" in rotator("history", "globex", config=config).err
 
 
+def test_a_bad_deployer_hides_nobody_for_whom_it_deploys_and_keeps_no_request_from_the_daemon(
+    rotator, tmp_path
+):
+    credentials = rotator.settings()["credentials"]
+    credentials["deployer"]["users"] = ["nobody"]
+    config = rotator.variant(tmp_path, credentials=credentials)
+    aside = "credentials.acme.deploy.with: deployer, which deploys for it, is set aside; a daemon that served acme"
+    ran = rotator("status", config=config)
+    assert (ran.code, "credentials.deployer.users[0]" in ran.out) == (1, True)
+    assert f"{aside}, globex goes on with their former settings until it restarts\n" in ran.out
+    assert "credentials.globex" not in ran.out, "it is told once"
+    assert ran.out.endswith("3 of 3 credentials need you: acme, deployer, globex\n")
+    ran = rotator("status", "acme", config=config)
+    assert (ran.code, "credentials.acme.deploy.with" in ran.out) == (1, True)
+    assert "credentials.globex" not in ran.out
+    assert ran.err.startswith("note: mistakes are elsewhere in the configuration: deployer; `rotator check`")
+    ran = rotator("history", "acme", config=config)
+    assert (ran.code, aside in ran.err) == (0, True)
+    ran = rotator("pause", "acme", "--within", "1ms", config=config)
+    assert (ran.code, "waits in Vault" in ran.err) == (4, True), "only a daemon may have settings that hold"
+    ran = rotator("withdraw", "acme", config=config)
+    assert (ran.code, aside in ran.err) == (0, True)
+    for command in (("pause", "acme", "--here"), ("once", "acme")):
+        ran = rotator(*command, config=config)
+        assert (ran.code, "credentials.acme.deploy.with" in ran.err) == (2, True)
+    assert rotator.status("acme")["paused"] is None
+
+
+def test_who_names_a_credential_is_told_in_a_line_of_mistakes_elsewhere(rotator, tmp_path):
+    credentials = rotator.settings()["credentials"]
+    credentials["globex"]["users"] = ["nobody"]
+    config = rotator.variant(tmp_path, credentials=credentials)
+    note = "note: mistakes are elsewhere in the configuration: globex; `rotator check` tells them\n"
+    for command in ("status", "plan", "history", "certificate"):
+        ran = rotator(command, "acme", config=config)
+        assert (ran.code, ran.err) == (0, note)
+
+
 def test_an_included_file_that_does_not_hold_is_told_and_the_others_are_shown(rotator, tmp_path):
     settings = rotator.settings()
     config = rotator.variant(tmp_path, include=["more/*.yaml"])
@@ -134,6 +172,9 @@ def test_a_vault_that_is_not_there_ends_with_3(rotator, tmp_path):
             assert ran.code == 3
             assert ran.err.startswith("error: ")
             assert "hint: " in ran.err
+        assert rotator("doctor", config=config).code == 3
+        config.chmod(0o666)
+        assert rotator("doctor", config=config).code == 1, "and that is to be mended now"
 
 
 def test_an_org_in_maintenance_ends_with_3(rotator, knobs):
@@ -141,6 +182,16 @@ def test_an_org_in_maintenance_ends_with_3(rotator, knobs):
     ran = rotator("token", "acme")
     assert ran.code == 3
     assert ran.err.startswith("error: ")
+    assert rotator("doctor", "acme").code == 3
+
+
+def test_a_vault_that_is_sealed_ends_with_3(rotator, stage):
+    stage.vault.seal()
+    try:
+        ran = [rotator(*command) for command in (("status",), ("doctor",), ("doctor", "--json"))]
+    finally:
+        stage.vault.unseal()
+    assert [one.code for one in ran] == [3, 3, 3]
 
 
 def test_a_wrapped_secret_id_is_left_to_the_daemon(rotator, stage, tmp_path):

@@ -111,6 +111,16 @@ def test_a_refused_deploy_is_told_with_1_and_its_reason(rotator, knobs):
     assert rotator("status", "acme").code == 0
 
 
+def test_a_rehearsal_where_a_person_brings_certificates_in_is_not_said_to_deploy_anything(rotator, tmp_path):
+    credentials = rotator.settings()["credentials"]
+    credentials["acme"]["deploy"] = {"publisher": "manual"}
+    config = rotator.variant(tmp_path, credentials=credentials)
+    ran = rotator("rehearse", "acme", "--wait", "--here", config=config)
+    note = "note: acme: rotator deploys nothing here, for a person brings certificates in: upload this one once more"
+    assert (ran.code, note in ran.err) == (0, True)
+    assert "deploys nothing" not in rotator("rehearse", "acme", "--wait", "--here").err
+
+
 def test_once_can_be_stopped_half_way_and_the_next_one_goes_on(rotator, stage, knobs):
     knobs(propagation_seconds=2)
     before = rotator.status("acme")["current"]["serial"]

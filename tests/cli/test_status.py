@@ -56,6 +56,12 @@ def changing(name, waiting_for="key pair 8 has 3 of 5 proofs"):
     )  # fmt: skip
 
 
+def awaited(name):
+    change = Change(8, 7, Reason.ROTATION, ("a@x.example",), NOW - 4 * MINUTE)
+    waits = Underway(change, 5, "a person brings the certificate in", waits_for_person=True)
+    return standing(name, phase=Phase.PROVING, next_rotation=None, under_way=waits)
+
+
 def locked_out(name):
     change = Change(7, 6, Reason.RESTORE, ("a@x.example",), NOW - 20 * MINUTE)
     return standing(
@@ -101,13 +107,25 @@ def test_one_that_is_paused_is_held_and_says_how_it_goes_on():
     lines = shown(paused, standing("later", next_rotation=FLEET[0].next_rotation))
     assert re.search(r"● paused +7 +in 59 d +held +for 54 m$", lines[1])
     assert "`rotator resume hooli` lets it go on" in " ".join(" ".join(lines).split())
-    assert lines[-1] == "2 credentials, nothing is wrong; waiting: hooli; next rotation: later in 29 d"
-    assert shown(paused)[-1] == "1 credential, nothing is wrong; waiting: hooli"
+    assert lines[-1] == "2 credentials, nothing is wrong; 1 paused: hooli; next rotation: later in 29 d"
+    assert shown(paused)[-1] == "1 credential, nothing is wrong; 1 paused: hooli"
 
 
 def test_one_without_a_key_pair_waits_and_is_said_to_have_none():
     begun = shown(standing("new", phase=Phase.EMPTY, current=None, next_rotation=None, tokens=()))
-    assert begun[-1] == "1 credential, nothing is wrong; waiting: new; 1 without a key pair yet"
+    assert begun[-1] == "1 credential, nothing is wrong; 1 without a key pair yet: new"
+
+
+def test_the_last_line_says_plainly_who_waits_for_a_person_and_for_what_and_nothing_is_wrong():
+    held = standing("due", next_rotation=NextRotation(NOW, None, NOW + DAY, "due, but acme goes first"))
+    waiting = [awaited("acme"), standing("well"), awaited("globex"), held]
+    said = "2 wait for you to bring the certificate in: acme, globex; 1 due and held back: due"
+    look = Look(NOW, waiting)
+    assert summary(look).plain.startswith(f"4 credentials, nothing is wrong; {said}; 2 changes are under way")
+    assert look.code == 0
+    assert summary(Look(NOW, [awaited("acme"), locked_out("b")])).plain == (
+        "1 of 2 credentials needs you: b; 1 waits for you to bring the certificate in: acme"
+    )
 
 
 def test_what_one_thing_mends_is_told_with_that_mend_once():

@@ -263,6 +263,16 @@ def test_a_credential_is_set_aside_with_its_deployer(write: Write):
     assert {problem.credential for problem in problems} == {"acme", "deployer"}
 
 
+def test_whoever_looks_still_sees_a_credential_whose_deployer_is_set_aside(write: Write):
+    deploy = "    app: {name: Rotator}\n    deploy: {publisher: metadata, with: deployer}\n"
+    text = VAULT + "credentials:\n" + ACME + deploy + DEPLOYER + "    proof: {count: 0}\n"
+    configuration, problems = load_lenient(write(text), dependents=True)
+    assert list(configuration.credentials) == ["acme"]
+    assert [problem.credential for problem in problems] == ["acme", "deployer"]
+    with pytest.raises(ConfigurationError):
+        load_lenient(write(text))
+
+
 def test_a_deployer_that_defaults_name_takes_down_those_alone_that_need_it(write: Write):
     defaults = "defaults: {app: {name: Rotator}, deploy: {publisher: metadata, with: deployer}}\n"
     globex = ACME.replace("acme", "globex") + "    deploy: {publisher: manual}\n"

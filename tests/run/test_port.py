@@ -108,12 +108,15 @@ def shown(lab):
         yield daemon, visitor
 
 
-def test_a_sealed_vault_makes_it_unready_and_not_dead(lab):
+def test_a_sealed_vault_makes_it_unready_and_not_dead_and_the_page_tells_the_mend_of_the_log(lab):
     with shown(lab) as (_daemon, visitor):
         lab.vault.seal()
         until(lambda: visitor.get("/readyz").status == 503, "told that Vault cannot be used")
         assert values(visitor)["rotator_vault_up",] == 0
         assert visitor.get("/livez").status == 200
+        until(lambda: "bao operator unseal" in visitor.get("/").text, "the mend is shown")
+        shown_hint = visitor.get("/").text.replace("<code>", "`").replace("</code>", "`")
+        assert lab.told("vault.sealed")[0]["hint"] in shown_hint
 
 
 @pytest.mark.parametrize("takes_it", [True, False])

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from rotator.cli import main
 from rotator.core.model import Ask
 from rotator.run import lifesign
 from tests.world.daemon import Daemon, Journal
@@ -115,6 +117,20 @@ def test_a_slip_in_one_credential_takes_it_not_out_of_service_and_alerts(process
     assert (line["alert"], line["runbook"], bool(line["hint"])) == (True, "configuration", True)
     journal.wait_for("token.published", since=mark, credential="globex")
     assert not journal.find("credential.set_aside")
+
+
+def test_a_slip_in_the_deployer_keeps_no_request_from_the_daemon_that_serves_on(process):
+    daemon, journal, file = process
+    edit(file, lambda said: said["credentials"]["deployer"].update(users=["nobody"]))
+    mark = journal.mark()
+    send(daemon, signal.SIGHUP)
+    assert (
+        "credentials.deployer.users[0]" in journal.wait_for("configuration.refused", since=mark)["mistakes"]
+    )
+    ran = CliRunner().invoke(main, ["rotate", "acme", "--wait", "--within", "60s", "-c", str(file)])
+    assert (ran.exit_code, "promoted after" in ran.stdout) == (0, True)
+    assert "deployer, which deploys for it, is set aside" in ran.stderr
+    assert journal.find("key.promoted", since=mark)
 
 
 def test_the_log_is_written_as_the_configuration_wants_it_now(process):

@@ -46,7 +46,7 @@ def test_every_event_can_be_said_whatever_it_carries(name):
             "proof 1 of 5: the org takes key pair 8",
         ),
         ("rehearsal.finished", {"serial": 7, "sessions_survived": True},
-         "certificate 7 was deployed again unchanged; live sessions survived: yes"),
+         "the rehearsal is over, and key pair 7 is proved; live sessions survived: yes"),
         ("fleet.brake_on", {"failures": 3, "credentials": ["a", "b"]},
          "3 rotations failed in a row, so no new one begins: a, b"),
         ("key.found", {"serial": 3, "noise": 1}, "the org takes key pair 3, which is kept; it is being proved"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -53,6 +55,17 @@ class Visitor:
             return Got(answer.status, answer.headers, answer.read())
         finally:
             wire.close()
+
+
+def wire(visitor: Visitor) -> socket.socket:
+    """Connect, and say nothing yet."""
+    where = urlsplit(visitor.url)
+    return socket.create_connection((where.hostname, where.port), PATIENCE_SECONDS)
+
+
+def told(lines: Sequence[dict[str, Any]], event: str) -> list[dict[str, Any]]:
+    """Return the lines of the log that tell of an event."""
+    return [line for line in lines if line["event"] == event]
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ def test_it_is_alive_while_whoever_looks_closer_has_to_wait(fleet, visitor):
 @pytest.mark.parametrize(("trouble", "has_token"), [("Vault is sealed", True), (None, False)])
 def test_it_is_ready_while_vault_can_be_used(fleet, visitor, trouble, has_token):
     assert (visitor.get("/readyz").status, visitor.get("/readyz").text) == (200, "ready\n")
-    fleet.vault_trouble = trouble
+    if trouble:
+        fleet.let_vault_fail(trouble)
     fleet.lease = fleet.lease if has_token else None
     answer = visitor.get("/readyz")
     assert (answer.status, answer.text) == (503, "not so: Vault cannot be used\n")

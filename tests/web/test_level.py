@@ -50,13 +50,23 @@ def _unusable(fleet: Exhibit) -> None:
     fleet.unusable["well"] = Trouble("record", fleet.now, "vault.document.damaged", "the record is damaged")
 
 
-def _asks_a_person(fleet: Exhibit) -> None:
+def _asks_a_person(days_left: float = 59, *, leaked: bool = False) -> Callable[[Exhibit], None]:
     """Bring the certificate in by hand: nobody has seen it in the org yet."""
-    station = fleet.stations["well"]
-    STATES["proving"](station, fleet.now)
-    change = station.record.change
-    assert change is not None
-    station.record = replace(station.record, change=replace(change, proofs=0))
+
+    def ask(fleet: Exhibit) -> None:
+        station = fleet.stations["well"]
+        STATES["proving"](station, fleet.now)
+        record = station.record
+        assert record.change is not None
+        keys = tuple(
+            replace(key, not_after=fleet.now + days_left * DAY, leaked=leaked)
+            if key.serial == record.current
+            else key
+            for key in record.keys
+        )
+        station.record = replace(record, keys=keys, change=replace(record.change, proofs=0))
+
+    return ask
 
 
 CASES: dict[str, tuple[Callable[[Exhibit], None], Level]] = {
@@ -71,7 +81,9 @@ CASES: dict[str, tuple[Callable[[Exhibit], None], Level]] = {
     "ended and paused": (_ends_in(-1, paused=True), Level.LOST),
     "a token ran out": (_stale_token, Level.TROUBLE),
     "the record cannot be used": (_unusable, Level.TROUBLE),
-    "a person brings it in": (_asks_a_person, Level.HELD),
+    "a person brings it in": (_asks_a_person(), Level.HELD),
+    "urgent, and a person has not brought it in": (_asks_a_person(3), Level.TROUBLE),
+    "leaked, and a person has not brought the next in": (_asks_a_person(leaked=True), Level.TROUBLE),
 }
 
 
@@ -111,6 +123,16 @@ def test_what_holds_a_rotation_back_that_is_urgent_is_told_with_the_section_of_i
     assert trouble.message.endswith("ends soon, and its rotation is due, but paused: org 00D2, not 00D1")
     assert trouble.since == fleet.now + timedelta(days=3) - seen.stations["well"].terms.urgent_before
     assert trouble.hint == "`rotator resume well` ends the pause."
+    assert runbook_of(trouble) == "certificate-expiring"
+
+
+def test_who_is_waited_for_until_the_end_is_near_is_told_what_ends_and_what_to_do(fleet):
+    _asks_a_person(3)(fleet)
+    seen = fleet.look()
+    (trouble,) = seen.standing(seen.stations["well"]).troubles
+    assert trouble.message.endswith("ends soon, and nobody has brought in the certificate that is waited for")
+    assert trouble.since == seen.stations["well"].record.change.began
+    assert trouble.hint == "Bring it in now: `rotator status well` tells the steps."
     assert runbook_of(trouble) == "certificate-expiring"
 
 

@@ -233,7 +233,7 @@ def test_vault_is_down_while_it_does_not_serve(fleet, visitor):
     fleet.secret_id_ends = fleet.now + timedelta(days=2)
     ends = Read(visitor).value("vault_secret_id_expires_timestamp_seconds")
     assert ends == fleet.secret_id_ends.timestamp()
-    fleet.vault_trouble = "sealed"
+    fleet.let_vault_fail("sealed")
     assert Read(visitor).value("vault_up") == 0
 
 

@@ -87,8 +87,10 @@ def test_one_sentence_says_whether_all_is_well(fleet, visitor):
     assert "Nothing is wrong; waiting: well" in page(visitor).text
     fleet.lease = None
     assert "The daemon is not logged in to Vault yet" in page(visitor).text
-    fleet.vault_trouble = "Vault is sealed"
-    assert "Vault does not serve: Vault is sealed" in page(visitor).text
+    fleet.let_vault_fail("Vault is sealed", "Unseal it.")
+    text = page(visitor).text
+    assert "Vault does not serve: Vault is sealed" in text
+    assert "Unseal it." in text
     fleet.alive = False
     assert "The daemon does not move" in page(visitor).text
 
@@ -124,7 +126,7 @@ def test_consumers_that_are_refused_come_before_what_hurts_nobody_yet(fleet, vis
     shown = page(visitor)
     assert shown.title.startswith("Nothing is deployed, for clocks differ")
     assert "due : the deploy was refused" in shown.text
-    fleet.vault_trouble = "Vault is sealed"
+    fleet.let_vault_fail("Vault is sealed")
     assert page(visitor).title.startswith("Vault does not serve: Vault is sealed")
 
 
@@ -305,7 +307,7 @@ def evil(fleet, text: str) -> None:
         station.record, trouble=(trouble,), history=(entry,), paused=Pause(PauseKind.OPERATOR, now, text)
     )
     station.sentence = text
-    fleet.vault_trouble = text
+    fleet.let_vault_fail(text, text)
     fleet.aside["broken"] = fleet.refused["part.yaml"] = fleet.refusal = trouble
     fleet.skews[text] = 90
 

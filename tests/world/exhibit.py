@@ -49,7 +49,7 @@ class Exhibit:
     refusal: Trouble | None = None
     skews: dict[str, float] = field(default_factory=dict)
     unusable: dict[str, Trouble] = field(default_factory=dict)
-    vault_trouble: str | None = None
+    vault_trouble: Trouble | None = None
     lease: Lease | None = None
     secret_id_ends: datetime | None = None
     alive: bool = True
@@ -61,6 +61,10 @@ class Exhibit:
 
     def is_alive(self) -> bool:
         return self.alive
+
+    def let_vault_fail(self, message: str, hint: str = "") -> None:
+        """Have Vault serve nobody since an hour ago."""
+        self.vault_trouble = Trouble("vault", self.now - HOUR, "vault.sealed", message, hint)
 
     def look(self) -> Seen:
         return Seen(

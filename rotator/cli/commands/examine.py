@@ -73,7 +73,8 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
     user, identity and scopes, an Account query, the API version, the calls that the org has left today, the published
     token, the certificate's end, whether a deploy would be taken (checkOnly), how long sessions live compared with
     `session.timeout`, and whether they are bound to an address. What nobody may read there is told as unseen, with the
-    way to look by hand; that is no failure.
+    way to look by hand; that is no failure. Ends with exit code 3 where nothing fails but what cannot be reached at the
+    moment.
 
     With --survey it answers questions about the org of one NAME that Salesforce's documentation leaves open. It only
     logs in and reads; nothing is deployed, not even checkOnly. As the first user it sends at most 9 logins, each
@@ -91,20 +92,19 @@ def doctor(settings: Settings, names: tuple[str, ...], *, as_survey: bool, as_js
         return
     from itertools import chain
 
-    from rotator.cli.findings import show_findings, show_summary
+    from rotator.cli.findings import show_findings, show_summary, verdict
     from rotator.cli.host import examine_machine
     from rotator.cli.output import print_json
     from rotator.doctor import examine
 
-    with settings.application(names, as_daemon=True) as (app, problems):
+    with settings.application(names, tells=False, as_daemon=True) as (app, problems):
         looked = chain(examine_machine(app.configuration), examine(app, problems, names))
         found = list(looked) if as_json else show_findings(looked, app.configuration)
-    failed = [finding for finding in found if not finding.ok]
     if as_json:
-        print_json({"well": not failed, "findings": found})
+        print_json({"well": all(finding.ok for finding in found), "findings": found})
     else:
         show_summary(found)
-    click.get_current_context().exit(Exit.PROBLEM if failed else Exit.OK)
+    click.get_current_context().exit(verdict(found))
 
 
 def _survey(settings: Settings, name: str, *, as_json: bool) -> None:

@@ -20,10 +20,7 @@ from rotator.cli.settings import (
 from rotator.cli.teaching import AS_DAEMON, READS, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rotator.cli.plan import Agenda
-    from rotator.config import Problem
 
 USUAL_PAUSE_SECONDS: Final = 5
 LEAST_PAUSE_SECONDS: Final = 0.5
@@ -52,7 +49,9 @@ class Seconds(click.ParamType[float]):
     exits=[Exit.PROBLEM, Exit.USAGE, Exit.UNAVAILABLE],
 )
 @names_argument
-@click.option("--problems", "only_problems", is_flag=True, help="Show only credentials that need a person.")
+@click.option(
+    "--problems", "only_problems", is_flag=True, help="Show only credentials with which something is wrong."
+)
 @click.option(
     "--watch",
     "every_seconds",
@@ -77,14 +76,19 @@ def status(
 
     For all, or in detail for NAMEs; those that need a person come first. How far tokens are proved, and which requests
     of operators wait for an answer, is shown where the policy lets it be read. Ends with exit code 1 when any
-    credential has a trouble, is bound to another org, or is set aside; with --watch as of the last look.
+    credential (of those NAMEd) has a trouble, is bound to another org, or has settings that do not hold; with --watch
+    as of the last look. Where a person is to bring a certificate in, the last line says so, and nothing is wrong (0) until
+    the one that signs is near its end (rotation.urgent_before) or leaked.
     """
+    from rotator.cli.aside import concerning, tell_elsewhere
     from rotator.cli.status.look import look
     from rotator.cli.status.watch import Watch
 
-    with settings.application(names) as (app, problems):
+    with settings.application(names, tells=False) as (app, problems):
+        tell_elsewhere(problems, names)
+        aside = concerning(problems, names)
         watch = Watch(
-            lambda: look(app, problems, names, only_problems=only_problems),
+            lambda: look(app, aside, names, only_problems=only_problems),
             in_detail=bool(names),
             as_json=as_json,
         )
@@ -107,8 +111,9 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     """Show what would be done now, what comes next, and when. Touches nothing.
 
     Decides exactly as the daemon does, from the same documents. Ends with exit code 1 when those of a credential
-    cannot be read, or when one is set aside.
+    cannot be read, or when its settings do not hold.
     """
+    from rotator.cli.aside import concerning, tell_not_in_force
     from rotator.cli.output import complain, print_json
     from rotator.cli.plan import agendas, show_agenda
 
@@ -123,8 +128,9 @@ def plan(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     broken = [(one.credential, one.trouble) for one in found if one.trouble is not None]
     for name, trouble in broken:
         complain(f"{name}: {trouble.message}", trouble.hint)
-    aside = () if names else problems
-    _print_not_in_force(aside)
+    if not names:
+        tell_not_in_force(problems)
+    aside = concerning(problems, names)
     click.get_current_context().exit(Exit.PROBLEM if broken or aside else Exit.OK)
 
 
@@ -133,14 +139,6 @@ def _as_daemon(one: Agenda, settings: Settings) -> Agenda:
     if trouble is None:
         return one
     return replace(one, trouble=replace(trouble, hint=settings.daemons_hint(trouble.code, trouble.hint)))
-
-
-def _print_not_in_force(problems: Sequence[Problem]) -> None:
-    from rotator.cli.output import BAD, tell_problem
-    from rotator.cli.status.aside import LABEL, not_in_force
-
-    for problem in problems:
-        tell_problem(not_in_force(problem), LABEL, BAD)
 
 
 @command(

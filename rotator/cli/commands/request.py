@@ -127,7 +127,8 @@ def rotate(settings: Settings, /, name: str, *, compromised: bool, **manner: Any
 def rehearse(settings: Settings, /, name: str, **manner: Any) -> None:
     """Bring the present certificate in once more, unchanged, and see whether live sessions survive it.
 
-    The first unattended rotation of a production org waits for this.
+    The first unattended rotation of a production org waits for this. Where a person brings certificates in, none does:
+    rotator deploys nothing then, and only proves the key that signs.
     """
     _request(settings, name, "rehearse", **manner)
 

@@ -33,7 +33,7 @@ def run(settings: Settings) -> None:
     records say.
     """
     _heed_stop()
-    configuration, problems = settings.load()
+    configuration, problems = settings.load(works=True)
     from rotator.run.daemon import serve
 
     click.get_current_context().exit(serve(configuration, problems, token_file=settings.token_file))
@@ -73,7 +73,7 @@ def once(settings: Settings, names: tuple[str, ...], *, as_json: bool) -> None:
     from rotator.run.once import run_to_rest
     from rotator.show import logs
 
-    with settings.application(names, unwraps=True) as (app, problems), stop_on_signals() as stop:
+    with settings.application(names, works=True, tells=False) as (app, problems), stop_on_signals() as stop:
         wanted = app.configuration.log
         logs.configure(format=wanted.format, level=wanted.level)
         acquaint(app, names)

@@ -1,10 +1,20 @@
-"""What a person can do where a request was refused."""
+"""What a person can do where a request was refused, and is to know where it was taken."""
 
 from __future__ import annotations
 
-from rotator.core.model import Ask, PauseKind, Phase, Record
+from rotator.core.model import Ask, PauseKind, Phase, Record, Terms
 
 BEGINNINGS = frozenset({Ask.INIT, Ask.ADOPT})
+
+
+def besides(what: Ask, terms: Terms) -> str:
+    """Return what the answer to a request that was taken leaves out; empty where it says all."""
+    if what is Ask.REHEARSE and terms.by_hand:
+        return (
+            "rotator deploys nothing here, for a person brings certificates in: upload this one once more, if that is to "
+            "be tried. The proofs cannot tell whether it was done, since the org takes its key already"
+        )
+    return ""
 
 
 def instead(what: Ask, record: Record, name: str) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from rotator.app import Application
+from rotator.cli.aside import concerning
 from rotator.cli.exits import Exit
 from rotator.cli.history import style_of
-from rotator.cli.output import BAD, complain, print_json, say, say_steps
-from rotator.cli.requests.advice import instead
+from rotator.cli.output import BAD, DOUBTFUL, complain, print_json, say, say_steps, warn
+from rotator.cli.requests.advice import besides, instead
 from rotator.cli.requests.course import Course, Leg, following
 from rotator.cli.settings import Settings
+from rotator.config import ConfigurationError, Problem
 from rotator.core import timing
 from rotator.core.model import Answered, Ask, Entry, Phase, Record, Request, Terms
 from rotator.core.outcome import Outcome
@@ -53,8 +55,8 @@ def request(
 ) -> Exit:
     """Make a request, tell its answer, and follow the change if so wished. Raises RotatorError."""
     with (
-        settings.application([name]) as (app, _problems),
-        Asking(app, name, manner).session(settings) as asking,
+        settings.application([name], tells=manner.where != "here") as (app, problems),
+        Asking(app, name, manner, problems).session(settings) as asking,
     ):
         answer = asking.answer(what, payload)
         if answer is None:
@@ -92,8 +94,9 @@ def _is_good(record: Record) -> bool:
 class Asking:
     """One request of an operator, from the question to the end of the change."""
 
-    def __init__(self, app: Application, name: str, manner: Manner) -> None:
+    def __init__(self, app: Application, name: str, manner: Manner, problems: Sequence[Problem]) -> None:
         self._app, self._name, self._manner = app, name, manner
+        self._wrong = concerning(problems, [name])
         self._terms: Terms = app.driver.stations[name].terms
         self._here: Future[list[str]] | None = None
         self._stack = ExitStack()
@@ -101,8 +104,13 @@ class Asking:
 
     @contextmanager
     def session(self, settings: Settings) -> Iterator[Asking]:
-        """Work; what runs in this process is stopped at the end."""
-        self._may_act = settings.token_file is None and self._manner.where != "ask"
+        """Work; what runs in this process is stopped at the end.
+
+        A daemon may serve the credential with former settings; this process could not. Raises ConfigurationError.
+        """
+        if self._wrong and self._manner.where == "here":
+            raise ConfigurationError(self._wrong)
+        self._may_act = settings.token_file is None and self._manner.where != "ask" and not self._wrong
         with self._stack:
             yield self
 
@@ -129,8 +137,11 @@ class Asking:
         if not said.accepted:
             record, _version = self._app.documents.read_record(self._name)
             complain(f"{self._name}: {said.sentence}", instead(what, record, self._name))
-        elif not self._manner.as_json:
+            return said
+        if not self._manner.as_json:
             say(f"{self._name}: {said.sentence}")
+        if note := besides(what, self._terms):
+            warn("note: ", f"{self._name}: {note}", DOUBTFUL)
         return said
 
     def _await(self, made: Request, within: timedelta) -> Answered | None:
@@ -143,8 +154,8 @@ class Asking:
     def _unanswered(self, made: Request, within: timedelta) -> None:
         complain(
             f"nobody answered within {span(within)}: no daemon seems to run. The request to {made.ask} waits in Vault",
-            f"The next daemon takes it, or `rotator once {self._name}`. To take it back: "
-            f"`rotator withdraw {self._name}`.",
+            f"The next daemon takes it, or `rotator once {self._name}`"
+            f"{', once its settings hold' if self._wrong else ''}. To take it back: `rotator withdraw {self._name}`.",
         )
         if self._manner.as_json:
             print_json({"credential": self._name, "request_id": made.id, "ask": made.ask, "answered": None})

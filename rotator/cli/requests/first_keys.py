@@ -13,6 +13,7 @@ from rotator.cli.exits import Exit
 from rotator.cli.output import DOUBTFUL, complain, print_json, say, say_steps, warn
 from rotator.cli.requests.asking import Asking, Manner, request
 from rotator.cli.settings import Settings
+from rotator.config import Problem
 from rotator.core.model import Ask, Phase, Reason, Record
 from rotator.errors import Misconfigured
 from rotator.keypairs import adopt_key_pair, doubts_about
@@ -45,20 +46,22 @@ class KeyFiles:
 
 def init_credentials(settings: Settings, names: Sequence[str], wishes: NewAppWishes, manner: Manner) -> Exit:
     """Have the first key pairs made, and write the files of their apps. Raises RotatorError."""
-    with settings.application(names) as (app, _problems):
+    with settings.application(names, tells=manner.where != "here") as (app, problems):
         for name in names:
-            code = _begin(settings, app, name, manner)
+            code = _begin(settings, app, problems, name, manner)
             if code is not Exit.OK:
                 return code
         return _hand_over(app, names, wishes, manner)
 
 
-def _begin(settings: Settings, app: Application, name: str, manner: Manner) -> Exit:
+def _begin(
+    settings: Settings, app: Application, problems: Sequence[Problem], name: str, manner: Manner
+) -> Exit:
     """See that a first key pair is there, and that a person is to bring its certificate in."""
     record, _version = app.documents.read_record(name)
     if _is_awaited(record):
         return Exit.OK
-    with Asking(app, name, manner).session(settings) as asking:
+    with Asking(app, name, manner, problems).session(settings) as asking:
         answer = asking.answer(Ask.INIT)
         if answer is None:
             return Exit.UNANSWERED

@@ -78,7 +78,7 @@ def look(
     return Look(
         at=now,
         standings=found,
-        aside=() if names else aside,
+        aside=aside,
         requests=_requests(app, [one.credential for one in found]),
         cures=_cures(app, found, now),
         only_problems=only_problems,

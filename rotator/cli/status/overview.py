@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from rotator.cli.aside import LABEL, not_in_force
 from rotator.cli.output import BAD, DOUBTFUL, GOOD, ROOMY, grid, hanging, has_shapes, styled
-from rotator.cli.status.aside import LABEL, not_in_force
 from rotator.cli.status.look import Look
 from rotator.cli.status.one_credential import remarks
 from rotator.core.model import Phase
@@ -19,6 +19,11 @@ from rotator.standing import Level, Standing
 from rotator.wording import some
 
 MOST_NAMES: Final = 5  # that the summary names; the table has all
+
+AWAITED: Final = "wait{s} for you to bring the certificate in"
+KEYLESS: Final = "without a key pair yet"
+PAUSED: Final = "paused"
+HELD_BACK: Final = "due and held back"
 
 HEAD: Final = ("CREDENTIAL", "PHASE", "KEY", "CERT ENDS", "ROTATES", "TOKENS")
 HEAD_IF_ROOMY: Final = (
@@ -62,7 +67,7 @@ def each(look: Look, console: Console, *, in_detail: bool) -> Iterator[Renderabl
             [row(one, marks[one.level], look.at) for one in shown], HEAD_IF_ROOMY if is_roomy else HEAD
         )
     told = [told for one in shown for told in remarks(one, look, in_detail=in_detail)]
-    told += [hanging(LABEL, str(not_in_force(problem)), BAD) for problem in look.aside]
+    told += [hanging(LABEL, str(problem), BAD) for problem in not_in_force(look.aside)]
     if shown and told:
         yield Text()
     yield from told
@@ -147,23 +152,19 @@ def _tokens(one: Standing, now: datetime) -> str:
 
 def summary(look: Look) -> Text:
     """Return in one line whether all is well, and what comes next."""
-    aside = sorted({one.credential for one in look.aside if one.credential is not None})
+    aside = {one.credential for one in look.aside if one.credential is not None}
     files = sorted({str(one.file) for one in look.aside if one.credential is None})
-    need = [one.credential for one in look.troubled] + aside
-    count = len(look.standings) + len(aside)
+    troubled = [one.credential for one in look.troubled]
+    need = troubled + sorted(aside.difference(troubled))
+    count = len(aside.union(one.credential for one in look.standings))
     said = f"{count} credential{'' if count == 1 else 's'}"
     needed = f"{len(need)} of {said} {'needs' if len(need) == 1 else 'need'} you"
     if need:
         needed += f": {some(need, MOST_NAMES)}"
-    if files:
-        return Text(f"{_refused(files)}; {needed}", BAD)
-    if need:
-        return Text(needed, BAD)
-    held = [one.credential for one in look.standings if one.level is Level.HELD]
-    parts = [f"{said}, nothing is wrong; waiting: {some(held, MOST_NAMES)}" if held else f"{said}, all well"]
-    keyless = sum(one.phase is Phase.EMPTY for one in look.standings)
-    if keyless:
-        parts.append(f"{keyless} without a key pair yet")
+    held = _held(look.standings)
+    if need or files:
+        return Text("; ".join([*([_refused(files)] if files else []), needed, *held]), BAD)
+    parts = [f"{said}, {'nothing is wrong' if held else 'all well'}", *held]
     going = sum(one.under_way is not None for one in look.standings)
     if going:
         parts.append(f"{going} change{'s are' if going > 1 else ' is'} under way")
@@ -172,6 +173,27 @@ def summary(look: Look) -> Text:
         at, name = min(nexts)
         parts.append(f"next rotation: {name} {relative(at, look.at)}")
     return Text("; ".join(parts), DOUBTFUL if held else GOOD)
+
+
+def _held(standings: Sequence[Standing]) -> list[str]:
+    """Return for what credentials wait with which nothing is wrong: how many, and who they are."""
+    found: dict[str, list[str]] = {kind: [] for kind in (AWAITED, KEYLESS, PAUSED, HELD_BACK)}
+    for one in standings:
+        if one.level is Level.HELD:
+            found[_held_by(one)].append(one.credential)
+    return [
+        f"{len(who)} {kind.format(s='s' if len(who) == 1 else '')}: {some(who, MOST_NAMES)}"
+        for kind, who in found.items()
+        if who
+    ]
+
+
+def _held_by(one: Standing) -> str:
+    if one.under_way is not None and one.under_way.waits_for_person:
+        return AWAITED
+    if one.paused is not None:
+        return PAUSED
+    return KEYLESS if one.phase is Phase.EMPTY else HELD_BACK
 
 
 def _refused(files: list[str]) -> str:

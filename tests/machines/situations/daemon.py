@@ -124,7 +124,7 @@ def the_certificate_of_the_port_ends(scene: Scene) -> Iterator[exporter.Phase]:
 
 @ends_in("RotatorVaultDown")
 def vault_is_away_for_a_quarter_of_an_hour(scene: Scene) -> Iterator[exporter.Phase]:
-    scene.fleet.vault_trouble = "sealed"
+    scene.fleet.let_vault_fail("sealed")
     yield lasts(scene, 15)
 
 

@@ -29,7 +29,7 @@ def all_is_well(scene: Scene) -> Iterator[exporter.Phase]:
 
 @heals
 def vault_is_away_for_five_minutes(scene: Scene) -> Iterator[exporter.Phase]:
-    scene.fleet.vault_trouble = "unreachable"
+    scene.fleet.let_vault_fail("unreachable")
     emit(events.VAULT_UNAVAILABLE, code="vault.unreachable", message="?", hint="?")
     yield lasts(scene, 5)
     scene.fleet.vault_trouble = None
