@@ -27,9 +27,10 @@ from rotator.core.model import (
     TokenFacts,
     Trouble,
 )
-from rotator.core.slot import OUT, RIVAL_TAKEN
+from rotator.core.slot import OUT, RIVAL_TAKEN, is_leaked
 from rotator.errors import RotatorError
 from rotator.performer import Station
+from rotator.publishers.manual import leaked_step
 
 EXPIRED, EXPIRING, LOCKED_OUT = "certificate.expired", "certificate.expiring", "locked_out"
 """Codes of troubles that no daemon has put on record."""
@@ -210,7 +211,7 @@ def next_rotation(station: Station, snapshot: Snapshot, now: datetime) -> NextRo
         if isinstance(verdict, Wait):
             return NextRotation(due, verdict.until, urgent, verdict.reason)
         return NextRotation(due, now, urgent, None)
-    begins = max(due, timing.backoff_until(record, terms) or due)
+    begins = max(due, timing.backoff_until(record, terms, now) or due)
     if window is not None and begins < urgent:
         begins = min(max(begins, next_window(window, begins).opens), urgent)
     return NextRotation(due, begins, urgent, None)
@@ -340,6 +341,8 @@ def progress(record: Record, terms: Terms, now: datetime) -> str:
             proofs = f"{change.proofs} of {timing.proofs_needed(change, terms)} proofs"
             person = "; a person brings the certificate in" if waits_for_person(record, terms, now) else ""
             return f"{key} has {proofs}{person}{mend}"
+        case Phase.LOCKED_OUT if is_leaked(record, change.target):
+            return f"the org takes no key that is kept; {leaked_step(terms.name, change.target)}"
         case Phase.LOCKED_OUT:
             return f"the org takes no key that is kept; all are tried again and again{mend}"
         case _:

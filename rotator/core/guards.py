@@ -174,7 +174,7 @@ def _held_back(snapshot: Snapshot, now: datetime, *, urgent: bool) -> Wait | Non
     if fleet.may_not_deploy is not None:
         return Wait(None, f"due, but {fleet.may_not_deploy}")
     for until, why in (
-        (backoff_until(record, terms), "due, but the last change failed"),
+        (backoff_until(record, terms, now), "due, but the last change failed"),
         (swaps_until(record, terms, now), f"due, but {terms.swaps_a_day} deploys a day are the most"),
     ):
         if until is not None and now < until:
@@ -214,10 +214,17 @@ def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
     return signer_refused(snapshot, now)
 
 
+def _lost_to_a_leak(snapshot: Snapshot, now: datetime) -> bool:
+    """Tell whether the org refuses the leaked key that the change leads away from: nobody is carried by waiting."""
+    return replaces_a_leak(snapshot.record) and signer_refused(snapshot, now) is not None
+
+
 def staging_over(snapshot: Snapshot, now: datetime) -> Verdict:
     """The certificate could not be handed over in time."""
     change, terms = change_of(snapshot.record), snapshot.terms
-    limit = terms.proving_deadline if change.reason in RESTORING else terms.staging_deadline
+    # Where no key signs, it ends in a lock-out that is told, and in which every kept key is tried.
+    hastens = change.reason in RESTORING or _lost_to_a_leak(snapshot, now)
+    limit = terms.proving_deadline if hastens else terms.staging_deadline
     until = change.deadline or change.began + limit
     go = Go(f"the certificate of key pair {change.target} could not be handed over in time")
     return after(until, now, go, "the certificate is being handed over")
@@ -248,8 +255,7 @@ def bridge_holds(snapshot: Snapshot, now: datetime) -> Verdict:
         return None
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, barred)
-    lost_to_a_leak = replaces_a_leak(record) and signer_refused(snapshot, now) is not None
-    if not may_hold_target(record) and not terms.accept_gap and not lost_to_a_leak:
+    if not (may_hold_target(record) or terms.accept_gap or _lost_to_a_leak(snapshot, now)):
         users = provers(record, terms)
         missing = next((user for user in users if not _carried(snapshot, user, now)), None)
         if missing is not None:
@@ -305,7 +311,7 @@ def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
     record, terms = snapshot.record, snapshot.terms
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, f"locked out; {barred}")
-    for until in (_out_until(record, terms), swaps_until(record, terms, now)):
+    for until in (_out_until(record, terms, now), swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
     target = change_of(record).target
@@ -314,13 +320,13 @@ def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
     return Go(f"the certificate of key pair {target} is brought in again")
 
 
-def _out_until(record: Record, terms: Terms) -> datetime | None:
+def _out_until(record: Record, terms: Terms, now: datetime) -> datetime | None:
     """Return before when a locked-out credential is not brought in again, as after any failed change.
 
     Where somebody put another certificate into the app, which then takes none of ours, nothing of ours failed: then no
     longer than it takes to see that twice.
     """
-    pause, change, trouble = backoff_until(record, terms), change_of(record), record.trouble_of("change")
+    pause, change, trouble = backoff_until(record, terms, now), change_of(record), record.trouble_of("change")
     anothers = (
         trouble is not None and trouble.code == NONE_TAKEN and not change.asked and record.failures == 1
     )

@@ -369,10 +369,18 @@ def lose(record: Record, terms: Terms, now: datetime) -> Record:
 
 def again(record: Record, terms: Terms, now: datetime) -> Record:
     """Bring the certificate in once more, after a pause; in place of a key pair that leaked a new one is made."""
-    change, ended = change_of(record), close(record, Outcome.LOCKED_OUT, now)
+    change = change_of(record)
     if is_leaked(record, change.target):
-        return begin(ended, terms, Reason.COMPROMISED, record.newest + 1, now)
+        return lead_away(record, terms, Outcome.LOCKED_OUT, now)
+    ended = close(record, Outcome.LOCKED_OUT, now)
     return replace(ended, phase=Phase.STAGED, change=_anew(change, now))
+
+
+def lead_away(record: Record, terms: Terms, outcome: Outcome, now: datetime, message: str = "") -> Record:
+    """End a change to a leaked key, and begin one to a new key in its place."""
+    ended = close(record, outcome, now, message)
+    ended = retire(ended, change_of(record).target, now, handed_out=True)  # unless it is the current one
+    return begin(ended, terms, Reason.COMPROMISED, record.newest + 1, now)
 
 
 def _anew(change: Change, now: datetime) -> Change:

@@ -9,6 +9,7 @@ from datetime import datetime
 from rotator.core import moves
 from rotator.core.effects import Dismiss, Do, Nothing, Wait
 from rotator.core.model import Answered, Ask, PauseKind, Phase, Reason, Record, Request, Snapshot
+from rotator.core.outcome import Outcome
 from rotator.core.slot import RESTORING, is_leaked
 from rotator.core.verdicts import Go, unless_held
 
@@ -105,10 +106,13 @@ def _compromised(s: Snapshot, _request: Request, now: datetime) -> Taken:
     leaked = tuple(
         replace(facts, leaked=True) if facts.serial == record.current else facts for facts in record.keys
     )
-    marked = replace(record, keys=leaked)
-    if record.change is not None:
+    marked, serial, change = replace(record, keys=leaked), record.newest + 1, record.change
+    out = record.phase in (Phase.STAGED, Phase.LOCKED_OUT)
+    if out and change is not None and change.target == record.current:
+        said = f"key pair {record.current} is not brought in again: {serial} is made in its place"
+        return moves.lead_away(marked, s.terms, Outcome.ABORTED, now, "its key leaked"), said
+    if change is not None:
         return marked, f"key pair {record.current} counts as leaked: it is replaced as soon as that can be"
-    serial = record.newest + 1
     said = f"replacing leaked key pair {record.current} by {serial}; sessions behind it are revoked then"
     return _begin(replace(s, record=marked), now, Reason.COMPROMISED, serial, said)
 

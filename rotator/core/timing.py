@@ -49,9 +49,12 @@ def is_overdue(token: TokenFacts, record: Record, terms: Terms, now: datetime) -
     return record.phase is Phase.STEADY and now > token.refresh_after + terms.refresh_every / 4
 
 
-def backoff_until(record: Record, terms: Terms) -> datetime | None:
-    """Return before when no new change may begin after failed ones; None if none failed."""
-    if record.failed_at is None or not record.failures:
+def backoff_until(record: Record, terms: Terms, now: datetime) -> datetime | None:
+    """Return before when no new change may begin after failed ones; None if none failed.
+
+    One that failed later than now failed before a clock was set back: to wait for that time could take for ever.
+    """
+    if record.failed_at is None or not record.failures or record.failed_at > now + MOST_SKEW:
         return None
     pause = terms.backoff_floor * (1 << min(record.failures - 1, 16))
     return record.failed_at + min(pause, max(terms.backoff_ceiling, terms.backoff_floor))
@@ -59,7 +62,8 @@ def backoff_until(record: Record, terms: Terms) -> datetime | None:
 
 def swaps_until(record: Record, terms: Terms, now: datetime) -> datetime | None:
     """Return when the daily cap of deploys lets another one through; None if it does now."""
-    recent = sorted(entry.ended for entry in record.history if entry.deployed and entry.ended > now - DAY)
+    ends = (entry.ended for entry in record.history if entry.deployed)
+    recent = sorted(end for end in ends if now - DAY < end <= now + MOST_SKEW)  # later: a clock was set back
     return recent[-terms.swaps_a_day] + DAY if len(recent) >= terms.swaps_a_day else None
 
 

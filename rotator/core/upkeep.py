@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rotator.core.effects import Answer, Destroy, Mint, Prove, Revoke, Touch
 from rotator.core.model import Phase, Record, Terms, Trouble
-from rotator.core.slot import DEAD, REFUSED, RIVAL_TAKEN, UNPROVEN, is_lasting, may_hold_target
+from rotator.core.slot import DEAD, OUT, REFUSED, RIVAL_TAKEN, UNPROVEN, is_lasting, may_hold_target
 from rotator.core.troubles import healed, trouble_from, troubled
 
 DOUBTS = 9  # saturates
@@ -20,6 +20,9 @@ def token_published(record: Record, action: Mint, answer: Answer, _terms: Terms)
     record = healed(record, f"token:{action.user}", f"mint:{action.user}")
     if answer.serial == record.current:
         record = replace(record, doubts=0)
+        known = record.trouble_of("change")
+        if known is not None and known.code in OUT and not may_hold_target(record):
+            record = healed(record, "change")
     return record
 
 

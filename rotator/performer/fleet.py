@@ -199,5 +199,5 @@ def _goes_first(station: Station, now: datetime) -> bool:
         return True
     if record.phase is not Phase.STEADY or record.paused is not None or not _is_due(station, now):
         return False
-    until = backoff_until(record, terms)
+    until = backoff_until(record, terms, now)
     return (until is None or now >= until) and not (terms.rehearse_first and record.rehearsed is None)

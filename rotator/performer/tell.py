@@ -12,10 +12,10 @@ from rotator.core.effects import Action, Answer, CreateKey, Deploy, Kind, Mint, 
 from rotator.core.guards import quarantine_ends
 from rotator.core.model import Entry, PauseKind, Phase, Reason, Record, Serial, Snapshot, Trouble
 from rotator.core.outcome import Outcome
-from rotator.core.slot import DEAD, OUT, RIVAL_TAKEN, UNPROVEN, kept
+from rotator.core.slot import DEAD, OUT, RIVAL_TAKEN, UNPROVEN, is_leaked, kept
 from rotator.performer.identity import rebind_hint
 from rotator.performer.station import Station
-from rotator.publishers.manual import manual_steps
+from rotator.publishers.manual import leaked_step, manual_steps
 from rotator.show.logs import emit
 
 
@@ -206,7 +206,7 @@ def _tell_end(station: Station, before: Record, after: Record, entry: Entry) -> 
             emit(events.CHANGE_ABORTED, credential=name, target=entry.target)
         case Outcome.FAILED | Outcome.REFUSED | Outcome.GIVEN_UP:
             trouble = after.trouble_of("change")
-            not_before = timing.backoff_until(after, station.terms)
+            not_before = timing.backoff_until(after, station.terms, entry.ended)
             emit(
                 events.CHANGE_FAILED,
                 credential=name,
@@ -234,7 +234,7 @@ def _tell_change(station: Station, before: Record, after: Record) -> None:
                 failed=old.target if old is not None and old.target != new.target else None,
                 why=after.history[-1].message if after.history else "",
             )
-        elif new.reason is Reason.FOUND or before.phase is Phase.LOCKED_OUT:
+        elif new.reason is Reason.FOUND or (before.phase, after.phase) == (Phase.LOCKED_OUT, Phase.PROVING):
             emit(events.KEY_FOUND, credential=name, serial=new.target)
         else:
             emit(events.CHANGE_BEGUN, credential=name, target=new.target, rival=new.rival,
@@ -264,10 +264,19 @@ def _tell_work(station: Station, before: Record, after: Record, certificate: Cal
         work = _work(station, after, certificate())
         emit(events.CHANGE_WAITING, credential=name, target=new.target, deadline=deadline, **work)
     if _none_taken(after) and not _none_taken(before):
-        trouble, work = after.trouble_of("change"), _work(station, after, certificate())
-        if trouble is not None:
-            work |= {"message": trouble.message, "hint": trouble.hint}
-        emit(events.LOCKED_OUT, credential=name, serials=list(kept(after)), **work)
+        _tell_locked_out(station, after, certificate)
+
+
+def _tell_locked_out(station: Station, record: Record, certificate: Callable[[], str]) -> None:
+    trouble, target = record.trouble_of("change"), record.change.target if record.change else None
+    said: dict[str, Any] = {}
+    if target is not None and is_leaked(record, target):
+        said |= {"steps": leaked_step(station.name, target)}  # and no certificate: it is to stay out
+    else:
+        said |= _work(station, record, certificate())
+    if trouble is not None:
+        said |= {"message": trouble.message, "hint": trouble.hint}
+    emit(events.LOCKED_OUT, credential=station.name, serials=list(kept(record)), **said)
 
 
 def _none_taken(record: Record) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from rotator.core.effects import Answer, Kind
+from rotator.core.model import Serial
 from rotator.finding import Finding
 from rotator.publishers import TOO_LATE
 from rotator.salesforce.appfiles import App, AppKind
@@ -43,6 +44,14 @@ def upload_steps(app: App, credential: str, seen_within: timedelta) -> list[str]
     """Return the same, where a command prints the certificate: a line each."""
     command = f"rotator certificate {credential} > {app.name}.crt"
     return _steps(app, f"Save the certificate as a file:\n     {command}\n  ", seen_within).splitlines()
+
+
+def leaked_step(credential: str, serial: Serial) -> str:
+    """Return what takes the place of the steps where the certificate of a leaked key is not in the app any more."""
+    return (
+        f"key pair {serial} leaked, so its certificate is to stay out of the app: a new key pair is made in its place "
+        f"after a pause, or at once by `rotator rotate {credential} --compromised`"
+    )
 
 
 def _steps(app: App, saved: str, seen_within: timedelta) -> str:

@@ -399,6 +399,8 @@ class TestChange:
         assert isinstance(does(record, **held).action, Deploy)
         assert waits(replace(record, doubts=2), **held).until is not None
         assert does(replace(record, keys=(key(1), key(2), key(3))), **held).intent.phase is Phase.STEADY
+        late = replace(record, change=replace(record.change, began=NOW - 30 * MINUTE))
+        assert does(late, fleet=Fleet(may_not_deploy="clocks differ"), **held).intent.phase is Phase.STEADY
         rehearsal = replace(record, change=replace(record.change, target=2, reason=Reason.REHEARSAL))
         assert does(rehearsal, **held).intent.phase is Phase.STEADY
 

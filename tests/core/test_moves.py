@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from rotator.core import moves, upkeep
-from rotator.core.effects import CreateKey, Deploy, Destroy, Poll, Probe, Prove, Revoke, Validate
+from rotator.core.effects import CreateKey, Deploy, Destroy, Mint, Poll, Probe, Prove, Revoke, Validate
 from rotator.core.model import (
     Ask,
     Change,
@@ -395,6 +395,10 @@ class TestLockedOut:
             "history": (entry(Outcome.LOCKED_OUT, deployed=True, target=2, reason=Reason.RESTORE),),
         }
 
+    def test_a_leaked_key_that_never_came_to_be_current_waits_for_its_destruction(self):
+        out = replace(OUT, current=1, previous=None, keys=LEAKED)
+        assert moves.again(out, TERMS, NOW).retired[-1] == Retired(2, NOW, handed_out=True)
+
     def test_a_current_key_that_is_lost_is_to_be_brought_back(self):
         before = steady(busy_until=NOW)
         assert left(before, moves.lose(before, TERMS, NOW)) == {
@@ -432,6 +436,22 @@ class TestUpkeep:
         told = Trouble("key:1", NOW, "deploy.failed", "the org said no", "mend it", lasting=True)
         expected = {"trouble": (told,)} if lasting else {}
         assert left(before, upkeep.unshredded(before, Destroy(1), said, TERMS)) == expected
+
+    @pytest.mark.parametrize("code", ["credential.locked_out", "credential.none_tried"])
+    def test_once_the_current_key_signs_again_nobody_is_locked_out(self, code):
+        out = steady(doubts=3, trouble=(trouble("change", code, lasting=True),))
+        minted = upkeep.token_published(out, Mint("ann", (2,)), answer("ok", serial=2), TERMS)
+        assert left(out, minted) == {"doubts": 0, "trouble": ()}
+        by_another = upkeep.token_published(out, Mint("ann", (2, 1)), answer("ok", serial=1), TERMS)
+        assert by_another.trouble == out.trouble
+        on_the_way = replace(out, phase=Phase.PROVING, change=Change(2, 1, Reason.RESTORE, ("ann",), NOW))
+        after = upkeep.token_published(on_the_way, Mint("ann", (2,)), answer("ok", serial=2), TERMS)
+        assert after.trouble == out.trouble
+
+    def test_what_else_troubles_a_change_is_not_over_by_a_token(self):
+        refused = steady(trouble=(trouble("change", "deploy.failed", lasting=True),))
+        after = upkeep.token_published(refused, Mint("ann", (2,)), answer("ok", serial=2), TERMS)
+        assert after.trouble == refused.trouble
 
     def test_a_token_that_is_not_proved_is_told_since_when(self):
         expired = NOW - MINUTE

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rotator.core.machine import decide
-from rotator.core.model import Answered, Ask, Fleet, Identity, Pause, PauseKind, Phase, Reason, Record
+from rotator.core.model import Answered, Ask, Change, Fleet, Identity, Pause, PauseKind, Phase, Reason, Record
+from rotator.core.outcome import Outcome
 from rotator.core.requests import answer_to
 from tests.core.given import DAY, MINUTE, NOW, changing, key, request, snapshot, steady, terms, trouble
 
@@ -113,6 +114,21 @@ class TestCompromised:
     def test_marks_the_current_key(self):
         after, _said = taken(steady(), Ask.COMPROMISED)
         assert [facts.leaked for facts in after.keys] == [False, True]
+
+    @pytest.mark.parametrize("phase", [Phase.STAGED, Phase.LOCKED_OUT])
+    def test_its_certificate_is_not_brought_in_by_a_change_to_it_that_waits(self, phase):
+        after, said = taken(changing(phase, asked=1, target=2, reason=Reason.RESTORE), Ask.COMPROMISED)
+        assert said == "key pair 2 is not brought in again: 4 is made in its place"
+        assert (after.phase, after.newest) == (Phase.CREATING, 4)
+        assert after.change == Change(4, 2, Reason.COMPROMISED, ("ann",), NOW)
+        assert (after.history[-1].outcome, after.history[-1].message) == (Outcome.ABORTED, "its key leaked")
+        assert after.key(2).leaked
+
+    def test_a_deploy_of_it_that_is_under_way_is_awaited(self):
+        record = changing(Phase.DEPLOYING, asked=1, target=2, reason=Reason.RESTORE)
+        after, said = taken(record, Ask.COMPROMISED)
+        assert said == "key pair 2 counts as leaked: it is replaced as soon as that can be"
+        assert after.change == record.change
 
     @pytest.mark.parametrize("phase", [Phase.STAGED, Phase.PROVING, Phase.LOCKED_OUT])
     def test_is_taken_in_mid_change_as_well(self, phase):

@@ -74,17 +74,27 @@ def test_a_key_pair_is_due_before_its_certificate_ends(record, due, urgent):
 @pytest.mark.parametrize(("failures", "hours"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 24)])
 def test_each_failed_change_doubles_the_pause_up_to_a_day(failures, hours):
     record = steady(failed_at=NOW, failures=failures)
-    assert timing.backoff_until(record, TERMS) == NOW + hours * HOUR
+    assert timing.backoff_until(record, TERMS, NOW) == NOW + hours * HOUR
 
 
 def test_without_a_failure_there_is_no_backoff():
-    assert timing.backoff_until(steady(failed_at=NOW), TERMS) is None
-    assert timing.backoff_until(steady(), TERMS) is None
+    assert timing.backoff_until(steady(failed_at=NOW), TERMS, NOW) is None
+    assert timing.backoff_until(steady(), TERMS, NOW) is None
 
 
 def test_a_ceiling_below_the_floor_does_not_undercut_it():
     low = terms(backoff_ceiling=MINUTE)
-    assert timing.backoff_until(steady(failed_at=NOW, failures=3), low) == NOW + HOUR
+    assert timing.backoff_until(steady(failed_at=NOW, failures=3), low, NOW) == NOW + HOUR
+
+
+def test_what_failed_before_the_clock_was_set_back_holds_nothing_up_for_longer_than_it_was_meant_to():
+    failed = steady(failed_at=NOW, failures=1)
+    assert timing.backoff_until(failed, TERMS, NOW - timing.MOST_SKEW) == NOW + HOUR
+    assert timing.backoff_until(failed, TERMS, NOW - timing.MOST_SKEW - SECOND) is None
+    ended = Entry(2, Reason.ROTATION, Outcome.FAILED, NOW, NOW, deployed=True)
+    deployed, capped = steady(history=(ended,)), terms(swaps_a_day=1)
+    assert timing.swaps_until(deployed, capped, NOW - timing.MOST_SKEW) == NOW + DAY
+    assert timing.swaps_until(deployed, capped, NOW - timing.MOST_SKEW - SECOND) is None
 
 
 def test_the_daily_cap_counts_changes_that_reached_the_org():
@@ -211,7 +221,7 @@ def test_whatever_is_answered_nothing_is_repeated_in_the_past(kind):
 
 def test_as_many_failures_as_a_record_may_hold_wait_no_longer_than_the_ceiling():
     many = steady(failures=MOST_COUNTED, failed_at=NOW)
-    assert timing.backoff_until(many, TERMS) == NOW + TERMS.backoff_ceiling
+    assert timing.backoff_until(many, TERMS, NOW) == NOW + TERMS.backoff_ceiling
 
 
 def test_a_key_is_due_before_its_end_by_a_share_of_the_jitter_that_is_its_own():

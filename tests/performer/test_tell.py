@@ -9,7 +9,7 @@ import pytest
 
 from rotator.core.model import Change, Entry, KeyFacts, Phase, Reason, Record, Terms, Trouble
 from rotator.core.outcome import Outcome
-from rotator.core.slot import RIVAL_TAKEN
+from rotator.core.slot import NONE_TAKEN, RIVAL_TAKEN
 from rotator.performer.station import Station
 from rotator.performer.tell import tell_record
 from rotator.show import logs
@@ -62,6 +62,28 @@ def test_a_key_that_is_brought_back_is_not_told_as_the_one_that_failed(tried, fa
     lines = told(out, replace(out, phase=Phase.STAGED, change=back, history=(ended,)))
     (line,) = [line for line in lines if line["event"] == "change.restoring"]
     assert (line["target"], line["failed"]) == (2, failed)
+
+
+def test_a_key_that_is_made_in_a_lock_out_is_not_told_as_one_that_was_found():
+    leaked = KeyFacts(3, "f", NOON, NOON + timedelta(days=9), leaked=True)
+    change = Change(3, None, Reason.RESTORE, ("u",), NOON)
+    out = Record(Phase.LOCKED_OUT, newest=3, current=3, keys=(leaked,), change=change)
+    fresh = Change(4, 3, Reason.COMPROMISED, ("u",), NOON)
+    lines = told(out, replace(out, phase=Phase.CREATING, newest=4, change=fresh))
+    assert [(line["event"], line["target"]) for line in lines] == [("change.begun", 4)]
+
+
+def test_nobody_is_asked_to_bring_the_certificate_of_a_leaked_key_in():
+    leaked = KeyFacts(3, "f", NOON, NOON + timedelta(days=9), leaked=True)
+    change = Change(3, None, Reason.RESTORE, ("u",), NOON)
+    out = Record(Phase.LOCKED_OUT, newest=3, current=3, keys=(leaked,), change=change)
+    refused = Trouble(
+        "change", NOON, NONE_TAKEN, "another certificate is there", "Bring it in.", lasting=True
+    )
+    (line,) = told(out, replace(out, trouble=(refused,)))
+    assert line["event"] == "credential.locked_out"
+    assert not {"certificate", "fingerprint"} & set(line)
+    assert line["steps"].startswith("key pair 3 leaked, so its certificate is to stay out of the app")
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if not outcome.by_proofs])

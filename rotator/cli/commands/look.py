@@ -190,6 +190,7 @@ def history(settings: Settings, name: str, *, as_json: bool) -> None:
 def certificate(settings: Settings, name: str, *, serial: int | None, csr: bool, as_json: bool) -> None:
     """Print the certificate (PEM) that belongs into the app. It is public; the private key stays in Vault."""
     from rotator.cli.output import print_json
+    from rotator.core.slot import is_leaked
     from rotator.keypairs import make_csr
 
     with settings.application([name], as_daemon=True) as (app, _problems):
@@ -198,6 +199,11 @@ def certificate(settings: Settings, name: str, *, serial: int | None, csr: bool,
         if chosen is None:
             raise click.UsageError(
                 f"{name} has no key pair yet. Begin with `rotator init` or `rotator adopt`."
+            )
+        if serial is None and is_leaked(record, chosen):
+            raise click.UsageError(
+                f"key pair {chosen} leaked, so its certificate belongs nowhere. "
+                f"`rotator certificate {name} --serial {chosen}` prints it all the same."
             )
         pair = app.documents.read_key(name, chosen)
     pem = make_csr(pair) if csr else pair.certificate_pem

@@ -14,6 +14,7 @@ from rotator.cli.status.standings import standings
 from rotator.config import Problem
 from rotator.core import timing
 from rotator.core.model import Phase, Request
+from rotator.core.slot import is_leaked
 from rotator.errors import RotatorError
 from rotator.publishers.manual import upload_steps
 from rotator.run.ask import unanswered
@@ -107,7 +108,10 @@ def _cures(app: Application, found: Sequence[Standing], now: datetime) -> dict[s
     cures = {}
     for one in found:
         station = app.driver.stations[one.credential]
-        if one.phase is Phase.LOCKED_OUT or waits_for_person(station.record, station.terms, now):
+        change, record = station.record.change, station.record
+        if change is not None and is_leaked(record, change.target):
+            continue  # its certificate is to stay out
+        if one.phase is Phase.LOCKED_OUT or waits_for_person(record, station.terms, now):
             within = timing.seen_within(one.phase, station.terms)
             cures[one.credential] = upload_steps(station.app, one.credential, within)
     return cures
