@@ -194,6 +194,31 @@ def test_certificate_is_the_one_that_signs_and_a_csr_asks_for_the_same_key(rotat
     assert asked.subject == certificate.subject
 
 
+def test_the_certificate_of_a_leaked_key_is_printed_and_asked_for_only_where_it_is_named(
+    rotator, stage, tmp_path
+):
+    """Somebody took it out of the app, and no daemon runs that would replace it."""
+    credentials = rotator.settings()["credentials"]
+    credentials["leaked"] = {**credentials["globex"], "consumer_key": "3MVG9leaked"}
+    record = stage.vault.request("GET", "secret/data/salesforce/globex/record")["data"]["data"]
+    serial = record["current"]
+    key = stage.vault.request("GET", f"secret/data/salesforce/globex/keys/{serial}")["data"]["data"]
+    record["keys"] = [{**key, "leaked": key["serial"] == serial} for key in record["keys"]]
+    change = {"target": serial, "rival": None, "reason": "restore", "users": ["integration@globex.example"]}
+    record |= {"phase": "locked_out", "change": {**change, "began": "2026-01-01T00:00:00Z"}}
+    stage.vault.request("POST", f"secret/data/salesforce/leaked/keys/{serial}", {"data": key})
+    stage.vault.request("POST", "secret/data/salesforce/leaked/record", {"data": record})
+    config = rotator.variant(tmp_path, credentials=credentials)
+    ran = rotator("certificate", "leaked", config=config)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"key pair {serial} leaked, so its certificate belongs nowhere" in " ".join(ran.err.split())
+    named = rotator("certificate", "leaked", "--serial", serial, config=config)
+    assert (named.code, named.out) == (0, key["certificate_pem"])
+    shown = " ".join(rotator("status", "leaked", config=config).out.split())
+    assert f"key pair {serial} leaked, so its certificate is to stay out of the app" in shown
+    assert "into the app" not in shown
+
+
 def test_certificate_tells_that_a_key_pair_is_not_there_and_that_the_operators_policy_does_not_do(rotator):
     missing = rotator("certificate", "acme", "--serial", 99)
     assert missing.code == 1
