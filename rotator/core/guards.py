@@ -16,6 +16,8 @@ from rotator.core.slot import (
     change_of,
     in_lasting_trouble,
     is_leaked,
+    is_refused,
+    lost_to_a_leak,
     may_hold_target,
     provers,
     replaces_a_leak,
@@ -147,10 +149,9 @@ def _swapped_since(snapshot: Snapshot, token: TokenFacts, now: datetime) -> bool
 
 def signer_refused(snapshot: Snapshot, _now: datetime) -> Verdict:
     """The org refused the current key several times in a row."""
-    record, terms = snapshot.record, snapshot.terms
-    if record.doubts < terms.doubts_needed:
-        return None
-    return Go(f"the org refused key pair {record.current} {record.doubts} times in a row")
+    record = snapshot.record
+    go = Go(f"the org refused key pair {record.current} {record.doubts} times in a row")
+    return go if is_refused(record, snapshot.terms) else None
 
 
 def due_and_allowed(snapshot: Snapshot, now: datetime) -> Verdict:
@@ -202,9 +203,9 @@ def key_missing(snapshot: Snapshot, now: datetime) -> Verdict:
 def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
     """An operator wants the change no more, and no deploy is under way; or the current key is lost before one was.
 
-    A key that is lost lets no session begin that could carry consumers over a deploy: the change makes way, unless it
-    leads away from one that leaked. A key pair that is not known to be in Vault is written first: where a backup of
-    Vault brought this record back, it may be the one that the org takes, and what was never written is destroyed at once.
+    A lost key lets no session begin that could carry consumers over a deploy: the change makes way, unless it leads away
+    from one that leaked. A key pair is written first: a backup may have brought this record back, and what was never
+    written is destroyed at once, although the org may take it.
     """
     record = snapshot.record
     if change_of(record).aborted:
@@ -214,16 +215,11 @@ def called_off(snapshot: Snapshot, now: datetime) -> Verdict:
     return signer_refused(snapshot, now)
 
 
-def _lost_to_a_leak(snapshot: Snapshot, now: datetime) -> bool:
-    """Tell whether the org refuses the leaked key that the change leads away from: nobody is carried by waiting."""
-    return replaces_a_leak(snapshot.record) and signer_refused(snapshot, now) is not None
-
-
 def staging_over(snapshot: Snapshot, now: datetime) -> Verdict:
     """The certificate could not be handed over in time."""
-    change, terms = change_of(snapshot.record), snapshot.terms
+    record, terms, change = snapshot.record, snapshot.terms, change_of(snapshot.record)
     # Where no key signs, it ends in a lock-out that is told, and in which every kept key is tried.
-    hastens = change.reason in RESTORING or _lost_to_a_leak(snapshot, now)
+    hastens = change.reason in RESTORING or lost_to_a_leak(record, terms)
     limit = terms.proving_deadline if hastens else terms.staging_deadline
     until = change.deadline or change.began + limit
     go = Go(f"the certificate of key pair {change.target} could not be handed over in time")
@@ -255,7 +251,7 @@ def bridge_holds(snapshot: Snapshot, now: datetime) -> Verdict:
         return None
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, barred)
-    if not (may_hold_target(record) or terms.accept_gap or _lost_to_a_leak(snapshot, now)):
+    if not (may_hold_target(record) or terms.accept_gap or lost_to_a_leak(record, terms)):
         users = provers(record, terms)
         missing = next((user for user in users if not _carried(snapshot, user, now)), None)
         if missing is not None:
@@ -311,10 +307,10 @@ def again_due(snapshot: Snapshot, now: datetime) -> Verdict:
     record, terms = snapshot.record, snapshot.terms
     if (barred := _barred(snapshot)) is not None:
         return Wait(None, f"locked out; {barred}")
+    target = change_of(record).target
     for until in (_out_until(record, terms, now), swaps_until(record, terms, now)):
         if until is not None and now < until:
             return Wait(until, "locked out; the certificate is brought in again then")
-    target = change_of(record).target
     if is_leaked(record, target):
         return Go(f"key pair {target} leaked, and the org does not take it: a new one is made in its place")
     return Go(f"the certificate of key pair {target} is brought in again")
@@ -338,9 +334,8 @@ def _out_until(record: Record, terms: Terms, now: datetime) -> datetime | None:
 
 def probe_due(snapshot: Snapshot, now: datetime) -> Verdict:
     """Every kept key is tried at a slow pace."""
-    if not usable(snapshot.record):
-        return None
-    return unless_held(snapshot, "probe", now, Go("which of the kept keys does the org take?"))
+    go = Go("which of the kept keys does the org take?")
+    return unless_held(snapshot, "probe", now, go) if usable(snapshot.record) else None
 
 
 # -- what is left over -----------------------------------------------------------------------------------------------

@@ -56,6 +56,16 @@ def replaces_a_leak(record: Record) -> bool:
     return change_of(record).target != record.current and is_leaked(record, record.current)
 
 
+def is_refused(record: Record, terms: Terms) -> bool:
+    """Tell whether the org refused the current key so often in a row that it is no slow server."""
+    return record.doubts >= terms.doubts_needed
+
+
+def lost_to_a_leak(record: Record, terms: Terms) -> bool:
+    """Tell whether the org refuses the leaked key that the change leads away from: nobody is carried by waiting."""
+    return replaces_a_leak(record) and is_refused(record, terms)
+
+
 def rival(record: Record, target: Serial) -> Serial | None:
     """Return the other kept key that may be in the org, which a proof of ``target`` must see refused."""
     handed_out = [retired.serial for retired in reversed(record.retired) if retired.handed_out]

@@ -18,7 +18,7 @@ from rotator.core.effects import (
     Touch,
 )
 from rotator.core.model import Phase, Record, Snapshot
-from rotator.core.slot import RESTORING, change_of, is_leaked, replaces_a_leak
+from rotator.core.slot import RESTORING, change_of, is_leaked, lost_to_a_leak
 from tests.explore.canonical import snapshot_of
 from tests.explore.world import FOREIGN, TERMS, Process, World
 
@@ -37,15 +37,10 @@ def decided(world: World, action: Action) -> None:
     if world.deployer and not action.by_hand:
         raise Violation(f"deployer: {action} is decided on while the deployer is in a change itself")
     change = change_of(world.record)
-    if change.asked or change.reason in RESTORING or action.by_hand or _lost_to_a_leak(world.record):
+    if change.asked or change.reason in RESTORING or action.by_hand or lost_to_a_leak(world.record, TERMS):
         return
     if any(one.token in ("stale", "out") and not _let_alone(world, one.user) for one in world.sessions):
         raise Violation(f"bridge: {action} is decided on while no live session carries the consumers")
-
-
-def _lost_to_a_leak(record: Record) -> bool:
-    """Tell whether the org refuses a leaked key, to which there is no way back: waiting carries nobody."""
-    return replaces_a_leak(record) and record.doubts >= TERMS.doubts_needed
 
 
 def _let_alone(world: World, user: str) -> bool:
