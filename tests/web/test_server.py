@@ -12,6 +12,7 @@ import pytest
 
 from rotator.web import server
 from tests.web.conftest import PATIENCE_SECONDS, Visitor, wire
+from tests.world.serving import until
 
 
 def said_to(visitor: Visitor, request: bytes) -> bytes:
@@ -126,8 +127,11 @@ def test_it_stops_whatever_those_do_who_are_served_and_those_who_wait(monkeypatc
         assert asked.wait(PATIENCE_SECONDS)
         silent = [wires.enter_context(wire(visitor)) for _ in range(3 * server.THREADS)]
         serving.stop()
-        assert not serving.serves
-        assert [thread for thread in threading.enumerate() if thread.name.startswith("web-")] == []
+        until(lambda: not serving.serves, "the end of the server")
+        until(
+            lambda: not [one for one in threading.enumerate() if one.name.startswith("web-")],
+            "the end of its threads",
+        )
         assert all(is_over(one) for one in silent)
 
 
