@@ -261,7 +261,8 @@ CERTIFICATE_REVERTED = _alert("certificate.reverted", "error", "credential seria
 CHANGE_LATE = _event("change.late", "warning", "credential serial found",
     "A change that was given up has reached the org after all; its key ``found`` signs from now on, in the place of ``serial``.")
 LOCKED_OUT = _alert("credential.locked_out", "critical", "credential serials fingerprint certificate steps message hint",
-    "All kept keys were tried and the org takes none, for ``message``; a person must bring the certificate in, by the steps given.",
+    "All kept keys were tried and the org takes none, for ``message``; ``steps`` say how a person brings the certificate in, "
+    "or that it is to stay out, where its key leaked.",
     "locked-out")
 KEY_FOUND = _event("key.found", "warning", "credential serial",
     "The org takes this kept key; it is being proved.")

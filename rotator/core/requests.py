@@ -107,8 +107,8 @@ def _compromised(s: Snapshot, _request: Request, now: datetime) -> Taken:
         replace(facts, leaked=True) if facts.serial == record.current else facts for facts in record.keys
     )
     marked, serial, change = replace(record, keys=leaked), record.newest + 1, record.change
-    out = record.phase in (Phase.STAGED, Phase.LOCKED_OUT)
-    if out and change is not None and change.target == record.current:
+    unsent = record.phase in (Phase.STAGED, Phase.LOCKED_OUT)
+    if unsent and change is not None and change.target == record.current:
         said = f"key pair {record.current} is not brought in again: {serial} is made in its place"
         return moves.lead_away(marked, s.terms, Outcome.ABORTED, now, "its key leaked"), said
     if change is not None:

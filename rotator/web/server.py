@@ -146,7 +146,7 @@ class _Listener:
 
 
 class _Headers(HeaderReader):
-    """cheroot's, which looks for the header that the first line goes on with."""
+    """cheroot's, which stumbles where the first line of all continues a header (RFC 9112 section 5.2): nothing to continue."""
 
     def __call__(self, rfile: Any, hdict: Any = None) -> Any:
         try:
